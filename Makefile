@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+# cleanroom: `make help` lists the targets. V=1 shows commands, VARIANT=asan|release, CC=clang.
+
+VERSION := 0.1.0
+PREFIX  ?= /usr/local
+VARIANT ?= release
+CC      ?= gcc
+BUILD   ?= build/$(VARIANT)
+Q       := $(if $(V),,@)
+
+PKGS     := libcurl jansson yaml-0.1 libxml-2.0 libarchive
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes \
+            -Wmissing-prototypes -Wwrite-strings -Wvla -Wformat=2 -Wundef
+STD      := -std=gnu17 -D_GNU_SOURCE -Iinclude -Irunner -include cleanroom/banned.h
+VARIANT_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+VARIANT_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+                   -fno-sanitize-recover=all
+LDVARIANT_release := -pie -Wl,-z,relro,-z,now
+LDVARIANT_asan    := -fsanitize=address,undefined
+
+# Not evaluated until something is compiled, so that `make demo` works before the packages are there.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
+PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
+ALL_CFLAGS = $(STD) $(WARNINGS) $(VARIANT_$(VARIANT)) $(PKG_CFLAGS) -DVERSION='"$(VERSION)"' $(CFLAGS)
+
+HEADERS   := $(sort $(wildcard include/cleanroom/*.h runner/*/*.h runner/*/*/*.h providers/*.h tests/unit/*.h))
+SOURCES   := $(sort $(wildcard runner/*/*.c runner/*/*/*.c providers/*.c))
+SATELLITE_SOURCES := $(filter runner/satellite/%,$(filter-out %/blob.c,$(SOURCES))) \
+                     $(wildcard providers/*.c) runner/base/mem.c runner/base/error.c \
+                     runner/base/strbuf.c runner/base/vec.c runner/base/clock.c
+MAIN      := runner/cli/main.c
+LIB       := $(filter-out $(MAIN) runner/satellite/%,$(SOURCES)) runner/satellite/blob.c
+UNIT      := $(sort $(wildcard tests/unit/test_*.c))
+TESTLIB   := $(filter-out $(UNIT),$(sort $(wildcard tests/unit/*.c)))
+
+LIB_OBJS  := $(LIB:%.c=$(BUILD)/%.o)
+MAIN_OBJ  := $(MAIN:%.c=$(BUILD)/%.o)
+TESTLIB_OBJS := $(TESTLIB:%.c=$(BUILD)/%.o)
+UNIT_BINS := $(UNIT:tests/unit/%.c=$(BUILD)/tests/%)
+CLEANROOM := $(BUILD)/cleanroom
+SATELLITE := $(BUILD)/satellite
+
+.PHONY: all
+all: $(CLEANROOM) ## build build/release/cleanroom
+
+$(CLEANROOM): $(MAIN_OBJ) $(LIB_OBJS)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(LDVARIANT_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/%.o: %.c Makefile
+	@echo "  CC    $<"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Static and without sanitizers in every variant: it runs alone in an image of its own.
+$(SATELLITE): $(SATELLITE_SOURCES) $(HEADERS) Makefile
+	@echo "  LD    $@ (static)"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(STD) $(WARNINGS) -Os -ffunction-sections -fdata-sections -static -s \
+	    -Wl,--gc-sections -o $@ $(SATELLITE_SOURCES)
+
+$(BUILD)/runner/satellite/blob.o: $(SATELLITE)
+$(BUILD)/runner/satellite/blob.o: CFLAGS += -DSATELLITE_BIN='"$(SATELLITE)"'
+
+$(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(TESTLIB_OBJS) $(LIB_OBJS)
+	@echo "  LD    $@"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDVARIANT_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+.SECONDARY:
+
+.PHONY: unit
+unit: ## unit tests alone, with sanitizers
+	$(Q)$(MAKE) --no-print-directory VARIANT=asan unit-run
+
+.PHONY: unit-run
+unit-run: $(UNIT_BINS)
+	$(Q)tests/unit/run $(UNIT_BINS)
+
+.PHONY: hdr-check
+hdr-check: $(HEADERS:%.h=$(BUILD)/hdr/%.ok) ## each header compiles alone
+
+$(BUILD)/hdr/%.ok: %.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-unused-function -fsyntax-only -x c $< && touch $@
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: clean
+clean: ## remove build/
+	rm -rf build
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

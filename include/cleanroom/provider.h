@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a kind of service is: one file in providers/ and one line in its registry.
+ *
+ * A provider is data and two pure functions. It decides from overrides and secrets which container
+ * to start and what the app is told (`plan`), and how the service itself says that it is ready
+ * (`probe`). It starts nothing and opens nothing, so it can be tested without an engine, and its
+ * probe runs inside the shard, in the satellite, wherever the engine is.
+ *
+ * The environment given to the app is Forklift's (github.com/infoxchange/docker-forklift, README
+ * and forklift/services); container environments are those documented by the official images
+ * (github.com/docker-library/docs). Each provider names the source of its wire protocol.
+ */
+#ifndef CLEANROOM_PROVIDER_H
+#define CLEANROOM_PROVIDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cleanroom/error.h>
+#include <cleanroom/strbuf.h>
+#include <cleanroom/vec.h>
+
+enum override_type {
+    OVERRIDE_STRING,
+    OVERRIDE_PORT,   /* 1..65535 */
+    OVERRIDE_NUMBER, /* >= 0 */
+    OVERRIDE_LIST,   /* a YAML list, or one string with '|' between its items */
+    OVERRIDE_ENV,    /* a map of K: V given to the service's container */
+};
+
+/* One key accepted below the service's name in forklift.yaml, and as --<service>.<key>. */
+struct override_def {
+    const char *key;
+    enum override_type type;
+    const char *doc; /* one line */
+    bool secret;     /* masked by `cleanroom plan` */
+};
+
+/* Overrides every provider accepts, besides its own: image, environment, command, memory, tmpfs
+   ("no": keep what the image has below its VOLUMEs). */
+extern const struct override_def provider_common_overrides[];
+extern const size_t provider_common_override_count;
+
+struct override_value {
+    const char *key;
+    const char *value; /* lists: items joined by '|'; OVERRIDE_ENV: one value per K=V line */
+};
+
+struct provider_input {
+    const struct override_value *overrides; /* already checked against the tables */
+    size_t override_count;
+    const char *application_id;
+    int shard;          /* 1-based */
+    const char *secret; /* 32 random hex digits, this shard's and this service's own */
+};
+
+/* What is to be started; all owned, released by service_plan_deinit(). */
+struct service_plan {
+    bool external;       /* somebody else's server: nothing is started, nothing probed */
+    char *image;         /* reference */
+    struct strvec argv;  /* empty: the image's CMD */
+    struct strvec env;   /* K=V for the service's container */
+    bool tmpfs_volumes;  /* put a tmpfs over every VOLUME the image declares (fresh, fast, and no
+                            anonymous volume to remove); data kept elsewhere in the image stays */
+    struct strvec tmpfs; /* further ones: "PATH:options" */
+    uint16_t port;       /* on which it listens inside the pod */
+    uint64_t memory;     /* bytes, 0 = no limit */
+    uint64_t shm_size;   /* bytes, 0 = default */
+    char *probe_arg;     /* for the probe's request; never a secret */
+    struct strvec app_env; /* K=V for the app */
+    struct strvec secrets; /* values to mask wherever the plan is shown */
+};
+void service_plan_deinit(struct service_plan *plan);
+
+enum probe_verdict {
+    PROBE_MORE,    /* the answer is not complete yet */
+    PROBE_READY,   /* the service serves */
+    PROBE_NOT_YET, /* it answers, but is still starting: ask again */
+    PROBE_WRONG,   /* this is not the protocol: ask again, and say so when the deadline passes */
+};
+
+struct probe {
+    /* Numeric IPv4 loopback address to connect to. Not always 127.0.0.1: see postgres.c. */
+    const char *address;
+    /* Writes what to send once connected. arg is the plan's probe_arg. Returns -1 on a bad arg. */
+    int (*request)(const char *arg, struct strbuf *out);
+    /* Judges all that was received so far. why (never NULL, `size` bytes) takes a short reason for
+       NOT_YET and WRONG: what the server said, printable ASCII. Pure; must survive any bytes. */
+    enum probe_verdict (*answer)(const unsigned char *data, size_t len, char *why, size_t size);
+};
+
+struct provider {
+    const char *name;  /* key in forklift.yaml */
+    const char *alias; /* or NULL */
+    const char *doc;   /* one line */
+    const char *image; /* default image */
+    uint16_t port;     /* default port */
+    const struct override_def *overrides;
+    size_t override_count;
+    int (*plan)(const struct provider *, const struct provider_input *, struct service_plan *out,
+                struct error *err);
+    const struct probe *probe;
+};
+
+/* The registry, in the order in which `cleanroom services` lists it. */
+extern const struct provider *const providers[];
+extern const size_t provider_count;
+
+/* By name or alias; NULL when unknown. */
+const struct provider *provider_find(const char *name);
+
+/* The override definition of a key, the provider's own or a common one; NULL when unknown. */
+const struct override_def *provider_override(const struct provider *provider, const char *key);
+
+/* The value of an override, or fallback. */
+const char *provider_input_get(const struct provider_input *in, const char *key,
+                               const char *fallback);
+
+#endif

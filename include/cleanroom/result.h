@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The result model: what happened, before anybody writes it down.
+ *
+ * A run has one suite per shard; a suite has cases: its phases (services, deploy, test), and the
+ * app's own test cases where the app reported them. Bodies in runner/report/.
+ */
+#ifndef CLEANROOM_RESULT_H
+#define CLEANROOM_RESULT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cleanroom/clock.h>
+#include <cleanroom/error.h>
+#include <cleanroom/vec.h>
+
+enum case_status {
+    CASE_PASSED,
+    CASE_FAILED,  /* a test said no */
+    CASE_ERROR,   /* it could not be run or did not end by itself */
+    CASE_SKIPPED,
+};
+
+struct result_case {
+    char *name;
+    char *classname;
+    enum case_status status;
+    nsec_t duration;
+    char *message; /* one line, or NULL */
+    char *type;    /* exception or failure type, or NULL */
+    char *text;    /* stack trace, log tail; raw bytes as they came, or NULL */
+    char *output;  /* the case's own standard output, or NULL */
+};
+
+/*
+ * Bounded memory of an output stream: its first `head_max` and last `tail_max` bytes and how many
+ * there were. text() joins them with a line "... N bytes left out ..." when some were dropped.
+ */
+struct capture {
+    char *head, *tail;
+    size_t head_len, head_max;
+    size_t tail_len, tail_max; /* tail is a ring */
+    size_t tail_pos;
+    uint64_t total;
+};
+void capture_init(struct capture *c, size_t head_max, size_t tail_max);
+void capture_deinit(struct capture *c);
+void capture_add(struct capture *c, const void *bytes, size_t len);
+/* NUL-terminated (the stream's own NULs are kept; *len tells); release with free(). */
+char *capture_text(const struct capture *c, size_t *len);
+/* The last `lines` lines, at most `max` bytes; release with free(). */
+char *capture_last_lines(const struct capture *c, size_t lines, size_t max);
+
+struct result_suite {
+    char *name; /* "shard 1 of 4" */
+    int shard;  /* 1-based */
+    nsec_t started_wall;
+    nsec_t duration;
+    struct strvec properties; /* "key=value" */
+    VEC(struct result_case) cases;
+    struct capture out, err; /* the app's standard output and error */
+};
+
+struct result {
+    char *run_id;
+    char *name;     /* application id */
+    char *hostname; /* this machine's */
+    nsec_t started_wall;
+    nsec_t duration;
+    bool finished; /* false: the report says "started, not finished" and counts as an error */
+    VEC(struct result_suite) suites;
+};
+
+void result_init(struct result *r, const char *run_id, const char *name);
+void result_deinit(struct result *r);
+/* The pointer is valid until the next add. */
+struct result_suite *result_add_suite(struct result *r, int shard, int shards);
+/* Copies name and classname. The pointer is valid until the next add. */
+struct result_case *result_add_case(struct result_suite *s, const char *classname,
+                                    const char *name, enum case_status status, nsec_t duration);
+
+struct result_counts {
+    size_t tests, failures, errors, skipped;
+};
+void result_suite_count(const struct result_suite *s, struct result_counts *counts);
+
+/*
+ * Writes junit.xml into directory `dir` (open descriptor) by way of a temporary file, fsync and
+ * rename, so that a reader sees the old or the new report and never half of one. The form is the
+ * intersection of Jenkins' junit-10.xsd and what GitLab, CircleCI, Buildkite and Azure read.
+ */
+int junit_write(const struct result *r, int dir, const char *name, struct error *err);
+
+/*
+ * Reads test cases from a JUnit XML document (root testsuites or testsuite, nested suites, any
+ * dialect) and appends them to *suite. Never loads external entities, bounded in depth and size.
+ * Returns the number of cases, or -1 with a reason.
+ */
+long junit_read(const char *xml, size_t len, struct result_suite *suite, struct error *err);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The plan: everything decided before anything is started. What is not in the plan does not happen.
+ *
+ * Immutable after plan_make(), but for the image ids, which the engine fills in once.
+ */
+#ifndef CLEANROOM_PLAN_H
+#define CLEANROOM_PLAN_H
+
+#include <stdio.h>
+
+#include <cleanroom/provider.h>
+#include <cleanroom/vec.h>
+
+#include "config/settings.h"
+
+/* Where the three volumes of a shard appear in its containers. */
+#define PLAN_STORAGE "/storage"
+#define PLAN_STATIC  "/static"
+#define PLAN_SCRATCH "/cleanroom"
+
+/* Below PLAN_SCRATCH; made by the satellite, writable by anybody. */
+#define PLAN_COLLECT     PLAN_SCRATCH "/collect" /* fetched when the tests end */
+#define PLAN_STATUS_FILE PLAN_COLLECT "/shard-status"
+#define PLAN_XML_DIR     PLAN_COLLECT "/xml"
+#define PLAN_OUTPUTS     PLAN_COLLECT "/outputs"
+#define PLAN_TMP         PLAN_SCRATCH "/tmp"
+
+struct plan_service {
+    const struct provider *provider;
+    const char *name; /* the service's key; unique within the shard */
+    struct service_plan spec;
+};
+
+struct plan_shard {
+    int number; /* 1-based */
+    VEC(struct plan_service) services;
+    struct strvec app_env; /* K=V, sorted: Pallet, services, shard variables, user's environment */
+};
+
+/* An image the run needs; each reference once. */
+struct plan_image {
+    char *ref;
+    char *used_by; /* "app", "postgres", ... */
+};
+
+struct plan {
+    const struct settings *settings; /* borrowed */
+    char *run_id;                    /* 12 hex digits */
+    VEC(struct plan_image) images;
+    VEC(struct plan_shard) shards;
+    bool deploy;
+    struct strvec test_argv;   /* "test" and what followed "--" */
+    struct strvec deploy_argv; /* "deploy" */
+    struct strvec secrets;     /* everything `cleanroom plan` masks */
+};
+
+/* random fills `len` bytes; tests pass a fixed one, NULL means getrandom(2). */
+int plan_make(struct plan *out, const struct settings *settings,
+              int (*random)(void *bytes, size_t len), struct error *err);
+void plan_deinit(struct plan *plan);
+
+/* For a person: every value with its source, secrets masked. */
+void plan_print(const struct plan *plan, FILE *out);
+
+#endif

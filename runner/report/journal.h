@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * run.json: every state change of a run and its time, and the files of the results directory.
+ *
+ * The directory holds junit.xml, run.json, shard-K/app.log, shard-K/<service>.log and what was
+ * collected from the app (shard-K/xml/, shard-K/outputs/). run.json is written as
+ * {"run": ..., "events": [...]} by temporary file and rename at the end, and at the start with
+ * "finished": false, like junit.xml.
+ */
+#ifndef CLEANROOM_JOURNAL_H
+#define CLEANROOM_JOURNAL_H
+
+#include <stdbool.h>
+
+#include <cleanroom/clock.h>
+#include <cleanroom/error.h>
+
+/* Makes DIR (with parents), and empties what an earlier run left there: junit.xml, run.json,
+   janitor.log and shard-N/ directories, nothing else. Refuses a DIR that holds other things and no
+   run.json of ours ("not empty and not ours"). Returns an open O_DIRECTORY|O_CLOEXEC descriptor. */
+int results_open(const char *dir, struct error *err);
+
+/* Opens (creates, truncates) "shard-K/NAME" for writing; bytes are appended with write(2) as they
+   come. Returns the descriptor. K = 0: in the directory itself. */
+int results_create(int dir, int shard, const char *name, struct error *err);
+
+struct journal;
+
+struct journal *journal_new(int dir, const char *run_id);
+/* Accepts NULL. */
+void journal_free(struct journal *j);
+
+/* A top-level fact: "image" -> "myapp@sha256:...". Replaces. */
+void journal_fact(struct journal *j, const char *key, const char *value);
+/* subject: "run", "shard 2", "shard 2 postgres"; detail or NULL. The time is now. */
+void journal_state(struct journal *j, const char *subject, const char *state, const char *detail);
+/* Writes run.json. */
+int journal_write(struct journal *j, bool finished, int exit_code, struct error *err);
+
+#endif

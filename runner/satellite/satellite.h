@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The satellite: a small static program that holds a shard's network namespace.
+ *
+ * Usage inside the holder container:
+ *     satellite hold [--dir PATH]... [--probe NAME:PROVIDER:PORT:ARG]...
+ * It is pid 1 there: reaps children, ends at once (exit 0) on SIGTERM, SIGINT. Each --dir is made
+ * (with parents) mode 1777, an existing one is chmod'ed when we own it. Each probe is repeated, from
+ * 1 ms upward by 1.3 to at most 10 ms apart, an attempt lasting 1 s at most, until the service is
+ * ready. ARG is the rest of the word and may contain colons. A bad command line: exit 2.
+ *
+ * It tells what happens by lines on standard output, one word each separated by one space, and the
+ * rest of the line free text:
+ *     up                       directories are made, probing begins
+ *     waiting NAME REASON      the reason why NAME is not ready has changed ("connection refused")
+ *     ready NAME MICROSECONDS  ready, that long after "up"
+ */
+#ifndef CLEANROOM_SATELLITE_H
+#define CLEANROOM_SATELLITE_H
+
+#include <stddef.h>
+
+#define SATELLITE_UP      "up"
+#define SATELLITE_WAITING "waiting"
+#define SATELLITE_READY   "ready"
+
+/* The static binary, as linked into cleanroom (runner/satellite/blob.c). */
+extern const unsigned char satellite_blob[];
+extern const unsigned char satellite_blob_end[];
+
+#endif
