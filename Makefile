@@ -84,6 +84,16 @@ $(BUILD)/hdr/%.ok: %.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Wno-unused-function -fsyntax-only -x c $< && touch $@
 
+.PHONY: layers lint
+layers: ## each file includes only what stands above it in ci/layers.txt
+	$(Q)ci/check-layers
+lint: ## clang-tidy, cppcheck, shellcheck
+	$(Q)ci/lint
+
+.PHONY: print-cflags
+print-cflags:
+	$(info $(ALL_CFLAGS))@:
+
 .PHONY: help
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
