@@ -84,6 +84,45 @@ $(BUILD)/hdr/%.ok: %.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Wno-unused-function -fsyntax-only -x c $< && touch $@
 
+.PHONY: check live layers lint fuzz
+check: ## everything that must hold: gates, unit, command line, live on Docker and on Podman
+	$(Q)ci/setup build engine images test lint podman
+	$(Q)ci/check
+
+live: ## the live tests alone, on Docker (ci/live podman: on Podman)
+	$(Q)ci/live docker
+
+layers: ## each file includes only what stands above it in ci/layers.txt
+	$(Q)ci/check-layers
+
+lint: ## clang-tidy, cppcheck, shellcheck
+	$(Q)ci/setup build lint
+	$(Q)ci/lint
+
+fuzz: ## a minute of fuzzing for every parser (SECONDS=60)
+	$(Q)ci/setup build lint
+	$(Q)ci/fuzz
+
+.PHONY: demo bench
+demo: ## the example app in four shards, on whatever engine is there
+	$(Q)ci/setup build engine images
+	$(Q)ci/demo
+
+bench: ## measure: against docker-compose, memory, start-up
+	$(Q)ci/setup build engine images bench
+	$(Q)tests/bench/run
+
+.PHONY: install uninstall
+install: all ## into $(PREFIX) (DESTDIR is honoured)
+	install -D -m 755 $(CLEANROOM) $(DESTDIR)$(PREFIX)/bin/cleanroom
+
+uninstall: ## removes what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/cleanroom
+
+.PHONY: print-cflags
+print-cflags:
+	$(info $(ALL_CFLAGS))@:
+
 .PHONY: help
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
