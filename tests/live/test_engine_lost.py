@@ -46,7 +46,8 @@ class PrivateDocker:
         would take a dying one for alive)."""
         self.popen.kill()
         self.popen.wait()
-        wait_until(lambda: not list(self.processes(b"containerd\0")), 10, "its containerd ended")
+        containerd = (self.directory / "exec/containerd/containerd.pid").read_text()
+        wait_until(lambda: not os.path.exists(f"/proc/{containerd}"), 10, "its containerd ended")
 
     def remove(self):
         if self.popen.poll() is None:
@@ -59,12 +60,11 @@ class PrivateDocker:
                        shell=True, stderr=subprocess.DEVNULL, check=False)
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def processes(self, program=b""):
+    def processes(self):
         """Its containerd and shims, which a killed dockerd leaves behind."""
         for entry in pathlib.Path("/proc").glob("[0-9]*"):
             try:
-                words = (entry / "cmdline").read_bytes()
-                if words.startswith(program) and str(self.directory).encode() in words:
+                if str(self.directory).encode() in (entry / "cmdline").read_bytes():
                     yield int(entry.name)
             except OSError:
                 continue
