@@ -17,6 +17,9 @@ VARIANT_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
                    -fno-sanitize-recover=all
 LDVARIANT_release := -pie -Wl,-z,relro,-z,now
 LDVARIANT_asan    := -fsanitize=address,undefined
+# Only by ci/fuzz, with clang.
+VARIANT_fuzz   := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined
+LDVARIANT_fuzz := -fsanitize=fuzzer,address,undefined
 
 # Not evaluated until something is compiled, so that `make demo` works before the packages are there.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
@@ -67,6 +70,18 @@ $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(TESTLIB_OBJS) $(LIB_OBJS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDVARIANT_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB_OBJS)
+	@echo "  LD    $@"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDVARIANT_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+# A TAP program like the unit tests, but against the engine that is there.
+$(BUILD)/tests/live_engine: $(BUILD)/tests/live/engine_docker.o $(TESTLIB_OBJS) \
+        $(filter $(addprefix $(BUILD)/runner/,base/% loop/% engine/%),$(LIB_OBJS))
+	@echo "  LD    $@"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDVARIANT_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
 .SECONDARY:
 
 .PHONY: unit
@@ -83,6 +98,45 @@ hdr-check: $(HEADERS:%.h=$(BUILD)/hdr/%.ok) ## each header compiles alone
 $(BUILD)/hdr/%.ok: %.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Wno-unused-function -fsyntax-only -x c $< && touch $@
+
+.PHONY: check live layers lint fuzz
+check: ## everything that must hold: gates, unit, command line, live on Docker and on Podman
+	$(Q)ci/setup build engine images test lint podman
+	$(Q)ci/check
+
+live: ## the live tests alone, on Docker (ci/live podman: on Podman)
+	$(Q)ci/live docker
+
+layers: ## each file includes only what stands above it in ci/layers.txt
+	$(Q)ci/check-layers
+
+lint: ## clang-tidy, cppcheck, shellcheck
+	$(Q)ci/setup build lint
+	$(Q)ci/lint
+
+fuzz: ## a minute of fuzzing for every parser (FUZZ_SECONDS=60)
+	$(Q)ci/setup build lint
+	$(Q)ci/fuzz
+
+.PHONY: demo bench
+demo: ## the example app in four shards, on whatever engine is there
+	$(Q)ci/setup build engine images
+	$(Q)ci/demo
+
+bench: ## measure: against docker-compose, memory, start-up
+	$(Q)ci/setup build engine images bench
+	$(Q)tests/bench/run
+
+.PHONY: install uninstall
+install: all ## into $(PREFIX) (DESTDIR is honoured)
+	install -D -m 755 $(CLEANROOM) $(DESTDIR)$(PREFIX)/bin/cleanroom
+
+uninstall: ## removes what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/cleanroom
+
+.PHONY: print-cflags
+print-cflags:
+	$(info $(ALL_CFLAGS))@:
 
 .PHONY: help
 help: ## this list

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the providers' plan functions and probes have in common. For files in providers/ alone.
+ */
+#ifndef PROVIDERS_COMMON_H
+#define PROVIDERS_COMMON_H
+
+#include <cleanroom/provider.h>
+
+#define POD_ADDRESS "127.0.0.1" /* where the app finds the services of its own shard */
+
+extern const struct provider provider_postgres;
+extern const struct provider provider_postgis;
+extern const struct provider provider_redis;
+extern const struct provider provider_memcache;
+
+/* Does the configuration name somebody else's server (host, hosts or urls)? */
+bool common_is_external(const struct provider_input *in);
+
+/* Image, port, memory and tmpfs, from defaults and overrides. Nothing but the port when external.
+ */
+int common_begin(const struct provider *provider, const struct provider_input *in,
+                 struct service_plan *out, struct error *err);
+/* The user's own command and environment, over what the provider has set. */
+int common_finish(const struct provider_input *in, struct service_plan *out, struct error *err);
+
+/* A service whose app is told hosts and one name (a key prefix, a database's number). */
+struct common_endpoint {
+    char *hosts; /* "host:port|host:port" */
+    char *name;  /* of overrides name_key, path, or the first URL's path; else NULL */
+};
+int common_endpoint(const struct provider_input *in, const char *name_key, uint16_t port,
+                    struct common_endpoint *out, struct service_plan *plan, struct error *err);
+void common_endpoint_deinit(struct common_endpoint *e);
+
+/* Notes a password, in both of its spellings, as something never to be shown. */
+void common_secret(struct service_plan *plan, const char *plain, const char *quoted);
+
+/* Splits words as a shell does (blanks, '...', "...", backslash), without any expansion. */
+int common_split_words(struct strvec *out, const char *text, struct error *err);
+/* "512m", "2g", "1048576": bytes. */
+int common_parse_size(const char *text, uint64_t *out, struct error *err);
+
+/* Copies at most size-1 bytes of what a server said, anything unprintable as '?'. */
+void common_reason(char *why, size_t size, const void *text, size_t len);
+/* Judges a one-line text answer: the length of the first line without its CR LF, or -1 when the
+   line is not complete yet. */
+long common_line(const unsigned char *data, size_t len);
+/* Does data[0..len) begin with the word, or could it when more arrives (len < strlen(word))? */
+bool common_starts(const unsigned char *data, size_t len, const char *word);
+
+#endif

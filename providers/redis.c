@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Redis.
+ *
+ * Container: github.com/docker-library/docs, redis/README. Wire protocol: redis.io/docs, "Redis
+ * serialization protocol specification" (RESP). Forklift knows one Redis server; its variable is a
+ * list all the same, so 'host' and 'hosts' may name several.
+ */
+#include <string.h>
+
+#include "common.h"
+
+#define DEFAULT_DATABASES 16 /* redis.conf */
+
+static const struct override_def overrides[] = {
+    {"host", OVERRIDE_LIST, "use the server there instead of starting one", false},
+    {"hosts", OVERRIDE_LIST, "the same, several of them", false},
+    {"port", OVERRIDE_PORT, "port of the server", false},
+    {"db_index", OVERRIDE_NUMBER, "number of the database (default 0)", false},
+    {"path", OVERRIDE_STRING, "path of the URL: the number of the database, as '/1'", false},
+    {"urls", OVERRIDE_LIST, "use the servers at these URLs instead of starting one", false},
+};
+
+static void set_container(struct service_plan *out, const struct provider *provider,
+                          unsigned long db_index)
+{
+    static const char *const argv[] = {"redis-server", "--save", "", "--appendonly", "no"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(argv); i++)
+        strvec_push(&out->argv, argv[i]);
+    if (out->port != provider->port) {
+        strvec_push(&out->argv, "--port");
+        strvec_pushf(&out->argv, "%u", out->port);
+    }
+    if (db_index >= DEFAULT_DATABASES) {
+        strvec_push(&out->argv, "--databases");
+        strvec_pushf(&out->argv, "%lu", db_index + 1);
+    }
+    out->probe_arg = xstrdup("");
+}
+
+static int parse_index(const char *text, unsigned long *out, struct error *err)
+{
+    size_t len = strspn(text, "0123456789");
+
+    if (len == 0 || len > 6 || text[len])
+        return error_set(err, ERROR_CONFIG, "'%s' is not the number of a database", text);
+    *out = strtoul(text, NULL, 10);
+    return 0;
+}
+
+static int plan(const struct provider *provider, const struct provider_input *in,
+                struct service_plan *out, struct error *err)
+{
+    _cleanup_(common_endpoint_deinit) struct common_endpoint e = {0};
+    unsigned long db_index = 0;
+
+    if (common_begin(provider, in, out, err) < 0 ||
+        common_endpoint(in, "db_index", out->port, &e, out, err) < 0)
+        return -1;
+    if (e.name && parse_index(e.name, &db_index, err) < 0)
+        return error_wrap(err, "override 'db_index'");
+
+    strvec_setenv(&out->app_env, "REDIS_HOSTS", e.hosts);
+    strvec_pushf(&out->app_env, "REDIS_DB_INDEX=%lu", db_index);
+    if (out->external)
+        return 0;
+    set_container(out, provider, db_index);
+    return common_finish(in, out, err);
+}
+
+static int request(const char *arg, struct strbuf *out)
+{
+    return *arg ? -1 : strbuf_adds(out, "*1\r\n$4\r\nPING\r\n");
+}
+
+/* An error is the answer of a server at work, unless it says that it cannot serve now. */
+static enum probe_verdict judge_error(const unsigned char *text, size_t len)
+{
+    static const char *const serving[] = {
+        "NOAUTH ", /* wants a password, which the app may have */
+        "NOPERM ", /* this user may not PING */
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(serving); i++) {
+        if (len >= strlen(serving[i]) && common_starts(text, len, serving[i]))
+            return PROBE_READY;
+    }
+    return PROBE_NOT_YET; /* LOADING, MASTERDOWN, BUSY, DENIED (protected mode), too many clients */
+}
+
+static enum probe_verdict answer(const unsigned char *data, size_t len, char *why, size_t size)
+{
+    static const char wrong[] = "not the Redis protocol";
+
+    common_reason(why, size, "", 0);
+    if (len == 0)
+        return PROBE_MORE;
+
+    long line = common_line(data, len);
+    bool error = *data == '-';
+    if ((!error && !common_starts(data, len, "+PONG\r\n")) || (line < 0 && len > 1024)) {
+        common_reason(why, size, wrong, strlen(wrong));
+        return PROBE_WRONG;
+    }
+    if (line < 0)
+        return PROBE_MORE;
+    if (!error)
+        return PROBE_READY;
+    common_reason(why, size, data + 1, (size_t)line - 1);
+    return judge_error(data + 1, (size_t)line - 1);
+}
+
+static const struct probe probe = {.address = POD_ADDRESS, .request = request, .answer = answer};
+
+const struct provider provider_redis = {
+    .name = "redis",
+    .doc = "Redis: REDIS_HOSTS, REDIS_DB_INDEX",
+    .image = "redis:7",
+    .port = 6379,
+    .overrides = overrides,
+    .override_count = ARRAY_SIZE(overrides),
+    .plan = plan,
+    .probe = &probe,
+};

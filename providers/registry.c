@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The list of all providers and the look-ups in it. Adding a service: a file and a line here. */
+#include <string.h>
+
+#include <cleanroom/provider.h>
+
+#include "common.h"
+
+const struct provider *const providers[] = {
+    &provider_postgres,
+    &provider_postgis,
+    &provider_redis,
+    &provider_memcache,
+};
+const size_t provider_count = ARRAY_SIZE(providers);
+
+const struct override_def provider_common_overrides[] = {
+    {"image", OVERRIDE_STRING, "image to start instead of the default one", false},
+    {"environment", OVERRIDE_ENV, "further environment of the service's container", false},
+    {"command", OVERRIDE_STRING, "words to run instead of the default command", false},
+    {"memory", OVERRIDE_STRING, "memory limit of the service's container, as 512m", false},
+    {"tmpfs", OVERRIDE_STRING, "'no' keeps what the image has below its VOLUMEs", false},
+};
+const size_t provider_common_override_count = ARRAY_SIZE(provider_common_overrides);
+
+const struct provider *provider_find(const char *name)
+{
+    for (size_t i = 0; i < provider_count; i++) {
+        const struct provider *p = providers[i];
+        if (strcmp(p->name, name) == 0 || (p->alias && strcmp(p->alias, name) == 0))
+            return p;
+    }
+    return NULL;
+}
+
+static const struct override_def *find_key(const struct override_def *defs, size_t count,
+                                           const char *key)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(defs[i].key, key) == 0)
+            return &defs[i];
+    }
+    return NULL;
+}
+
+const struct override_def *provider_override(const struct provider *provider, const char *key)
+{
+    const struct override_def *own = find_key(provider->overrides, provider->override_count, key);
+
+    if (own)
+        return own;
+    return find_key(provider_common_overrides, provider_common_override_count, key);
+}
+
+const char *provider_input_get(const struct provider_input *in, const char *key,
+                               const char *fallback)
+{
+    for (size_t i = 0; i < in->override_count; i++) {
+        if (strcmp(in->overrides[i].key, key) == 0)
+            return in->overrides[i].value;
+    }
+    return fallback;
+}
+
+void service_plan_deinit(struct service_plan *plan)
+{
+    free(plan->image);
+    free(plan->probe_arg);
+    strvec_deinit(&plan->argv);
+    strvec_deinit(&plan->env);
+    strvec_deinit(&plan->tmpfs);
+    strvec_deinit(&plan->app_env);
+    strvec_deinit(&plan->secrets);
+    *plan = (struct service_plan){0};
+}
