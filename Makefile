@@ -17,6 +17,9 @@ VARIANT_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
                    -fno-sanitize-recover=all
 LDVARIANT_release := -pie -Wl,-z,relro,-z,now
 LDVARIANT_asan    := -fsanitize=address,undefined
+# Only by ci/fuzz, with clang.
+VARIANT_fuzz   := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined
+LDVARIANT_fuzz := -fsanitize=fuzzer,address,undefined
 
 # Not evaluated until something is compiled, so that `make demo` works before the packages are there.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
@@ -67,6 +70,11 @@ $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(TESTLIB_OBJS) $(LIB_OBJS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDVARIANT_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB_OBJS)
+	@echo "  LD    $@"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDVARIANT_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
 .SECONDARY:
 
 .PHONY: unit
@@ -99,7 +107,7 @@ lint: ## clang-tidy, cppcheck, shellcheck
 	$(Q)ci/setup build lint
 	$(Q)ci/lint
 
-fuzz: ## a minute of fuzzing for every parser (SECONDS=60)
+fuzz: ## a minute of fuzzing for every parser (FUZZ_SECONDS=60)
 	$(Q)ci/setup build lint
 	$(Q)ci/fuzz
 

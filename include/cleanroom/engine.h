@@ -30,7 +30,7 @@
 #define LABEL_RUN   "org.cleanroom.run"   /* run id */
 #define LABEL_SHARD "org.cleanroom.shard" /* 1-based; absent on objects of the whole run */
 #define LABEL_ROLE  "org.cleanroom.role"  /* "holder", a service's name, "deploy", "test" ... */
-#define LABEL_OWNER "org.cleanroom.owner" /* "<boot id>:<pid>:<start time>" of the janitor */
+#define LABEL_OWNER "org.cleanroom.owner" /* the janitor of the run: see runner/run/owner.h */
 
 enum object_kind {
     OBJECT_CONTAINER,
@@ -198,7 +198,7 @@ struct engine_ops {
     /* Asks op to end: it completes with ENGINE_CANCELLED, later, from the loop. Once completed an op
        must not be named any more. */
     void (*cancel)(struct engine *, struct engine_op *);
-    /* Cancels and completes whatever runs (synchronously, here), then releases everything. */
+    /* Drops whatever still runs, without completing it (no callback), and releases everything. */
     void (*free)(struct engine *);
 };
 

@@ -45,6 +45,7 @@ struct capture {
     size_t tail_pos;
     uint64_t total;
 };
+/* Memory is taken when the first bytes arrive. */
 void capture_init(struct capture *c, size_t head_max, size_t tail_max);
 void capture_deinit(struct capture *c);
 void capture_add(struct capture *c, const void *bytes, size_t len);
@@ -73,13 +74,29 @@ struct result {
     VEC(struct result_suite) suites;
 };
 
+/* Sets the hostname too. */
 void result_init(struct result *r, const char *run_id, const char *name);
 void result_deinit(struct result *r);
-/* The pointer is valid until the next add. */
+/* shard 0: what belongs to the run as a whole, a suite named "cleanroom". The pointer is valid until
+   the next add. */
 struct result_suite *result_add_suite(struct result *r, int shard, int shards);
 /* Copies name and classname. The pointer is valid until the next add. */
 struct result_case *result_add_case(struct result_suite *s, const char *classname,
                                     const char *name, enum case_status status, nsec_t duration);
+
+/* The class of a shard's phase cases; everything else is the app's own. */
+#define RESULT_PHASE_CLASS "cleanroom.shard-%d"
+bool result_case_is_phase(const struct result_case *c);
+
+/*
+ * To be called once when all shards have ended. A test that a shard reports as skipped because
+ * another shard ran it is an echo: it is taken out, so that every test of the app is there once. A
+ * test that nobody ran stays skipped, once.
+ */
+void result_settle(struct result *r);
+
+/* Takes all cases but the first `count` out again. */
+void result_suite_truncate(struct result_suite *s, size_t count);
 
 struct result_counts {
     size_t tests, failures, errors, skipped;

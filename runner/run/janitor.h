@@ -3,12 +3,31 @@
  * The janitor: a process of its own, begun before the first object is made, that removes a run's
  * objects when the main process dies without having done so.
  *
- * It is re-executed (cleanroom __janitor) in a session of its own with a small clean environment,
- * since Jenkins kills by process group and by the BUILD_ID and JENKINS_NODE_COOKIE variables it finds
- * in a process's initial environment. It ignores signals; the end of its pipe is its only event.
+ * It is no child of ours when it works (forked twice), in a session of its own, and re-executed
+ * (cleanroom __janitor) with a small clean environment: Jenkins kills by parentage, by process
+ * group and by the BUILD_ID and JENKINS_NODE_COOKIE variables it finds in a process's initial
+ * environment. It ignores signals; the end of its socket is its only event.
  */
 #ifndef CLEANROOM_JANITOR_H
 #define CLEANROOM_JANITOR_H
+
+#include <sys/types.h>
+
+#include "config/settings.h"
+
+struct janitor {
+    pid_t pid;
+    int socket; /* the ledger's lines go here; owned until handed to the ledger; its end = our end
+                 */
+    int gone;   /* becomes readable (end of file) when the janitor has ended; owned */
+};
+
+/* results_dir: where janitor.log is written if it has to act. SIGINT, SIGTERM and SIGHUP should be
+   blocked already: the janitor inherits that. */
+int janitor_start(struct janitor *j, const char *run_id, const struct settings *settings,
+                  const char *results_dir, struct error *err);
+/* After the ledger was dismissed: waits (at most 5 s) until it has ended. */
+void janitor_wait(struct janitor *j);
 
 /* The hidden command; reads the ledger from standard input. Returns the exit code. */
 int janitor_main(int argc, char **argv);

@@ -5,9 +5,9 @@
  * Usage inside the holder container:
  *     satellite hold [--dir PATH]... [--probe NAME:PROVIDER:PORT:ARG]...
  * It is pid 1 there: reaps children, ends at once (exit 0) on SIGTERM, SIGINT. Each --dir is made
- * (with parents) mode 1777, an existing one is chmod'ed when we own it. Each probe is repeated, from
- * 1 ms upward by 1.3 to at most 10 ms apart, an attempt lasting 1 s at most, until the service is
- * ready. ARG is the rest of the word and may contain colons. A bad command line: exit 2.
+ * (with parents) mode 1777, an existing one is chmod'ed when we own it. Each probe is repeated,
+ * from 1 ms upward by 1.3 to at most 10 ms apart, an attempt lasting 1 s at most, until the service
+ * is ready. ARG is the rest of the word and may contain colons. A bad command line: exit 2.
  *
  * It tells what happens by lines on standard output, one word each separated by one space, and the
  * rest of the line free text:

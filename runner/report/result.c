@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <cleanroom/result.h>
+
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What a suite keeps of an app's standard output and error until its owner says otherwise. */
+#define OUTPUT_HEAD (32u << 10)
+#define OUTPUT_TAIL (96u << 10)
+
+void result_init(struct result *r, const char *run_id, const char *name)
+{
+    char host[HOST_NAME_MAX + 1] = "";
+    (void)gethostname(host, sizeof(host) - 1);
+    *r = (struct result){
+        .run_id = xstrdup(run_id),
+        .name = xstrdup(name),
+        .hostname = xstrdup(host[0] ? host : "localhost"),
+        .started_wall = clock_wall(),
+    };
+}
+
+static void case_deinit(struct result_case *c)
+{
+    free(c->name);
+    free(c->classname);
+    free(c->message);
+    free(c->type);
+    free(c->text);
+    free(c->output);
+}
+
+void result_suite_truncate(struct result_suite *s, size_t count)
+{
+    while (s->cases.len > count)
+        case_deinit(&s->cases.items[--s->cases.len]);
+}
+
+static void suite_deinit(struct result_suite *s)
+{
+    free(s->name);
+    strvec_deinit(&s->properties);
+    result_suite_truncate(s, 0);
+    vec_deinit(&s->cases);
+    capture_deinit(&s->out);
+    capture_deinit(&s->err);
+}
+
+void result_deinit(struct result *r)
+{
+    for (size_t i = 0; i < r->suites.len; i++)
+        suite_deinit(&r->suites.items[i]);
+    vec_deinit(&r->suites);
+    free(r->run_id);
+    free(r->name);
+    free(r->hostname);
+    *r = (struct result){0};
+}
+
+struct result_suite *result_add_suite(struct result *r, int shard, int shards)
+{
+    struct result_suite *s = vec_push(&r->suites);
+    s->name = shard ? xasprintf("shard %d of %d", shard, shards) : xstrdup("cleanroom");
+    s->shard = shard;
+    s->started_wall = clock_wall();
+    capture_init(&s->out, OUTPUT_HEAD, OUTPUT_TAIL);
+    capture_init(&s->err, OUTPUT_HEAD, OUTPUT_TAIL);
+    return s;
+}
+
+struct result_case *result_add_case(struct result_suite *s, const char *classname, const char *name,
+                                    enum case_status status, nsec_t duration)
+{
+    struct result_case *c = vec_push(&s->cases);
+    c->classname = xstrdup(classname);
+    c->name = xstrdup(name);
+    c->status = status;
+    c->duration = duration;
+    return c;
+}
+
+bool result_case_is_phase(const struct result_case *c)
+{
+    static const char prefix[] = "cleanroom.shard-";
+    return c->classname && strncmp(c->classname, prefix, sizeof(prefix) - 1) == 0;
+}
+
+void result_suite_count(const struct result_suite *s, struct result_counts *counts)
+{
+    *counts = (struct result_counts){.tests = s->cases.len};
+    for (size_t i = 0; i < s->cases.len; i++) {
+        counts->failures += s->cases.items[i].status == CASE_FAILED;
+        counts->errors += s->cases.items[i].status == CASE_ERROR;
+        counts->skipped += s->cases.items[i].status == CASE_SKIPPED;
+    }
+}
+
+/* One reported test of the app and the shard that reported it. */
+struct report {
+    struct result_case *test;
+    size_t suite;
+};
+
+static int compare_reports(const void *a, const void *b)
+{
+    const struct report *x = a, *y = b;
+    int order = strcmp(x->test->classname, y->test->classname);
+    if (order == 0)
+        order = strcmp(x->test->name, y->test->name);
+    if (order == 0)
+        order = (x->suite > y->suite) - (x->suite < y->suite);
+    return order;
+}
+
+static bool same_test(const struct report *x, const struct report *y)
+{
+    return strcmp(x->test->classname, y->test->classname) == 0 &&
+           strcmp(x->test->name, y->test->name) == 0;
+}
+
+/* All reports of one test, in the order of their suites. An echo is marked by the loss of its name.
+ */
+static void mark_echoes(struct report *reports, size_t count)
+{
+    size_t keeper = reports[0].suite;
+    bool ran = false;
+    for (size_t i = 0; i < count && !ran; i++) {
+        ran = reports[i].test->status != CASE_SKIPPED;
+        if (ran)
+            keeper = reports[i].suite;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (reports[i].suite == keeper || reports[i].test->status != CASE_SKIPPED)
+            continue;
+        free(reports[i].test->name);
+        reports[i].test->name = NULL;
+    }
+}
+
+static void remove_nameless(struct result_suite *s)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < s->cases.len; i++) {
+        if (s->cases.items[i].name)
+            s->cases.items[kept++] = s->cases.items[i];
+        else
+            case_deinit(&s->cases.items[i]);
+    }
+    s->cases.len = kept;
+}
+
+void result_settle(struct result *r)
+{
+    VEC(struct report) reports = {0};
+    for (size_t i = 0; i < r->suites.len; i++) {
+        struct result_suite *s = &r->suites.items[i];
+        for (size_t k = 0; k < s->cases.len; k++)
+            if (!result_case_is_phase(&s->cases.items[k]))
+                *vec_push(&reports) = (struct report){&s->cases.items[k], i};
+    }
+    if (reports.len)
+        qsort(reports.items, reports.len, sizeof(*reports.items), compare_reports);
+
+    for (size_t i = 0, end; i < reports.len; i = end) {
+        for (end = i + 1; end < reports.len; end++)
+            if (!same_test(&reports.items[i], &reports.items[end]))
+                break;
+        mark_echoes(&reports.items[i], end - i);
+    }
+    vec_deinit(&reports);
+    for (size_t i = 0; i < r->suites.len; i++)
+        remove_nameless(&r->suites.items[i]);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What all parts of one run share; made by run.c, borrowed by the others. */
+#ifndef CLEANROOM_CONTEXT_H
+#define CLEANROOM_CONTEXT_H
+
+#include <cleanroom/engine.h>
+#include <cleanroom/result.h>
+
+#include "config/plan.h"
+#include "report/console.h"
+#include "report/journal.h"
+#include "run/gate.h"
+#include "run/ledger.h"
+
+struct run_context {
+    const struct settings *settings;
+    const struct plan *plan;
+    struct loop *loop;
+    struct engine *engine;
+    struct ledger *ledger;
+    struct gate *gate;
+    struct journal *journal;
+    struct console *console;
+    struct result *result;
+    int results_dir;           /* open directory */
+    const char *owner;         /* value of LABEL_OWNER */
+    const char *satellite;     /* image id of the holder */
+    const char *network;       /* name of the run's network, or NULL */
+    struct image_info *images; /* parallel to plan->images, once resolved */
+};
+
+/* The image of a reference the plan named. */
+const struct image_info *context_image(const struct run_context *ctx, const char *ref);
+
+/* Labels of an object of this run. shard 0: of the whole run. */
+struct labels context_labels(const struct run_context *ctx, int shard, const char *role);
+
+/* When teardown that begins now has to be over. */
+nsec_t context_teardown_deadline(const struct run_context *ctx);
+
+#endif

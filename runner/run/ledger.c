@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/ledger.h"
+
+#include <errno.h>
+
+void ledger_init(struct ledger *l, int pipe)
+{
+    *l = (struct ledger){.pipe = pipe};
+}
+
+void ledger_deinit(struct ledger *l)
+{
+    for (size_t i = 0; i < l->entries.len; i++)
+        free(l->entries.items[i].name);
+    vec_deinit(&l->entries);
+    if (l->pipe >= 0)
+        close(TAKE_FD(l->pipe));
+}
+
+/* A janitor that is gone (EPIPE) costs us the safety net, not the run. Lines are shorter than
+   PIPE_BUF, hence written whole. */
+static void tell(struct ledger *l, char sign, enum object_kind kind, const char *name)
+{
+    if (l->pipe < 0)
+        return;
+    _cleanup_free_ char *line = xasprintf("%c %s %s\n", sign, object_kind_name(kind), name);
+    if (write(l->pipe, line, strlen(line)) < 0 && errno == EPIPE)
+        close(TAKE_FD(l->pipe));
+}
+
+static struct ledger_entry *find(struct ledger *l, enum object_kind kind, const char *name)
+{
+    for (size_t i = l->entries.len; i-- > 0;)
+        if (l->entries.items[i].kind == kind && strcmp(l->entries.items[i].name, name) == 0)
+            return &l->entries.items[i];
+    return NULL;
+}
+
+void ledger_enter(struct ledger *l, enum object_kind kind, const char *name)
+{
+    *vec_push(&l->entries) = (struct ledger_entry){.kind = kind, .name = xstrdup(name)};
+    tell(l, '+', kind, name);
+}
+
+void ledger_made(struct ledger *l, enum object_kind kind, const char *name)
+{
+    struct ledger_entry *e = find(l, kind, name);
+    if (e)
+        e->made = true;
+    tell(l, '=', kind, name);
+}
+
+void ledger_strike(struct ledger *l, enum object_kind kind, const char *name)
+{
+    struct ledger_entry *e = find(l, kind, name);
+    if (!e)
+        return;
+    free(e->name);
+    size_t index = (size_t)(e - l->entries.items);
+    memmove(e, e + 1, (l->entries.len - index - 1) * sizeof(*e));
+    l->entries.len--;
+    tell(l, '-', kind, name);
+}
+
+void ledger_dismiss(struct ledger *l)
+{
+    if (l->pipe < 0)
+        return;
+    (void)!write(l->pipe, "done\n", 5);
+    close(TAKE_FD(l->pipe));
+}
+
+void ledger_apply(struct ledger *l, const char *line)
+{
+    if (strcmp(line, "done") == 0) {
+        l->done = true;
+        return;
+    }
+
+    _cleanup_strvec_ struct strvec word = STRVEC_INIT;
+    strvec_split(&word, line, " ");
+    if (word.len != 3)
+        return;
+    for (int kind = 0; kind < OBJECT_KINDS; kind++) {
+        if (strcmp(word.items[1], object_kind_name(kind)) != 0)
+            continue;
+        if (word.items[0][0] == '+')
+            ledger_enter(l, kind, word.items[2]);
+        else if (word.items[0][0] == '=')
+            ledger_made(l, kind, word.items[2]);
+        else if (word.items[0][0] == '-')
+            ledger_strike(l, kind, word.items[2]);
+    }
+}

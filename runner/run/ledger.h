@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ledger: every object made in the engine is entered before its create call and struck out only
+ * after a confirmed delete. Each line also goes down the janitor's pipe, who keeps the same book.
+ *
+ * Lines: "+ KIND NAME\n" (about to be made), "= KIND NAME\n" (made), "- KIND NAME\n" (gone),
+ * "done\n" (nothing is left to do).
+ */
+#ifndef CLEANROOM_LEDGER_H
+#define CLEANROOM_LEDGER_H
+
+#include <stdbool.h>
+
+#include <cleanroom/engine.h>
+#include <cleanroom/vec.h>
+
+struct ledger_entry {
+    enum object_kind kind;
+    char *name;
+    bool made; /* the create call was answered */
+};
+
+struct ledger {
+    VEC(struct ledger_entry) entries; /* in the order in which they were entered */
+    int pipe;                         /* to the janitor, owned; -1 = none */
+    bool done;                        /* read side: "done" was seen */
+};
+
+void ledger_init(struct ledger *l, int pipe);
+void ledger_deinit(struct ledger *l);
+
+void ledger_enter(struct ledger *l, enum object_kind kind, const char *name);
+void ledger_made(struct ledger *l, enum object_kind kind, const char *name);
+void ledger_strike(struct ledger *l, enum object_kind kind, const char *name);
+/* Tells the janitor that it may go, and closes the pipe. */
+void ledger_dismiss(struct ledger *l);
+
+/* The janitor's side: applies one line (without its newline). Unknown lines are ignored. */
+void ledger_apply(struct ledger *l, const char *line);
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/prepare.h"
+
+#include "run/satellite_image.h"
+
+static void part_done(struct prepare *p)
+{
+    if (--p->pending)
+        return;
+    console_status(p->ctx->console, NULL);
+    p->done(p->data, error_is_set(&p->error) ? &p->error : NULL);
+}
+
+static void cancel_op(struct prepare *p, struct engine_op *op)
+{
+    if (op)
+        p->ctx->engine->ops->cancel(p->ctx->engine, op);
+}
+
+static void cancel_all(struct prepare *p)
+{
+    for (size_t i = 0; i < p->ctx->plan->images.len; i++)
+        cancel_op(p, p->images[i].op);
+    cancel_op(p, p->satellite_op);
+    cancel_op(p, p->network_op);
+    if (!p->events_ready)
+        prepare_events_ready(p); /* it is not waited for any more */
+}
+
+static void note_failure(struct prepare *p, const struct error *err, const char *what)
+{
+    if (error_is_set(&p->error))
+        return;
+    if (err && error_is_set(err))
+        error_copy(&p->error, err);
+    else
+        error_set(&p->error, ERROR_ENGINE, "the engine did not make it");
+    if (what)
+        error_wrap(&p->error, "%s", what);
+    cancel_all(p);
+}
+
+/* --- images ---------------------------------------------------------------------------------- */
+
+static void copy_info(struct image_info *to, const struct image_info *from)
+{
+    *to = (struct image_info){
+        .id = xstrdup(from->id), .digest = xstrdup(from->digest), .user = xstrdup(from->user)};
+    strvec_append(&to->entrypoint, &from->entrypoint);
+    strvec_append(&to->cmd, &from->cmd);
+    strvec_append(&to->env, &from->env);
+    strvec_append(&to->volumes, &from->volumes);
+}
+
+static void on_progress(void *data, const char *ref, uint64_t done, uint64_t total)
+{
+    struct prepare_image *image = data;
+    _cleanup_free_ char *text = xasprintf("pulling %s: %.1f of %.1f MB", ref, (double)done / 1e6,
+                                          (double)total / 1e6);
+    console_status(image->prepare->ctx->console, text);
+}
+
+static void on_image(void *data, enum engine_outcome outcome, const struct image_info *info,
+                     const struct error *err)
+{
+    struct prepare_image *image = data;
+    struct prepare *p = image->prepare;
+    image->op = NULL;
+    if (outcome == ENGINE_OK) {
+        copy_info(&p->infos[image - p->images], info);
+        _cleanup_free_ char *key = xasprintf("image %s", image->ref);
+        journal_fact(p->ctx->journal, key, info->digest ? info->digest : info->id);
+    } else {
+        _cleanup_free_ char *what = xasprintf("image '%s' (%s)", image->ref, image->used_by);
+        note_failure(p, err, what);
+    }
+    part_done(p);
+}
+
+static void resolve_images(struct prepare *p)
+{
+    const struct cleanroom_settings *own = &p->ctx->settings->own;
+    nsec_t deadline = clock_now() + own->pull_timeout;
+    for (size_t i = 0; i < p->ctx->plan->images.len; i++) {
+        const struct plan_image *image = &p->ctx->plan->images.items[i];
+        p->images[i] = (struct prepare_image){
+            .prepare = p, .ref = image->ref, .used_by = image->used_by};
+        p->pending++;
+        p->images[i].op = p->ctx->engine->ops->image_resolve(
+            p->ctx->engine, image->ref, own->pull, deadline, on_progress, on_image, &p->images[i]);
+    }
+}
+
+/* --- the satellite and the network ----------------------------------------------------------- */
+
+static void on_satellite(void *data, enum engine_outcome outcome, const struct image_info *info,
+                         const struct error *err)
+{
+    struct prepare *p = data;
+    p->satellite_op = NULL;
+    if (outcome == ENGINE_OK) {
+        ledger_made(p->ctx->ledger, OBJECT_IMAGE, p->satellite_name);
+        copy_info(&p->satellite, info);
+        p->ctx->satellite = p->satellite.id;
+    } else {
+        note_failure(p, err, "the satellite's image could not be imported");
+    }
+    part_done(p);
+}
+
+static void import_satellite(struct prepare *p)
+{
+    static const char *const entrypoint[] = {SATELLITE_IMAGE_PATH, NULL};
+    struct labels labels = context_labels(p->ctx, 0, "satellite");
+    _cleanup_strbuf_ struct strbuf tar = STRBUF_INIT;
+    satellite_image_tar(&tar);
+    p->satellite_name = xasprintf("cleanroom-satellite:%s", p->ctx->plan->run_id);
+    ledger_enter(p->ctx->ledger, OBJECT_IMAGE, p->satellite_name);
+    p->pending++;
+    p->satellite_op = p->ctx->engine->ops->image_import(
+        p->ctx->engine, p->satellite_name, &labels, entrypoint, tar.buf, tar.len,
+        clock_now() + p->ctx->settings->own.start_timeout, on_satellite, p);
+}
+
+static void on_network(void *data, enum engine_outcome outcome, const struct error *err)
+{
+    struct prepare *p = data;
+    p->network_op = NULL;
+    if (outcome == ENGINE_OK) {
+        ledger_made(p->ctx->ledger, OBJECT_NETWORK, p->network_name);
+        p->ctx->network = p->network_name;
+    } else {
+        note_failure(p, err, "the run's network could not be made");
+    }
+    part_done(p);
+}
+
+static void create_network(struct prepare *p)
+{
+    if (p->ctx->settings->own.network == NETWORK_NONE)
+        return;
+    struct labels labels = context_labels(p->ctx, 0, "network");
+    p->network_name = xasprintf("cleanroom-%s", p->ctx->plan->run_id);
+    ledger_enter(p->ctx->ledger, OBJECT_NETWORK, p->network_name);
+    p->pending++;
+    p->network_op = p->ctx->engine->ops->network_create(
+        p->ctx->engine, p->network_name, &labels, clock_now() + p->ctx->settings->own.start_timeout,
+        on_network, p);
+}
+
+/* --------------------------------------------------------------------------------------------- */
+
+void prepare_begin(struct prepare *p, struct run_context *ctx,
+                   void (*done)(void *data, const struct error *err), void *data)
+{
+    *p = (struct prepare){.ctx = ctx, .done = done, .data = data, .pending = 1};
+    p->images = xcalloc(ctx->plan->images.len, sizeof(*p->images));
+    p->infos = xcalloc(ctx->plan->images.len, sizeof(*p->infos));
+    ctx->images = p->infos;
+    create_network(p);
+    import_satellite(p);
+    resolve_images(p);
+}
+
+void prepare_events_ready(struct prepare *p)
+{
+    if (p->events_ready)
+        return;
+    p->events_ready = true;
+    part_done(p);
+}
+
+void prepare_cancel(struct prepare *p, const struct error *err)
+{
+    note_failure(p, err, NULL);
+}
+
+void prepare_deinit(struct prepare *p)
+{
+    if (!p->ctx)
+        return;
+    for (size_t i = 0; i < p->ctx->plan->images.len; i++)
+        image_info_deinit(&p->infos[i]);
+    image_info_deinit(&p->satellite);
+    free(p->images);
+    free(p->infos);
+    free(p->satellite_name);
+    free(p->network_name);
+    error_clear(&p->error);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The removal of one object, repeated until it is confirmed or the deadline passes.
+ *
+ * "Still in use", "removal in progress" and an engine that is just restarting are asked again, from
+ * 10 ms upward. A confirmed removal strikes the object from the ledger.
+ */
+#ifndef CLEANROOM_REMOVAL_H
+#define CLEANROOM_REMOVAL_H
+
+#include <cleanroom/engine.h>
+
+#include "run/ledger.h"
+
+/* Embedded; all private but `left`. */
+struct removal {
+    struct engine *engine;
+    struct ledger *ledger; /* or NULL */
+    enum object_kind kind;
+    const char *name;
+    nsec_t deadline, pause;
+    struct engine_op *op;
+    struct loop_timer timer;
+    void (*done)(void *data);
+    void *data;
+    bool left;        /* after done: it could not be removed */
+    struct error why; /* the last reason why not */
+};
+
+/* name must live until done(data), which is called once, from the loop. */
+void removal_begin(struct removal *r, struct engine *engine, struct ledger *ledger,
+                   enum object_kind kind, const char *name, nsec_t deadline,
+                   void (*done)(void *data), void *data);
+/* Only after done (or when never begun). */
+void removal_deinit(struct removal *r);
+
+#endif

@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/run.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+
+#include <cleanroom/log.h>
+
+#include "run/context.h"
+#include "run/janitor.h"
+#include "run/owner.h"
+#include "run/prepare.h"
+#include "run/shard.h"
+#include "run/sweep.h"
+
+#define EVENTS_RETRIES 20
+#define EVENTS_PAUSE   (250 * NSEC_PER_MSEC)
+
+enum run_state {
+    RUN_PREPARE, /* images, satellite, network */
+    RUN_SHARDS,
+    RUN_SWEEP, /* what belongs to the whole run goes; then a look whether anything is left */
+    RUN_DONE,
+};
+
+struct run {
+    struct run_context ctx;
+    enum run_state state;
+    bool stop; /* leave the loop */
+    struct plan plan;
+    struct result result;
+    struct ledger ledger;
+    struct gate gate;
+    struct janitor janitor;
+    struct prepare prepare;
+    struct shard *shards;
+    size_t shard_count, shards_done;
+    struct engine_op *events;
+    struct loop_timer events_timer;
+    int events_retries;
+    struct sweep sweep;
+    int signal_fd;
+    int signal;         /* the first one that told us to stop, or 0 */
+    struct error error; /* why the run as a whole failed */
+    nsec_t started_at;
+};
+
+static void enter_shards(struct run *r);
+static void enter_sweep(struct run *r);
+static void enter_done(struct run *r);
+
+/* The one writer of state. */
+static void run_set_state(struct run *r, enum run_state state)
+{
+    static void (*const enter[])(struct run *) = {
+        [RUN_SHARDS] = enter_shards,
+        [RUN_SWEEP] = enter_sweep,
+        [RUN_DONE] = enter_done,
+    };
+    static const char *const names[] = {"prepare", "shards", "sweep", "done"};
+
+    assert(state > r->state);
+    r->state = state;
+    log_debug("run: %s", names[state]);
+    journal_state(r->ctx.journal, "run", names[state], NULL);
+    enter[state](r);
+}
+
+/* Everything that goes on is torn down; the first reason is the run's. */
+static void run_fail(struct run *r, const struct error *err)
+{
+    if (!error_is_set(&r->error))
+        error_copy(&r->error, err);
+    for (size_t i = 0; i < r->shard_count; i++)
+        shard_stop(&r->shards[i], err);
+}
+
+/* --- reports --------------------------------------------------------------------------------- */
+
+/* While the run goes on its report says so, and holds what is finished. */
+static int write_reports(struct run *r, int exit_code, struct error *err)
+{
+    r->result.duration = clock_now() - r->started_at;
+    if (junit_write(&r->result, r->ctx.results_dir, "junit.xml", err) < 0)
+        return -1;
+    return journal_write(r->ctx.journal, r->result.finished, exit_code, err);
+}
+
+static void write_interim_report(struct run *r)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    r->result.duration = clock_now() - r->started_at;
+    if (junit_write(&r->result, r->ctx.results_dir, "junit.xml", &err) < 0)
+        log_warning("%s", err.message);
+}
+
+/* --- events ---------------------------------------------------------------------------------- */
+
+static void open_events(void *data);
+
+static void on_event(void *data, const struct engine_event *event)
+{
+    struct run *r = data;
+    if (event->kind != EVENT_DIED)
+        return;
+    for (size_t i = 0; i < r->shard_count; i++)
+        if (shard_container_died(&r->shards[i], event->name))
+            return;
+}
+
+/* What happened while nobody listened is found out by asking. */
+static void on_events_ready(void *data)
+{
+    struct run *r = data;
+    r->events_retries = 0;
+    for (size_t i = 0; i < r->shard_count; i++)
+        shard_recheck(&r->shards[i]);
+    prepare_events_ready(&r->prepare);
+}
+
+static void on_events_end(void *data, enum engine_outcome outcome, const struct error *err)
+{
+    struct run *r = data;
+    r->events = NULL;
+    if (r->state >= RUN_SWEEP || outcome == ENGINE_CANCELLED)
+        return;
+    if (++r->events_retries <= EVENTS_RETRIES) {
+        loop_timer_arm(r->ctx.loop, &r->events_timer, clock_now() + EVENTS_PAUSE, open_events, r);
+        return;
+    }
+
+    _cleanup_error_ struct error lost = ERROR_INIT;
+    if (err && error_is_set(err))
+        error_copy(&lost, err);
+    else
+        error_set(&lost, ERROR_ENGINE, "the engine at %s ended its events", r->ctx.engine->where);
+    if (r->state == RUN_PREPARE)
+        prepare_cancel(&r->prepare, &lost);
+    else
+        run_fail(r, &lost);
+}
+
+static void open_events(void *data)
+{
+    struct run *r = data;
+    r->events = r->ctx.engine->ops->events(r->ctx.engine, r->plan.run_id, on_events_ready, on_event,
+                                           on_events_end, r);
+}
+
+/* --- signals --------------------------------------------------------------------------------- */
+
+static void on_signal(void *data, int fd, short revents)
+{
+    struct run *r = data;
+    struct signalfd_siginfo info;
+    (void)revents;
+    if (read(fd, &info, sizeof(info)) != sizeof(info))
+        return;
+
+    const char *name = sigabbrev_np((int)info.ssi_signo);
+    if (r->signal) {
+        console_say(r->ctx.console, 0, "SIG%s again: the janitor (pid %d) removes the rest", name,
+                    (int)r->janitor.pid);
+        r->stop = true;
+        return;
+    }
+    r->signal = (int)info.ssi_signo;
+    console_say(r->ctx.console, 0, "SIG%s: removing everything", name);
+    _cleanup_error_ struct error err = ERROR_INIT;
+    error_set(&err, ERROR_CANCELLED, "interrupted by SIG%s", name);
+    if (r->state == RUN_PREPARE)
+        prepare_cancel(&r->prepare, &err);
+    else
+        run_fail(r, &err);
+}
+
+/* Blocked for good; what was ignored when we began (nohup) stays ignored. */
+static int block_signals(void)
+{
+    static const int ours[] = {SIGINT, SIGTERM, SIGHUP};
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < ARRAY_SIZE(ours); i++) {
+        struct sigaction old;
+        (void)sigaction(ours[i], NULL, &old);
+        if (old.sa_handler != SIG_IGN)
+            sigaddset(&set, ours[i]);
+    }
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* --- the life -------------------------------------------------------------------------------- */
+
+static void on_prepared(void *data, const struct error *err)
+{
+    struct run *r = data;
+    if (err)
+        run_fail(r, err);
+    run_set_state(r, err ? RUN_SWEEP : RUN_SHARDS);
+}
+
+static void on_shard_done(void *data, struct shard *s)
+{
+    struct run *r = data;
+    (void)s;
+    r->shards_done++;
+    if (r->state != RUN_SHARDS)
+        return; /* it never began */
+    write_interim_report(r);
+    if (r->shards_done == r->shard_count)
+        run_set_state(r, RUN_SWEEP);
+}
+
+static void enter_shards(struct run *r)
+{
+    for (size_t i = 0; i < r->shard_count; i++)
+        shard_begin(&r->shards[i]);
+}
+
+static void on_swept(void *data)
+{
+    struct run *r = data;
+    run_set_state(r, RUN_DONE);
+}
+
+static void enter_sweep(struct run *r)
+{
+    loop_timer_disarm(r->ctx.loop, &r->events_timer);
+    if (r->events)
+        r->ctx.engine->ops->cancel(r->ctx.engine, r->events);
+    r->sweep = (struct sweep){.engine = r->ctx.engine,
+                              .run = r->plan.run_id,
+                              .done = on_swept,
+                              .data = r,
+                              .deadline = context_teardown_deadline(&r->ctx)};
+    sweep_begin(&r->sweep);
+}
+
+static void enter_done(struct run *r)
+{
+    r->stop = true;
+}
+
+/* --- the outcome ----------------------------------------------------------------------------- */
+
+static bool is_clean(const struct run *r)
+{
+    return r->state == RUN_DONE && r->sweep.left.len == 0 && !error_is_set(&r->sweep.error);
+}
+
+/* The most serious thing that happened, by the README's table: what broke outranks what failed. */
+static int outcome_code(const struct run *r)
+{
+    int code = 0;
+    if (r->signal)
+        return 128 + r->signal;
+    if (error_is_set(&r->error))
+        return error_exit_code(r->error.kind);
+    for (size_t i = 0; i < r->shard_count; i++) {
+        const struct shard *s = &r->shards[i];
+        int mine = error_is_set(&s->error) ? error_exit_code(s->error.kind) : s->failed;
+        static const int rank[] = {3, 124, 1, 0};
+        for (size_t k = 0; k < ARRAY_SIZE(rank); k++) {
+            if (rank[k] == mine || rank[k] == code) {
+                code = rank[k];
+                break;
+            }
+        }
+    }
+    return code == 0 && !is_clean(r) ? 4 : code;
+}
+
+/* One sentence for the run: the first shard's, and how many others say the like. */
+static void outcome_error(struct run *r, struct error *err)
+{
+    if (error_is_set(&r->error)) {
+        error_move(err, &r->error);
+        return;
+    }
+
+    size_t others = 0;
+    for (size_t i = 0; i < r->shard_count; i++) {
+        const struct shard *s = &r->shards[i];
+        if (!error_is_set(&s->error))
+            continue;
+        if (error_is_set(err)) {
+            others++;
+            continue;
+        }
+        error_copy(err, &s->error);
+        error_wrap(err, "shard %d", s->number);
+    }
+    if (others)
+        error_detail(err, "and %zu more shard%s failed to run; see the report\n", others,
+                     others == 1 ? "" : "s");
+}
+
+/* A run that failed before its shards has a suite of its own, so that the report shows why. */
+static void report_run(struct run *r)
+{
+    if (!error_is_set(&r->error))
+        return;
+    struct result_suite *suite = result_add_suite(&r->result, 0, (int)r->shard_count);
+    replace_str(&suite->name, "cleanroom");
+    suite->started_wall = r->result.started_wall;
+    suite->duration = clock_now() - r->started_at;
+    struct result_case *c = result_add_case(suite, "cleanroom", "run", CASE_ERROR, suite->duration);
+    replace_str(&c->message, r->error.message);
+    replace_str(&c->type, "RunError");
+}
+
+static void report_leftovers(struct run *r)
+{
+    if (is_clean(r))
+        return;
+    for (size_t i = 0; i < r->sweep.left.len; i++)
+        console_say(r->ctx.console, 0, "left behind: %s", r->sweep.left.items[i]);
+    if (error_is_set(&r->sweep.error))
+        console_say(r->ctx.console, 0, "nobody knows what is left: %s", r->sweep.error.message);
+    if (r->state == RUN_DONE)
+        console_say(r->ctx.console, 0, "cleanroom recycle %s removes it", r->plan.run_id);
+}
+
+static int conclude(struct run *r, struct error *err)
+{
+    report_run(r);
+    report_leftovers(r);
+    int code = outcome_code(r);
+    r->result.finished = true;
+    r->result.duration = clock_now() - r->started_at;
+
+    _cleanup_error_ struct error unwritten = ERROR_INIT;
+    if (write_reports(r, code, &unwritten) < 0) {
+        console_say(r->ctx.console, 0, "%s", unwritten.message);
+        code = code ? code : 3;
+    }
+    console_summary(r->ctx.console, &r->result, r->ctx.settings->own.results, code);
+    outcome_error(r, err);
+    if (!error_is_set(err) && error_is_set(&unwritten))
+        error_move(err, &unwritten);
+    return code;
+}
+
+/* --- set up and take down -------------------------------------------------------------------- */
+
+static bool want_color(const struct settings *settings, FILE *out)
+{
+    if (settings->own.color != COLOR_AUTO)
+        return settings->own.color == COLOR_ALWAYS;
+    return isatty(fileno(out)) && !getenv("NO_COLOR");
+}
+
+/* A pod needs some ten descriptors. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static void add_suites(struct run *r)
+{
+    for (size_t i = 0; i < r->plan.shards.len; i++)
+        (void)result_add_suite(&r->result, (int)i + 1, (int)r->plan.shards.len);
+}
+
+static int starts_at_once(const struct run *r)
+{
+    int64_t asked = r->ctx.settings->own.start_limit;
+    if (asked)
+        return (int)asked;
+    return r->ctx.engine->cpus > 0 ? 4 * r->ctx.engine->cpus : 8;
+}
+
+static void init_shards(struct run *r)
+{
+    r->shard_count = r->plan.shards.len;
+    r->shards = xcalloc(r->shard_count, sizeof(*r->shards));
+    for (size_t i = 0; i < r->shard_count; i++)
+        shard_init(&r->shards[i], &r->ctx, (int)i + 1, on_shard_done, r);
+}
+
+static void say_hello(struct run *r)
+{
+    const struct engine *e = r->ctx.engine;
+    console_say(r->ctx.console, 0, "run %s: %zu shard%s of %s on %s %s", r->plan.run_id,
+                r->shard_count, r->shard_count == 1 ? "" : "s", r->ctx.settings->image.value,
+                e->kind, e->version);
+    _cleanup_free_ char *engine = xasprintf("%s %s at %s", e->kind, e->version, e->where);
+    journal_fact(r->ctx.journal, "engine", engine);
+}
+
+/* With an engine: everything until nothing is left. */
+static int run_on_engine(struct run *r, struct error *err)
+{
+    gate_init(&r->gate, r->ctx.loop, starts_at_once(r));
+    init_shards(r);
+    say_hello(r);
+    loop_watch(r->ctx.loop, r->signal_fd, POLLIN, on_signal, r);
+    prepare_begin(&r->prepare, &r->ctx, on_prepared, r);
+    open_events(r);
+    _cleanup_error_ struct error broken = ERROR_INIT;
+    if (loop_run(r->ctx.loop, &r->stop, &broken) < 0 && !error_is_set(&r->error))
+        error_move(&r->error, &broken);
+    loop_unwatch(r->ctx.loop, r->signal_fd);
+    return conclude(r, err);
+}
+
+/* After a second signal much may still be under way: the engine drops it without a word. */
+static void release_engine(struct run *r)
+{
+    engine_free(r->ctx.engine);
+    for (size_t i = 0; i < r->shard_count; i++)
+        shard_deinit(&r->shards[i]);
+    gate_deinit(&r->gate);
+    prepare_deinit(&r->prepare);
+    sweep_deinit(&r->sweep);
+    free(r->shards);
+}
+
+static int run_with_janitor(struct run *r, struct error *err)
+{
+    const struct settings *settings = r->ctx.settings;
+    struct engine_options where = {.host = settings->own.host, .context = settings->own.context};
+    _cleanup_free_ char *owner = owner_of(r->janitor.pid);
+    r->ctx.owner = owner;
+    r->ctx.engine = engine_open(r->ctx.loop, &where, err);
+    if (!r->ctx.engine) {
+        error_copy(&r->error, err);
+        error_clear(err);
+        r->state = RUN_DONE; /* nothing was made */
+        return conclude(r, err);
+    }
+
+    int code = run_on_engine(r, err);
+    if (is_clean(r))
+        ledger_dismiss(&r->ledger);
+    release_engine(r);
+    return code;
+}
+
+static int run_with_results(struct run *r, FILE *out, struct error *err)
+{
+    const struct settings *settings = r->ctx.settings;
+    struct console_options options = {.out = out,
+                                      .shards = (int)r->plan.shards.len,
+                                      .color = want_color(settings, out),
+                                      .quiet = settings->own.quiet};
+    if (write_reports(r, -1, err) < 0 ||
+        janitor_start(&r->janitor, r->plan.run_id, settings, settings->own.results, err) < 0)
+        return error_exit_code(err->kind);
+    ledger_init(&r->ledger, r->janitor.socket);
+
+    r->ctx.console = console_new(&options);
+    r->ctx.loop = loop_new(err);
+    int code = r->ctx.loop ? run_with_janitor(r, err) : error_exit_code(err->kind);
+    if (!r->ctx.engine)
+        ledger_dismiss(&r->ledger);
+    bool dismissed = r->ledger.pipe < 0;
+    ledger_deinit(&r->ledger);
+    if (dismissed)
+        janitor_wait(&r->janitor);
+    console_free(r->ctx.console);
+    return code;
+}
+
+int run_execute(const struct settings *settings, FILE *out, struct error *err)
+{
+    struct run r = {.signal_fd = block_signals(), .started_at = clock_now()};
+    r.ctx = (struct run_context){.settings = settings,
+                                 .plan = &r.plan,
+                                 .ledger = &r.ledger,
+                                 .gate = &r.gate,
+                                 .result = &r.result,
+                                 .results_dir = -1};
+    raise_descriptor_limit();
+    if (plan_make(&r.plan, settings, NULL, err) < 0)
+        return error_exit_code(err->kind);
+
+    int code;
+    result_init(&r.result, r.plan.run_id, settings->application_id.value);
+    add_suites(&r);
+    r.ctx.results_dir = results_open(settings->own.results, err);
+    if (r.ctx.results_dir < 0) {
+        code = error_exit_code(err->kind);
+    } else {
+        r.ctx.journal = journal_new(r.ctx.results_dir, r.plan.run_id);
+        code = run_with_results(&r, out, err);
+        journal_free(r.ctx.journal);
+        close(r.ctx.results_dir);
+    }
+    loop_free(r.ctx.loop);
+    result_deinit(&r.result);
+    plan_deinit(&r.plan);
+    error_clear(&r.error);
+    close(r.signal_fd);
+    return code;
+}

@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/shard.h"
+
+#include <assert.h>
+
+#include <cleanroom/log.h>
+
+#include "run/shard_create.h"
+#include "satellite/satellite.h"
+
+#define COLLECT_TIMEOUT (60 * NSEC_PER_SEC)
+
+/* Of each app stream: what the report keeps. The whole is in app.log. */
+#define APP_HEAD        32768
+#define APP_TAIL        98304
+#define SERVICE_TAIL    16384
+#define HOLDER_LINE_MAX 65536
+
+static const char *const state_names[] = {
+    [SHARD_QUEUED] = "queued",     [SHARD_HOLDER] = "holder", [SHARD_SERVICES] = "services",
+    [SHARD_DEPLOY] = "deploy",     [SHARD_TEST] = "test",     [SHARD_COLLECT] = "collect",
+    [SHARD_TEARDOWN] = "teardown", [SHARD_DONE] = "done",
+};
+
+static void enter_holder(struct shard *s);
+static void enter_services(struct shard *s);
+static void enter_deploy(struct shard *s);
+static void enter_test(struct shard *s);
+static void enter_collect(struct shard *s);
+static void enter_teardown(struct shard *s);
+static void enter_done(struct shard *s);
+static void teardown_goes_on(struct shard *s);
+
+/* The one writer of state. */
+static void shard_set_state(struct shard *s, enum shard_state state)
+{
+    static void (*const enter[])(struct shard *) = {
+        [SHARD_HOLDER] = enter_holder,   [SHARD_SERVICES] = enter_services,
+        [SHARD_DEPLOY] = enter_deploy,   [SHARD_TEST] = enter_test,
+        [SHARD_COLLECT] = enter_collect, [SHARD_TEARDOWN] = enter_teardown,
+        [SHARD_DONE] = enter_done,
+    };
+
+    assert(state > s->state);
+    s->state = state;
+    loop_timer_disarm(s->ctx->loop, &s->deadline);
+    log_debug("shard %d: %s", s->number, state_names[state]);
+    _cleanup_free_ char *subject = xasprintf("shard %d", s->number);
+    journal_state(s->ctx->journal, subject, state_names[state],
+                  state == SHARD_TEARDOWN ? s->error.message : NULL);
+    enter[state](s);
+}
+
+void shard_stop(struct shard *s, const struct error *err)
+{
+    if (s->state >= SHARD_TEARDOWN)
+        return;
+    if (!error_is_set(&s->error))
+        error_copy(&s->error, err);
+    shard_set_state(s, SHARD_TEARDOWN);
+}
+
+static void fail(struct shard *s, enum error_kind kind, const char *fmt, ...) _printf_(3, 4);
+
+static void fail(struct shard *s, enum error_kind kind, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    _cleanup_free_ char *text = xvasprintf(fmt, ap);
+    va_end(ap);
+    _cleanup_error_ struct error err = ERROR_INIT;
+    error_set(&err, kind, "%s", text);
+    shard_stop(s, &err);
+}
+
+/* --- HOLDER ---------------------------------------------------------------------------------- */
+
+static void start_deadline_passed(void *data)
+{
+    struct shard *s = data;
+    char limit[16];
+    clock_human(s->ctx->settings->own.start_timeout, limit, sizeof(limit));
+    for (size_t i = 0; i < s->service_count; i++) {
+        const struct shard_service *service = &s->services[i];
+        if (service->ready)
+            continue;
+        fail(s, ERROR_TIMEOUT,
+             "service '%s' was not ready within %s (%s); --start-timeout TIME "
+             "gives it longer",
+             service->plan->name, limit,
+             service->reason ? service->reason : "it has not been started");
+        return;
+    }
+    fail(s, ERROR_TIMEOUT, "the pod was not up within %s; --start-timeout TIME gives it longer",
+         limit);
+}
+
+static void enter_holder(struct shard *s)
+{
+    s->started_at = clock_now();
+    s->started_wall = clock_wall();
+    loop_timer_arm(s->ctx->loop, &s->deadline, clock_now() + s->ctx->settings->own.start_timeout,
+                   start_deadline_passed, s);
+    for (size_t i = 0; i < SHARD_VOLUMES; i++)
+        volume_create(&s->volumes[i], clock_now() + s->ctx->settings->own.start_timeout);
+}
+
+void shard_begin(struct shard *s)
+{
+    shard_set_state(s, SHARD_HOLDER);
+}
+
+static void volume_changed(void *data, struct volume *v)
+{
+    struct shard *s = data;
+    if (s->state >= SHARD_TEARDOWN) {
+        teardown_goes_on(s);
+        return;
+    }
+    if (v->stage == VOLUME_FAILED) {
+        shard_stop(s, &v->error);
+        return;
+    }
+
+    for (size_t i = 0; i < SHARD_VOLUMES; i++)
+        if (s->volumes[i].stage != VOLUME_READY)
+            return;
+    shard_create_holder(s);
+}
+
+static void create_services(struct shard *s)
+{
+    for (size_t i = 0; i < s->service_count; i++)
+        if (!s->services[i].plan->spec.external)
+            shard_create_service(s, &s->services[i]);
+}
+
+static void holder_changed(void *data, struct container *c)
+{
+    struct shard *s = data;
+    if (s->state >= SHARD_TEARDOWN) {
+        teardown_goes_on(s);
+        return;
+    }
+
+    _cleanup_free_ char *verdict = NULL;
+    switch (c->stage) {
+    case CONTAINER_CREATED:
+        container_start(c);
+        create_services(s);
+        break;
+    case CONTAINER_QUEUED: /* other shards' starts do not count */
+        loop_timer_disarm(s->ctx->loop, &s->deadline);
+        break;
+    case CONTAINER_STARTING:
+        s->start_by = clock_now() + s->ctx->settings->own.start_timeout;
+        loop_timer_arm(s->ctx->loop, &s->deadline, s->start_by, start_deadline_passed, s);
+        break;
+    case CONTAINER_RUNNING:
+        shard_set_state(s, SHARD_SERVICES);
+        break;
+    case CONTAINER_FAILED:
+        fail(s, ERROR_ENGINE, "the pod's holder %s", c->error.message);
+        break;
+    case CONTAINER_EXITED:
+        verdict = container_verdict(c);
+        fail(s, ERROR_ENGINE, "the pod's holder ended by itself: %s", verdict);
+        break;
+    default:
+        break;
+    }
+}
+
+/* --- SERVICES -------------------------------------------------------------------------------- */
+
+static void create_phases(struct shard *s)
+{
+    if (s->ctx->plan->deploy)
+        shard_create_phase(s, &s->deploy, &s->ctx->plan->deploy_argv);
+    shard_create_phase(s, &s->test, &s->ctx->plan->test_argv);
+}
+
+static void enter_services(struct shard *s)
+{
+    loop_timer_arm(s->ctx->loop, &s->deadline, s->start_by, start_deadline_passed, s);
+    for (size_t i = 0; i < s->service_count; i++)
+        if (!s->services[i].plan->spec.external)
+            container_start(&s->services[i].container);
+}
+
+static void say_ready(struct shard *s)
+{
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    char took[16];
+    for (size_t i = 0; i < s->service_count; i++) {
+        const struct shard_service *service = &s->services[i];
+        clock_human(service->ready_at - service->container.started_at, took, sizeof(took));
+        strbuf_addf(&text, "%s%s %s", i ? ", " : "", service->plan->name,
+                    service->plan->spec.external ? "elsewhere, not clean" : took);
+    }
+    clock_human(clock_now() - s->started_at, took, sizeof(took));
+    console_say(s->ctx->console, s->number, "ready in %s%s%s%s", took, text.len ? " (" : "",
+                text.buf, text.len ? ")" : "");
+}
+
+static void go_on_if_ready(struct shard *s)
+{
+    if (s->state != SHARD_SERVICES || !s->up)
+        return;
+    for (size_t i = 0; i < s->service_count; i++)
+        if (!s->services[i].ready && !s->services[i].plan->spec.external)
+            return;
+    say_ready(s);
+    shard_set_state(s, s->ctx->plan->deploy ? SHARD_DEPLOY : SHARD_TEST);
+}
+
+static struct shard_service *find_service(struct shard *s, const char *name, size_t len)
+{
+    for (size_t i = 0; i < s->service_count; i++)
+        if (strlen(s->services[i].plan->name) == len &&
+            strncmp(s->services[i].plan->name, name, len) == 0)
+            return &s->services[i];
+    return NULL;
+}
+
+static void service_is_ready(struct shard *s, struct shard_service *service)
+{
+    service->ready = true;
+    service->ready_at = clock_now();
+    _cleanup_free_ char *subject = xasprintf("shard %d %s", s->number, service->plan->name);
+    journal_state(s->ctx->journal, subject, "ready", NULL);
+    go_on_if_ready(s);
+}
+
+/* A line of the satellite's; see satellite.h. */
+static void holder_said(struct shard *s, const char *line)
+{
+    log_debug("shard %d satellite: %s", s->number, line);
+    if (strcmp(line, SATELLITE_UP) == 0) {
+        s->up = true;
+        create_phases(s);
+        go_on_if_ready(s);
+        return;
+    }
+
+    size_t word = strcspn(line, " ");
+    const char *name = line + word + strspn(line + word, " ");
+    size_t len = strcspn(name, " ");
+    struct shard_service *service = find_service(s, name, len);
+    if (!service)
+        return;
+    if (strncmp(line, SATELLITE_READY, word) == 0)
+        service_is_ready(s, service);
+    else if (strncmp(line, SATELLITE_WAITING, word) == 0)
+        replace_str(&service->reason, name + len + strspn(name + len, " "));
+}
+
+static void holder_output(void *data, enum output_stream stream, const void *bytes, size_t len)
+{
+    struct shard *s = data;
+    if (strbuf_add(&s->holder_line, bytes, len) < 0) {
+        fail(s, ERROR_INTERNAL, "the satellite talks nonsense");
+        return;
+    }
+
+    char *end;
+    while (s->state < SHARD_TEARDOWN &&
+           (end = memchr(s->holder_line.buf, '\n', s->holder_line.len))) {
+        *end = '\0';
+        if (stream == OUTPUT_STDOUT)
+            holder_said(s, s->holder_line.buf);
+        else
+            log_warning("shard %d: satellite: %s", s->number, s->holder_line.buf);
+        strbuf_consume(&s->holder_line, (size_t)(end + 1 - s->holder_line.buf));
+    }
+}
+
+/* Before it was ready, its end is the shard's. Afterwards tests may have stopped it on purpose:
+   the shard goes on, and shard_report() judges by the exit code. */
+static void service_ended(struct shard *s, struct shard_service *service)
+{
+    _cleanup_free_ char *verdict = container_verdict(&service->container);
+    if (!service->ready) {
+        fail(s, ERROR_SERVICE, "service '%s' (%s) ended before it was ready: %s",
+             service->plan->name, service->plan->spec.image, verdict);
+        return;
+    }
+    console_say(s->ctx->console, s->number, "service %s ended: %s", service->plan->name, verdict);
+}
+
+static void service_changed(void *data, struct container *c)
+{
+    struct shard *s = data;
+    struct shard_service *service = container_of(c, struct shard_service, container);
+    if (s->state >= SHARD_TEARDOWN)
+        teardown_goes_on(s);
+    else if (c->stage == CONTAINER_FAILED)
+        fail(s, c->error.kind == ERROR_ENGINE ? ERROR_SERVICE : c->error.kind,
+             "service '%s' (%s) %s", service->plan->name, service->plan->spec.image,
+             c->error.message);
+    else if (c->stage == CONTAINER_EXITED)
+        service_ended(s, service);
+}
+
+/* --- DEPLOY, TEST ---------------------------------------------------------------------------- */
+
+static struct shard_phase *current_phase(struct shard *s)
+{
+    return s->state == SHARD_DEPLOY ? &s->deploy : &s->test;
+}
+
+static void phase_deadline_passed(void *data)
+{
+    struct shard *s = data;
+    struct shard_phase *phase = current_phase(s);
+    const struct cleanroom_settings *own = &s->ctx->settings->own;
+    char limit[16];
+    clock_human(phase == &s->deploy ? own->deploy_timeout : own->test_timeout, limit,
+                sizeof(limit));
+    phase->timed_out = true;
+    error_set(&s->error, ERROR_TIMEOUT,
+              "%s did not end within %s; --%s-timeout TIME gives it longer", phase->name, limit,
+              phase->name);
+    shard_set_state(s, phase == &s->deploy ? SHARD_TEARDOWN : SHARD_COLLECT);
+}
+
+static void begin_phase(struct shard *s, struct shard_phase *phase, nsec_t timeout)
+{
+    phase->begun = true;
+    loop_timer_arm(s->ctx->loop, &s->deadline, clock_now() + timeout, phase_deadline_passed, s);
+    container_start(&phase->container);
+}
+
+static void enter_deploy(struct shard *s)
+{
+    begin_phase(s, &s->deploy, s->ctx->settings->own.deploy_timeout);
+}
+
+static void enter_test(struct shard *s)
+{
+    begin_phase(s, &s->test, s->ctx->settings->own.test_timeout);
+}
+
+static void phase_ended(struct shard *s, struct shard_phase *phase)
+{
+    const struct container *c = &phase->container;
+    _cleanup_free_ char *verdict = container_verdict(c);
+    char took[16];
+    clock_human(c->exited_at - c->started_at, took, sizeof(took));
+    console_end_stream(s->ctx->console, s->number);
+    console_say(s->ctx->console, s->number, "%s %s in %s%s%s", phase->name,
+                c->exit_code ? "failed" : "passed", took, c->exit_code ? ": " : "",
+                c->exit_code ? verdict : "");
+    if (c->exit_code != 0)
+        s->failed = true;
+
+    if (phase == &s->test)
+        shard_set_state(s, SHARD_COLLECT);
+    else
+        shard_set_state(s, s->failed ? SHARD_TEARDOWN : SHARD_TEST);
+}
+
+static void phase_changed(void *data, struct container *c)
+{
+    struct shard *s = data;
+    struct shard_phase *phase = container_of(c, struct shard_phase, container);
+    if (s->state >= SHARD_TEARDOWN)
+        teardown_goes_on(s);
+    else if (c->stage == CONTAINER_FAILED)
+        fail(s, c->error.kind, "%s %s", phase->name, c->error.message);
+    else if (c->stage == CONTAINER_EXITED && s->state < SHARD_COLLECT)
+        phase_ended(s, phase);
+}
+
+/* on_output's data is the container's: the shard, as in on_change. */
+static void phase_output(void *data, enum output_stream stream, const void *bytes, size_t len)
+{
+    struct shard *s = data;
+    console_output(s->ctx->console, s->number, stream, bytes, len);
+}
+
+/* --- COLLECT --------------------------------------------------------------------------------- */
+
+static void archive_bytes(void *data, const void *bytes, size_t len)
+{
+    struct shard *s = data;
+    collect_feed(s->collect, bytes, len);
+}
+
+static void archive_ended(void *data, enum engine_outcome outcome, const struct error *err)
+{
+    struct shard *s = data;
+    s->archive = NULL;
+    if (s->state != SHARD_COLLECT) {
+        teardown_goes_on(s);
+        return;
+    }
+    if (outcome != ENGINE_OK) {
+        console_say(s->ctx->console, s->number, "what the tests left could not be fetched: %s",
+                    err && error_is_set(err) ? err->message : "the pod's holder is gone");
+        collect_free(TAKE_PTR(s->collect));
+    }
+    shard_set_state(s, SHARD_TEARDOWN);
+}
+
+static void enter_collect(struct shard *s)
+{
+    s->collect = collect_new(s->ctx->results_dir, s->number);
+    s->archive = s->ctx->engine->ops->container_archive(s->ctx->engine, s->holder.name,
+                                                        PLAN_COLLECT, clock_now() + COLLECT_TIMEOUT,
+                                                        archive_bytes, archive_ended, s);
+}
+
+/* --- TEARDOWN -------------------------------------------------------------------------------- */
+
+static void each_container(struct shard *s, void (*fn)(struct container *c, void *arg), void *arg)
+{
+    fn(&s->test.container, arg);
+    fn(&s->deploy.container, arg);
+    for (size_t i = 0; i < s->service_count; i++)
+        fn(&s->services[i].container, arg);
+    fn(&s->holder, arg);
+}
+
+static void remove_one(struct container *c, void *deadline)
+{
+    container_remove(c, *(nsec_t *)deadline);
+}
+
+static void enter_teardown(struct shard *s)
+{
+    nsec_t deadline = context_teardown_deadline(s->ctx);
+    if (s->archive)
+        s->ctx->engine->ops->cancel(s->ctx->engine, s->archive);
+    console_end_stream(s->ctx->console, s->number);
+    shard_report(s);
+    each_container(s, remove_one, &deadline);
+    teardown_goes_on(s);
+}
+
+static void count_busy(struct container *c, void *count)
+{
+    if (c->stage != CONTAINER_GONE)
+        ++*(int *)count;
+}
+
+/* Volumes go when no container can use them any more. */
+static void teardown_goes_on(struct shard *s)
+{
+    int busy = s->archive ? 1 : 0;
+    each_container(s, count_busy, &busy);
+    if (s->state != SHARD_TEARDOWN || busy)
+        return;
+
+    bool gone = true;
+    nsec_t deadline = context_teardown_deadline(s->ctx);
+    for (size_t i = 0; i < SHARD_VOLUMES; i++)
+        volume_remove(&s->volumes[i], deadline);
+    for (size_t i = 0; i < SHARD_VOLUMES; i++)
+        gone = gone && s->volumes[i].stage == VOLUME_GONE;
+    if (gone && s->state == SHARD_TEARDOWN)
+        shard_set_state(s, SHARD_DONE);
+}
+
+static void note_left(struct container *c, void *left)
+{
+    *(bool *)left = *(bool *)left || c->left;
+}
+
+static void enter_done(struct shard *s)
+{
+    each_container(s, note_left, &s->left);
+    for (size_t i = 0; i < SHARD_VOLUMES; i++)
+        s->left = s->left || s->volumes[i].left;
+    s->on_done(s->data, s);
+}
+
+/* --- the shard as a whole -------------------------------------------------------------------- */
+
+struct death {
+    const char *name;
+    bool ours;
+};
+
+static void die_if_named(struct container *c, void *arg)
+{
+    struct death *death = arg;
+    if (strcmp(c->name, death->name) != 0)
+        return;
+    death->ours = true;
+    container_died(c);
+}
+
+bool shard_container_died(struct shard *s, const char *name)
+{
+    struct death death = {.name = name};
+    each_container(s, die_if_named, &death);
+    return death.ours;
+}
+
+static void recheck(struct container *c, void *arg)
+{
+    (void)arg;
+    container_recheck(c);
+}
+
+void shard_recheck(struct shard *s)
+{
+    each_container(s, recheck, NULL);
+}
+
+static void init_service(struct shard *s, struct shard_service *service,
+                         const struct plan_service *plan)
+{
+    service->plan = plan;
+    service->log_fd = -1;
+    capture_init(&service->log, 0, SERVICE_TAIL);
+    container_init(&service->container, s->ctx, s->number, plan->name, service_changed, s);
+    service->container.sink[OUTPUT_STDOUT] = service->container.sink[OUTPUT_STDERR] = &service->log;
+    if (plan->spec.external)
+        return;
+    _cleanup_free_ char *file = xasprintf("%s.log", plan->name);
+    service->log_fd = results_create(s->ctx->results_dir, s->number, file, NULL);
+    service->container.log_fd = service->log_fd;
+}
+
+static void init_phase(struct shard *s, struct shard_phase *phase, const char *name)
+{
+    phase->name = name;
+    container_init(&phase->container, s->ctx, s->number, name, phase_changed, s);
+    phase->container.on_output = phase_output;
+    phase->container.log_fd = s->log_fd;
+    phase->container.sink[OUTPUT_STDOUT] = &s->out;
+    phase->container.sink[OUTPUT_STDERR] = &s->err;
+}
+
+void shard_init(struct shard *s, struct run_context *ctx, int number,
+                void (*on_done)(void *data, struct shard *s), void *data)
+{
+    static const char *const targets[SHARD_VOLUMES] = {PLAN_STORAGE, PLAN_STATIC, PLAN_SCRATCH};
+
+    *s = (struct shard){.ctx = ctx,
+                        .plan = &ctx->plan->shards.items[number - 1],
+                        .number = number,
+                        .on_done = on_done,
+                        .data = data};
+    strbuf_init(&s->holder_line, HOLDER_LINE_MAX);
+    capture_init(&s->out, APP_HEAD, APP_TAIL);
+    capture_init(&s->err, APP_HEAD, APP_TAIL);
+    s->log_fd = results_create(ctx->results_dir, number, "app.log", NULL);
+    for (size_t i = 0; i < SHARD_VOLUMES; i++)
+        volume_init(&s->volumes[i], ctx, number, targets[i], volume_changed, s);
+    container_init(&s->holder, ctx, number, "holder", holder_changed, s);
+    s->holder.on_output = holder_output;
+
+    s->service_count = s->plan->services.len;
+    s->services = xcalloc(s->service_count, sizeof(*s->services));
+    for (size_t i = 0; i < s->service_count; i++)
+        init_service(s, &s->services[i], &s->plan->services.items[i]);
+    init_phase(s, &s->deploy, "deploy");
+    init_phase(s, &s->test, "test");
+}
+
+static void deinit_container(struct container *c, void *arg)
+{
+    (void)arg;
+    container_deinit(c);
+}
+
+void shard_deinit(struct shard *s)
+{
+    each_container(s, deinit_container, NULL);
+    for (size_t i = 0; i < SHARD_VOLUMES; i++)
+        volume_deinit(&s->volumes[i]);
+    for (size_t i = 0; i < s->service_count; i++) {
+        capture_deinit(&s->services[i].log);
+        free(s->services[i].reason);
+        if (s->services[i].log_fd >= 0)
+            close(s->services[i].log_fd);
+    }
+    free(s->services);
+    capture_deinit(&s->out);
+    capture_deinit(&s->err);
+    strbuf_deinit(&s->holder_line);
+    collect_free(s->collect);
+    error_clear(&s->error);
+    if (s->log_fd >= 0)
+        close(s->log_fd);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/shard_create.h"
+
+static size_t volume_mounts(const struct shard *s, struct mount *mounts)
+{
+    for (size_t i = 0; i < SHARD_VOLUMES; i++)
+        mounts[i] = (struct mount){
+            .kind = MOUNT_VOLUME, .target = s->volumes[i].target, .volume = s->volumes[i].name};
+    return SHARD_VOLUMES;
+}
+
+void shard_create_holder(struct shard *s)
+{
+    static const char *const dirs[] = {PLAN_STORAGE, PLAN_STATIC,  PLAN_SCRATCH, PLAN_COLLECT,
+                                       PLAN_XML_DIR, PLAN_OUTPUTS, PLAN_TMP};
+    _cleanup_strvec_ struct strvec argv = STRVEC_INIT;
+    strvec_push(&argv, "hold");
+    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+        strvec_push(&argv, "--dir");
+        strvec_push(&argv, dirs[i]);
+    }
+    for (size_t i = 0; i < s->service_count; i++) {
+        const struct plan_service *p = s->services[i].plan;
+        if (p->spec.external)
+            continue;
+        strvec_push(&argv, "--probe");
+        strvec_pushf(&argv, "%s:%s:%u:%s", p->name, p->provider->name, p->spec.port,
+                     p->spec.probe_arg ? p->spec.probe_arg : "");
+    }
+
+    struct mount mounts[SHARD_VOLUMES];
+    _cleanup_free_ char *hostname = xasprintf("shard-%d", s->number);
+    struct container_spec spec = {.image = s->ctx->satellite,
+                                  .argv = (const char *const *)argv.items,
+                                  .network = s->ctx->network,
+                                  .hostname = hostname,
+                                  .mounts = mounts,
+                                  .mount_count = volume_mounts(s, mounts)};
+    container_create(&s->holder, &spec);
+}
+
+/* Release with free(); `parts` keeps the strings that were cut out. */
+static struct mount *tmpfs_mounts(const struct service_plan *plan, const struct image_info *image,
+                                  struct strvec *parts, size_t *count)
+{
+    struct mount *mounts = xcalloc(image->volumes.len + plan->tmpfs.len, sizeof(*mounts));
+    *count = 0;
+    for (size_t i = 0; plan->tmpfs_volumes && i < image->volumes.len; i++)
+        mounts[(*count)++] = (struct mount){.kind = MOUNT_TMPFS, .target = image->volumes.items[i]};
+
+    for (size_t i = 0; i < plan->tmpfs.len; i++) {
+        const char *entry = plan->tmpfs.items[i], *colon = strchrnul(entry, ':');
+        strvec_take(parts, xstrndup(entry, (size_t)(colon - entry)));
+        mounts[(*count)++] = (struct mount){.kind = MOUNT_TMPFS,
+                                            .target = parts->items[parts->len - 1],
+                                            .options = *colon ? colon + 1 : NULL};
+    }
+    return mounts;
+}
+
+void shard_create_service(struct shard *s, struct shard_service *service)
+{
+    const struct service_plan *plan = &service->plan->spec;
+    const struct image_info *image = context_image(s->ctx, plan->image);
+    _cleanup_strvec_ struct strvec parts = STRVEC_INIT;
+    size_t count;
+    _cleanup_free_ struct mount *mounts = tmpfs_mounts(plan, image, &parts, &count);
+    struct container_spec spec = {
+        .image = image->id,
+        .argv = plan->argv.len ? (const char *const *)plan->argv.items : NULL,
+        .env = plan->env.len ? (const char *const *)plan->env.items : NULL,
+        .pod = s->holder.name,
+        .mounts = mounts,
+        .mount_count = count,
+        .memory = plan->memory,
+        .shm_size = plan->shm_size};
+    container_create(&service->container, &spec);
+}
+
+void shard_create_phase(struct shard *s, struct shard_phase *phase, const struct strvec *argv)
+{
+    const struct settings *settings = s->ctx->settings;
+    struct mount mounts[SHARD_VOLUMES];
+    struct container_spec spec = {.image = context_image(s->ctx, settings->image.value)->id,
+                                  .argv = (const char *const *)argv->items,
+                                  .env = (const char *const *)s->plan->app_env.items,
+                                  .pod = s->holder.name,
+                                  .mounts = mounts,
+                                  .mount_count = volume_mounts(s, mounts),
+                                  .memory = settings->own.memory};
+    container_create(&phase->container, &spec);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a shard's containers are made of: the plan, turned into the engine's terms. */
+#ifndef CLEANROOM_SHARD_CREATE_H
+#define CLEANROOM_SHARD_CREATE_H
+
+#include "run/shard.h"
+
+void shard_create_holder(struct shard *s);
+/* Not of an external service. */
+void shard_create_service(struct shard *s, struct shard_service *service);
+void shard_create_phase(struct shard *s, struct shard_phase *phase, const struct strvec *argv);
+
+#endif

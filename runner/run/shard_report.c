@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From what happened in a shard to the cases of its suite. */
+#include "run/shard.h"
+
+#define LOG_LINES 40
+
+static void set_message(struct result_case *c, const char *message)
+{
+    replace_str(&c->message, message);
+}
+
+static void report_service(struct shard *s, struct result_suite *suite, struct shard_service *sv)
+{
+    const struct container *c = &sv->container;
+    _cleanup_free_ char *classname = xasprintf("cleanroom.shard-%d", s->number);
+    _cleanup_free_ char *name = xasprintf("service %s", sv->plan->name);
+    nsec_t until = sv->ready ? sv->ready_at : clock_now();
+    nsec_t took = c->started_at ? until - c->started_at : 0;
+    _cleanup_free_ char *verdict = container_verdict(c), *why = NULL;
+    enum case_status status = CASE_ERROR;
+
+    if (c->stage == CONTAINER_FAILED)
+        why = xstrdup(c->error.message);
+    else if (c->stage == CONTAINER_EXITED && !sv->ready)
+        why = xasprintf("ended before it was ready: %s", verdict);
+    else if (c->stage == CONTAINER_EXITED && c->exit_code != 0)
+        why = xasprintf("ended while the app used it: %s", verdict);
+    else if (sv->ready)
+        status = CASE_PASSED;
+    else if (s->error.kind == ERROR_TIMEOUT)
+        why = xasprintf("not ready in time: %s", sv->reason ? sv->reason : "it was not started");
+    else {
+        status = CASE_SKIPPED;
+        why = xstrdup("not waited for");
+    }
+
+    struct result_case *result = result_add_case(suite, classname, name, status, took);
+    set_message(result, why);
+    if (status != CASE_ERROR)
+        return;
+    result->type = xstrdup("ServiceError");
+    result->text = capture_last_lines(&sv->log, LOG_LINES, sv->log.tail_max);
+    if (!error_is_set(&s->error))
+        error_set(&s->error, ERROR_SERVICE, "service '%s' (%s) %s", sv->plan->name,
+                  sv->plan->spec.image, why);
+}
+
+static void report_phase(struct shard *s, struct result_suite *suite,
+                         const struct shard_phase *phase)
+{
+    const struct container *c = &phase->container;
+    _cleanup_free_ char *classname = xasprintf("cleanroom.shard-%d", s->number);
+    bool exited = c->stage == CONTAINER_EXITED && !phase->timed_out;
+    nsec_t end = c->exited_at ? c->exited_at : clock_now();
+    nsec_t took = c->started_at ? end - c->started_at : 0;
+    _cleanup_free_ char *why = NULL;
+    enum case_status status = CASE_PASSED;
+
+    if (exited && c->exit_code != 0) {
+        status = CASE_FAILED;
+        why = container_verdict(c);
+    } else if (!exited && (phase->begun || c->stage == CONTAINER_FAILED)) {
+        status = CASE_ERROR;
+        why = xstrdup(error_is_set(&s->error) ? s->error.message : "did not end");
+    } else if (!exited) {
+        status = CASE_SKIPPED;
+        why = s->failed ? xstrdup("not run: deploy failed")
+                        : xasprintf("not run: %s", s->error.message);
+    }
+
+    struct result_case *result = result_add_case(suite, classname, phase->name, status, took);
+    set_message(result, why);
+    if (status != CASE_FAILED && status != CASE_ERROR)
+        return;
+    result->type = xstrdup(phase->timed_out ? "Timeout" : "ExitCode");
+    result->text = capture_last_lines(s->err.total ? &s->err : &s->out, LOG_LINES, 16384);
+}
+
+static bool has_bad_case(const struct result_suite *suite)
+{
+    for (size_t i = 0; i < suite->cases.len; i++)
+        if (suite->cases.items[i].status == CASE_ERROR)
+            return true;
+    return false;
+}
+
+/* What is no single service's or phase's fault is the pod's. */
+static void report_pod(struct shard *s, struct result_suite *suite)
+{
+    if (!error_is_set(&s->error) || has_bad_case(suite))
+        return;
+    _cleanup_free_ char *classname = xasprintf("cleanroom.shard-%d", s->number);
+    nsec_t took = s->started_at ? clock_now() - s->started_at : 0;
+    struct result_case *result = result_add_case(suite, classname, "pod", CASE_ERROR, took);
+    set_message(result, s->error.message);
+    result->type = xstrdup("PodError");
+}
+
+static void report_facts(struct shard *s, struct result_suite *suite)
+{
+    strvec_pushf(&suite->properties, "cleanroom.run=%s", s->ctx->plan->run_id);
+    strvec_pushf(&suite->properties, "cleanroom.shard=%d/%zu", s->number, s->ctx->plan->shards.len);
+    strvec_pushf(&suite->properties, "cleanroom.acknowledged=%s", s->acknowledged ? "yes" : "no");
+    for (size_t i = 0; i < s->service_count; i++) {
+        const struct plan_service *p = s->services[i].plan;
+        if (p->spec.external) {
+            strvec_pushf(&suite->properties, "service.%s=external, not clean", p->name);
+            continue;
+        }
+        const struct image_info *image = context_image(s->ctx, p->spec.image);
+        strvec_pushf(&suite->properties, "service.%s=%s %s", p->name, p->spec.image,
+                     image->digest ? image->digest
+                     : image->id   ? image->id
+                                   : "");
+    }
+}
+
+/* The app's own cases. A report that names failures outweighs an exit code that denies them. */
+static void report_collected(struct shard *s, struct result_suite *suite)
+{
+    if (!s->collect)
+        return;
+    size_t phases = suite->cases.len;
+    _cleanup_error_ struct error err = ERROR_INIT;
+    if (collect_finish(s->collect, suite, &s->acknowledged, &err) < 0)
+        console_say(s->ctx->console, s->number, "%s", err.message);
+    collect_free(TAKE_PTR(s->collect));
+
+    size_t bad = 0;
+    for (size_t i = phases; i < suite->cases.len; i++)
+        bad += suite->cases.items[i].status == CASE_FAILED ||
+               suite->cases.items[i].status == CASE_ERROR;
+    struct result_case *test = &suite->cases.items[phases - 1];
+    if (bad == 0 || test->status != CASE_PASSED)
+        return;
+    s->failed = true;
+    test->status = CASE_FAILED;
+    test->message = xasprintf("exit code 0, but its report names %zu failed tests", bad);
+    console_say(s->ctx->console, s->number, "test failed: %s", test->message);
+}
+
+void shard_report(struct shard *s)
+{
+    struct result_suite *suite = &s->ctx->result->suites.items[s->number - 1];
+    suite->started_wall = s->started_wall ? s->started_wall : clock_wall();
+    suite->duration = s->started_at ? clock_now() - s->started_at : 0;
+
+    for (size_t i = 0; i < s->service_count; i++)
+        if (!s->services[i].plan->spec.external)
+            report_service(s, suite, &s->services[i]);
+    if (s->ctx->plan->deploy)
+        report_phase(s, suite, &s->deploy);
+    report_phase(s, suite, &s->test);
+    report_collected(s, suite);
+    report_pod(s, suite);
+    report_facts(s, suite);
+
+    /* The phases may still write until they are removed; the report ends here. */
+    suite->out = s->out;
+    suite->err = s->err;
+    capture_init(&s->out, 0, 0);
+    capture_init(&s->err, 0, 0);
+}

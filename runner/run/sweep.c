@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/sweep.h"
+
+#include <cleanroom/log.h>
+
+#include "run/removal.h"
+
+#define LIST_PAUSE (200 * NSEC_PER_MSEC)
+
+static void look(void *data);
+
+static void drop_items(struct sweep *s)
+{
+    for (size_t i = 0; i < s->items.len; i++) {
+        free(s->items.items[i].name);
+        if (s->items.items[i].removal)
+            removal_deinit(s->items.items[i].removal);
+        free(s->items.items[i].removal);
+    }
+    vec_deinit(&s->items);
+}
+
+static void finish(struct sweep *s)
+{
+    drop_items(s);
+    s->done(s->data);
+}
+
+static void note_outcome(struct sweep *s, const struct sweep_item *item)
+{
+    const struct removal *r = item->removal;
+    if (r->left) {
+        strvec_pushf(&s->left, "%s %s: %s", object_kind_name(r->kind), item->name, r->why.message);
+        return;
+    }
+    s->count++;
+    if (s->removed)
+        s->removed(s->data, r->kind, item->name);
+}
+
+static void item_done(void *data)
+{
+    struct sweep *s = data;
+    if (--s->pending)
+        return;
+    for (size_t i = 0; i < s->items.len; i++)
+        note_outcome(s, &s->items.items[i]);
+    drop_items(s);
+    if (s->left.len)
+        finish(s);
+    else
+        loop_timer_arm(s->engine->loop, &s->timer, clock_now(), look, s);
+}
+
+static bool is_wanted(struct sweep *s, const struct object_info *o)
+{
+    return !s->wanted || s->wanted(s->data, o);
+}
+
+/* Containers, as long as there are any; what they hold on to only afterwards. */
+static bool choose_containers(struct sweep *s, const struct object_info *objects, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (objects[i].kind == OBJECT_CONTAINER && is_wanted(s, &objects[i]))
+            return true;
+    return false;
+}
+
+static void remove_found(struct sweep *s, const struct object_info *objects, size_t count)
+{
+    bool containers = choose_containers(s, objects, count);
+    for (size_t i = 0; i < count; i++) {
+        if ((objects[i].kind == OBJECT_CONTAINER) != containers || !is_wanted(s, &objects[i]))
+            continue;
+        struct sweep_item *item = vec_push(&s->items);
+        item->name = xstrdup(objects[i].name);
+        item->removal = xcalloc(1, sizeof(*item->removal));
+        item->removal->kind = objects[i].kind;
+    }
+
+    s->pending = s->items.len;
+    for (size_t i = 0; i < s->items.len; i++) {
+        struct sweep_item *item = &s->items.items[i];
+        removal_begin(item->removal, s->engine, NULL, item->removal->kind, item->name, s->deadline,
+                      item_done, s);
+    }
+}
+
+static void on_list(void *data, enum engine_outcome outcome, const struct object_info *objects,
+                    size_t count, const struct error *err)
+{
+    struct sweep *s = data;
+    if (outcome != ENGINE_OK) {
+        error_clear(&s->error);
+        error_copy(&s->error, err);
+        if (clock_now() + LIST_PAUSE < s->deadline)
+            loop_timer_arm(s->engine->loop, &s->timer, clock_now() + LIST_PAUSE, look, s);
+        else
+            finish(s);
+        return;
+    }
+
+    error_clear(&s->error);
+    remove_found(s, objects, count);
+    if (s->pending == 0)
+        finish(s);
+}
+
+static void look(void *data)
+{
+    struct sweep *s = data;
+    s->engine->ops->list(s->engine, s->run, s->deadline, on_list, s);
+}
+
+void sweep_begin(struct sweep *s)
+{
+    look(s);
+}
+
+void sweep_deinit(struct sweep *s)
+{
+    strvec_deinit(&s->left);
+    error_clear(&s->error);
+}

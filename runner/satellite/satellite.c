@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "satellite/satellite.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <cleanroom/vec.h>
+
+#include "satellite/prober.h"
+
+struct satellite {
+    struct strvec dirs;
+    VEC(struct prober) probers;
+    VEC(struct pollfd) polled; /* [0] the signals, then each prober's socket */
+    nsec_t up;
+};
+
+static void satellite_deinit(struct satellite *s)
+{
+    for (size_t i = 0; i < s->probers.len; i++)
+        prober_deinit(&s->probers.items[i]);
+    vec_deinit(&s->probers);
+    vec_deinit(&s->polled);
+    strvec_deinit(&s->dirs);
+}
+
+/* Writes the line with one write(2), so that it reaches the engine's log in one piece. When nobody
+   listens any more we go on: the namespace is still wanted. */
+static void say(const struct strbuf *line)
+{
+    size_t done = 0;
+
+    while (done < line->len) {
+        ssize_t n = write(STDOUT_FILENO, line->buf + done, line->len - done);
+        if (n > 0)
+            done += (size_t)n;
+        else if (n < 0 && errno == EAGAIN)
+            poll(&(struct pollfd){.fd = STDOUT_FILENO, .events = POLLOUT}, 1, -1);
+        else if (n < 0 && errno != EINTR)
+            return;
+    }
+}
+
+static void say_word(const char *word)
+{
+    _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
+
+    strbuf_addf(&line, "%s\n", word);
+    say(&line);
+}
+
+static void say_prober(const struct satellite *s, const struct prober *p, nsec_t now)
+{
+    _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
+
+    if (p->state == PROBER_READY)
+        strbuf_addf(&line, SATELLITE_READY " %s %lld\n", p->name,
+                    (long long)((now - s->up) / NSEC_PER_USEC));
+    else
+        strbuf_addf(&line, SATELLITE_WAITING " %s %s\n", p->name, p->reason);
+    say(&line);
+}
+
+static int parse_options(struct satellite *s, char **argv)
+{
+    if (!argv[0] || !argv[1] || strcmp(argv[1], "hold") != 0)
+        return -1;
+    for (char **arg = argv + 2; *arg; arg += 2) {
+        if (!arg[1])
+            return -1;
+        if (strcmp(*arg, "--dir") == 0 && arg[1][0] == '/')
+            strvec_push(&s->dirs, arg[1]);
+        else if (strcmp(*arg, "--probe") != 0 || prober_init(vec_push(&s->probers), arg[1], 0) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Makes a directory writable by anybody: the app's user is not known to us. */
+static int make_directory(const char *path)
+{
+    _cleanup_free_ char *parent = xstrdup(path);
+
+    for (char *slash = strchr(parent + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(parent, 0755) < 0 && errno != EEXIST)
+            return -1;
+        *slash = '/';
+    }
+    if (mkdir(path, 0777) < 0 && errno != EEXIST)
+        return -1;
+    if (chmod(path, 01777) < 0 && errno != EPERM) /* EPERM: somebody else's, he has seen to it */
+        return -1;
+    return 0;
+}
+
+static int make_directories(const struct strvec *dirs)
+{
+    umask(0);
+    for (size_t i = 0; i < dirs->len; i++) {
+        if (make_directory(dirs->items[i]) < 0) {
+            fprintf(stderr, "satellite: cannot make '%s': %s\n", dirs->items[i],
+                    strerrordesc_np(errno));
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* As pid 1 we have no default actions: only signals that are blocked and read here arrive. */
+static int open_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* Returns true when we are told to end. */
+static bool take_signals(int fd)
+{
+    struct signalfd_siginfo info;
+
+    while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo != SIGCHLD)
+            return true;
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            ;
+    }
+    return false;
+}
+
+static void prepare_poll(struct satellite *s, int signals)
+{
+    s->polled.len = 0;
+    *vec_push(&s->polled) = (struct pollfd){.fd = signals, .events = POLLIN};
+    for (size_t i = 0; i < s->probers.len; i++) {
+        const struct prober *p = &s->probers.items[i];
+        short events = prober_events(p);
+        *vec_push(&s->polled) = (struct pollfd){.fd = events ? p->fd : -1, .events = events};
+    }
+}
+
+/* Waits for whatever comes first: a signal, a socket, a prober's time. */
+static int wait_for_work(struct satellite *s)
+{
+    nsec_t wake = NSEC_INFINITY, now = clock_now();
+
+    for (size_t i = 0; i < s->probers.len; i++) {
+        if (s->probers.items[i].wake < wake)
+            wake = s->probers.items[i].wake;
+    }
+    nsec_t left = wake > now ? wake - now : 0;
+    struct timespec limit = {.tv_sec = (time_t)(left / NSEC_PER_SEC),
+                             .tv_nsec = (long)(left % NSEC_PER_SEC)};
+    int n = ppoll(s->polled.items, s->polled.len, wake == NSEC_INFINITY ? NULL : &limit, NULL);
+    return n < 0 && errno != EINTR ? -1 : 0;
+}
+
+static void step_probers(struct satellite *s)
+{
+    nsec_t now = clock_now();
+
+    for (size_t i = 0; i < s->probers.len; i++) {
+        struct prober *p = &s->probers.items[i];
+        if (p->state == PROBER_READY)
+            continue;
+        prober_step(p, s->polled.items[i + 1].revents, now);
+        if (p->changed)
+            say_prober(s, p, clock_now());
+        p->changed = false;
+    }
+}
+
+static int hold(struct satellite *s)
+{
+    _cleanup_close_ int signals = open_signals();
+
+    if (signals < 0 || make_directories(&s->dirs) < 0)
+        return EXIT_FAILURE;
+    s->up = clock_now();
+    say_word(SATELLITE_UP);
+    for (;;) {
+        prepare_poll(s, signals);
+        if (wait_for_work(s) < 0)
+            return EXIT_FAILURE;
+        if (take_signals(signals))
+            return EXIT_SUCCESS;
+        step_probers(s);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    _cleanup_(satellite_deinit) struct satellite s = {0};
+
+    (void)argc;
+    if (parse_options(&s, argv) < 0) {
+        fprintf(stderr,
+                "usage: satellite hold [--dir PATH]... [--probe NAME:PROVIDER:PORT:ARG]...\n");
+        return 2;
+    }
+    return hold(&s);
+}

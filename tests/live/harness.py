@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a live test needs: the engine's own view, a way to run cleanroom, and what must hold after.
+
+The program comes from $CLEANROOM, the engine from $DOCKER_HOST. Nothing is skipped here: an engine
+or an image that is not there is a failure.
+"""
+
+import http.client
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.parse
+import xml.etree.ElementTree as ElementTree
+
+TOP = pathlib.Path(__file__).resolve().parent.parent.parent
+CLEANROOM = os.environ.get("CLEANROOM") or str(TOP / "build/release/cleanroom")
+DOCKER_HOST = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+SCHEMA = TOP / "tests/data/junit-10.xsd"
+SANITIZED = b"__asan_init" in pathlib.Path(CLEANROOM).read_bytes()
+
+APP = "cleanroom-test/app:latest"
+APP_USER = "cleanroom-test/app:user"
+POSTGRES = "cleanroom-test/postgres:15"
+POSTGRES_SEEDED = "cleanroom-test/postgres-seeded:15"
+REDIS = "cleanroom-test/redis:7"
+MEMCACHED = "cleanroom-test/memcached:1.6"
+EXITS_AT_ONCE = "cleanroom-test/exits-at-once:latest"
+NEVER_READY = "cleanroom-test/never-ready:latest"
+WRONG_PROTOCOL = "cleanroom-test/wrong-protocol:latest"
+
+LABEL = "org.cleanroom.run"
+# A poll of something that is not ours to wait on (the engine's lists, /proc).
+STEP = 0.05
+# How long the janitor and the engine may take to remove what a killed run left.
+SWEEP = 10.0
+
+
+def wait_until(condition, seconds, what):
+    """The first true value of condition(); an AssertionError after that many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"after {seconds} s still not: {what}")
+        time.sleep(STEP)
+
+
+class Engine:
+    """The engine's API, read directly: the tests do not ask the program under test what is there."""
+
+    KINDS = {
+        "containers": "/containers/json?all=1&filters=",
+        "networks": "/networks?filters=",
+        "volumes": "/volumes?filters=",
+        "images": "/images/json?all=1&filters=",
+    }
+
+    def __init__(self, host=DOCKER_HOST):
+        self.host = host
+        self.path = urllib.parse.urlparse(host).path
+
+    def request(self, method, path):
+        connection = http.client.HTTPConnection("engine", timeout=30)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(30)
+        connection.sock.connect(self.path)
+        try:
+            connection.request(method, path)
+            answer = connection.getresponse()
+            body = answer.read()
+        finally:
+            connection.close()
+        if answer.status >= 400:
+            raise AssertionError(f"{method} {path}: {answer.status} {body.decode()}")
+        return json.loads(body) if body else None
+
+    def kind(self):
+        version = json.dumps(self.request("GET", "/version"))
+        return "podman" if "odman" in version else "docker"
+
+    def labelled(self, kind, value=None):
+        label = LABEL if value is None else f"{LABEL}={value}"
+        filters = urllib.parse.quote(json.dumps({"label": [label]}))
+        found = self.request("GET", self.KINDS[kind] + filters)
+        if kind == "volumes":
+            found = found["Volumes"]
+        return found or []
+
+    def ours(self, run=None):
+        """{"containers web-1", ...}: everything in the engine that carries our label."""
+        return {
+            f"{kind[:-1]} {self.name(thing)}"
+            for kind in self.KINDS
+            for thing in self.labelled(kind, run)
+        }
+
+    @staticmethod
+    def name(thing):
+        names = thing.get("Names") or thing.get("RepoTags") or [thing.get("Name") or thing.get("Id")]
+        return names[0].lstrip("/")
+
+    def containers(self, run):
+        return [self.inspect(found["Id"]) for found in self.labelled("containers", run)]
+
+    def inspect(self, container):
+        return self.request("GET", f"/containers/{container}/json")
+
+
+class Result:
+    """How a run of cleanroom ended and what it left in its results directory."""
+
+    def __init__(self, code, out, err, seconds, results):
+        self.code, self.out, self.err, self.seconds, self.results = code, out, err, seconds, results
+
+    def text(self, name):
+        return (self.results / name).read_bytes().decode(errors="replace")
+
+    def log(self, shard, name="app.log"):
+        return self.text(f"shard-{shard}/{name}")
+
+    @property
+    def run_json(self):
+        return json.loads(self.text("run.json"))
+
+    @property
+    def suites(self):
+        return list(ElementTree.parse(self.results / "junit.xml").getroot().iter("testsuite"))
+
+    @property
+    def cases(self):
+        """[(suite name, case name, 'passed' | 'failure' | 'error' | 'skipped', text)]"""
+        rows = []
+        for suite in self.suites:
+            for case in suite.iter("testcase"):
+                bad = [child for child in case if child.tag in ("failure", "error", "skipped")]
+                text = "".join((child.get("message") or "") + (child.text or "") for child in bad)
+                kind = bad[0].tag if bad else "passed"
+                rows.append((suite.get("name"), case.get("name"), kind, text))
+        return rows
+
+    def red(self):
+        return [row for row in self.cases if row[2] in ("failure", "error")]
+
+    def __str__(self):
+        return f"exit {self.code} after {self.seconds:.1f} s\n--- stdout\n{self.out[-4000:]}\n--- stderr\n{self.err[-4000:]}"
+
+
+class Process:
+    """A running cleanroom."""
+
+    def __init__(self, argv, directory, environment, results):
+        self.results = results
+        self.begun = time.monotonic()
+        # Files, not pipes: a pipe nobody reads would stop the program under test.
+        self.out = open(directory / "stdout", "w+b")
+        self.err = open(directory / "stderr", "w+b")
+        self.popen = subprocess.Popen(
+            argv, cwd=directory, env=environment, stdin=subprocess.DEVNULL,
+            stdout=self.out, stderr=self.err, start_new_session=True)
+        self.pid = self.popen.pid
+
+    def output(self):
+        text = []
+        for stream in (self.out, self.err):
+            stream.seek(0)
+            text.append(stream.read().decode(errors="replace"))
+        return text
+
+    def wait(self, seconds=120):
+        try:
+            code = self.popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+            raise AssertionError(f"cleanroom did not end within {seconds} s\n" +
+                                 "\n---\n".join(self.output())) from None
+        out, err = self.output()
+        self.out.close()
+        self.err.close()
+        return Result(code, out, err, time.monotonic() - self.begun, self.results)
+
+    def wait_for_output(self, text, seconds=60):
+        def there():
+            if self.popen.poll() is not None:
+                raise AssertionError(f"ended without saying '{text}':\n" + "\n---\n".join(self.output()))
+            return text in self.output()[0]
+        wait_until(there, seconds, f"'{text}' on standard output:\n" + "\n---\n".join(self.output()))
+
+    def signal(self, number):
+        os.kill(self.pid, number)
+
+    def peak_rss(self):
+        """Bytes, as long as the process is there."""
+        status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024
+
+
+class LiveTest(unittest.TestCase):
+    """Runs cleanroom in a directory of its own, and holds that each test leaves nothing behind."""
+
+    engine = Engine()
+    maxDiff = None
+
+    def setUp(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="cleanroom-live-"))
+        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+        self.before = self.engine.ours()
+        self.processes_before = set(self.own_processes())
+        self.addCleanup(self.assert_nothing_left)
+        self.runs = 0
+
+    # --- running
+
+    def environment(self, extra=None):
+        """A small one, so that no test depends on who runs it."""
+        clean = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_RUNTIME_DIR", "LANG")
+                 if name in os.environ}
+        clean["DOCKER_HOST"] = self.engine.host
+        clean["CI"] = "true"
+        clean["ASAN_OPTIONS"] = "quarantine_size_mb=1:detect_leaks=1"
+        clean["UBSAN_OPTIONS"] = "print_stacktrace=1"
+        clean.update(extra or {})
+        return {name: value for name, value in clean.items() if value is not None}
+
+    def start(self, *args, yaml="services: []\n", test=None, deploy=None, env=None, results=None):
+        """Starts `cleanroom ARGS` where a forklift.yaml says `yaml`; test and deploy are what the
+        test image's phases do (tests/images/app/entrypoint)."""
+        self.runs += 1
+        directory = self.directory / f"run-{self.runs}"
+        directory.mkdir()
+        if yaml is not None:
+            (directory / "forklift.yaml").write_text(yaml)
+        argv = [CLEANROOM]
+        if test is not None:
+            argv += ["--environment", f"TESTAPP_TEST={test}"]
+        if deploy is not None:
+            argv += ["--deploy", "--environment", f"TESTAPP_DEPLOY={deploy}"]
+        if results is not None:
+            argv += ["--results", str(results)]
+        where = directory / (results or "cleanroom-results")
+        process = Process(argv + [str(word) for word in args], directory, self.environment(env), where)
+        self.addCleanup(self.stop, process)
+        return process
+
+    @staticmethod
+    def stop(process):
+        if process.popen.poll() is None:
+            process.popen.kill()
+            process.popen.wait()
+
+    def run_cleanroom(self, *args, seconds=120, **options):
+        return self.start(*args, **options).wait(seconds)
+
+    # --- what must hold
+
+    def assert_exit(self, result, code):
+        self.assertEqual(result.code, code, f"\n{result}")
+        self.assertNotIn("AddressSanitizer", result.err)
+        self.assertNotIn("LeakSanitizer", result.err)
+        self.assertNotIn("runtime error", result.err)
+
+    def assert_says(self, result, *patterns):
+        """Each pattern in what the user sees."""
+        seen = result.out + result.err
+        for pattern in patterns:
+            self.assertRegex(seen, pattern, f"\n{result}")
+
+    def assert_one_sentence(self, result, *words):
+        """A failure that is not a test's is told in one line on standard error."""
+        lines = [line for line in result.err.splitlines() if line.startswith("cleanroom: ")]
+        self.assertEqual(len(lines), 1, f"\n{result}")
+        for word in words:
+            self.assertIn(word, lines[0], f"\n{result}")
+
+    def assert_valid_junit(self, result):
+        check = subprocess.run(
+            ["xmllint", "--noout", "--schema", SCHEMA, result.results / "junit.xml"],
+            capture_output=True, text=True, check=False)
+        self.assertEqual(check.returncode, 0, check.stderr)
+        for suite in result.suites:
+            cases = list(suite.iter("testcase"))
+            self.assertTrue(cases, f"suite '{suite.get('name')}' has no case")
+            self.assertEqual(int(suite.get("tests")), len(cases))
+            names = [(case.get("classname"), case.get("name")) for case in cases]
+            self.assertEqual(len(names), len(set(names)), f"names twice: {sorted(names)}")
+
+    def assert_red_case(self, result, name, *words):
+        """Some case whose name contains `name` is red and its text holds the words."""
+        self.assert_valid_junit(result)
+        hits = [row for row in result.red() if name in row[1]]
+        self.assertTrue(hits, f"no red case '{name}' among {result.cases}\n{result}")
+        for word in words:
+            self.assertTrue(any(word in row[3] for row in hits), f"'{word}' is not in {hits}")
+
+    def left(self):
+        """What is there of ours that was not there before the test."""
+        objects = self.engine.ours() - self.before
+        processes = set(self.own_processes()) - self.processes_before
+        return objects | {f"process {pid}" for pid in processes}
+
+    def assert_nothing_left(self):
+        """Nothing of ours in the engine and no process of ours, now or soon."""
+        wait_until(lambda: not self.left(), SWEEP, "nothing of ours is left")
+
+    def assert_nothing_left_now(self, result):
+        """A run that ended by itself has left nothing, without any waiting."""
+        self.assertEqual(self.engine.ours(result.run_json["run"]), set(), f"\n{result}")
+
+    # --- processes
+
+    @staticmethod
+    def own_processes():
+        """Pids that run our binary: cleanroom and its janitors."""
+        for entry in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                if os.readlink(entry / "exe").removesuffix(" (deleted)") == os.path.realpath(CLEANROOM):
+                    yield int(entry.name)
+            except OSError:
+                continue
+
+    def janitors(self):
+        """The processes of our binary that are not ones we started directly."""
+        found = []
+        for pid in set(self.own_processes()) - self.processes_before:
+            try:
+                words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"__janitor" in words:
+                found.append(pid)
+        return found
+
+    def kill(self, pid):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
