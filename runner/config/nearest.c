@@ -46,8 +46,8 @@ const char *nearest_name(const char *word, const char *const *names, size_t coun
     if (len == 0 || len > WORD_MAX)
         return NULL;
 
-    /* One slip in a short word, one more for every three letters. */
-    size_t best = (len + 2) / 3 + 1;
+    /* One slip in a short word, one more for every three letters; never more than three. */
+    size_t best = (len < 9 ? (len + 2) / 3 : 3) + 1;
     const char *nearest = NULL;
     for (size_t i = 0; i < count; i++) {
         size_t name_len = names[i] ? strlen(names[i]) : 0;

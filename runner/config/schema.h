@@ -22,7 +22,7 @@ struct schema_key {
     const void *fact; /* what the row is about, for take() */
 };
 
-/* Gives every value of a map to the row of its key. what: "key", "override of 'redis'", for an
+/* Gives every value of a map to the row of its key. what: "key", "redis override", for an
    unknown one. An empty value is an empty map. */
 int schema_map(const struct yaml_node *map, const struct schema_key *rows, size_t count,
                const char *what, void *data, struct error *err);

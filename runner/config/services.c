@@ -58,13 +58,15 @@ static struct service_overrides *overrides_of(const struct services *s,
 
 static int unknown_service(const char *name, const struct origin *origin, struct error *err)
 {
-    /* All names first: an alias is only ever suggested, not listed twice. */
     _cleanup_free_ const char **names = xcalloc(2 * provider_count, sizeof(*names));
     for (size_t i = 0; i < provider_count; i++) {
         names[i] = providers[i]->name;
         names[provider_count + i] = providers[i]->alias;
     }
-    return origin_unknown(origin, err, "service", name, names, 2 * provider_count);
+    /* An alias may be what was meant, but is not listed beside its service. */
+    bool meant = nearest_name(name, names, 2 * provider_count);
+    return origin_unknown(origin, err, "service", name, names,
+                          meant ? 2 * provider_count : provider_count);
 }
 
 int services_request(struct services *s, const char *name, const struct origin *origin,
@@ -209,7 +211,7 @@ int services_overrides_from_yaml(struct services *s, const struct provider *prov
 {
     _cleanup_(override_rows_deinit) struct override_rows rows = {0};
     struct target t = {s, provider, NULL};
-    _cleanup_free_ char *what = xasprintf("override of '%s'", provider->name);
+    _cleanup_free_ char *what = xasprintf("%s override", provider->name);
     collect_rows(provider, &rows);
     return schema_map(map, rows.items, rows.len, what, &t, err);
 }
@@ -218,7 +220,7 @@ static int unknown_override(const struct provider *provider, const char *key,
                             const struct origin *origin, struct error *err)
 {
     _cleanup_(override_rows_deinit) struct override_rows rows = {0};
-    _cleanup_free_ char *what = xasprintf("override of '%s'", provider->name);
+    _cleanup_free_ char *what = xasprintf("%s override", provider->name);
     collect_rows(provider, &rows);
     _cleanup_free_ const char **names = xcalloc(rows.len, sizeof(*names));
     for (size_t i = 0; i < rows.len; i++)
