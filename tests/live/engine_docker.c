@@ -251,7 +251,8 @@ static void test_resolve(void)
                        &never);
     expect(&never, ENGINE_FAILED);
     check_contains(never.err.message, "--pull never");
-    ops->image_resolve(live.engine, "sha256:0123456789", PULL_MISSING, soon(), NULL, on_image,
+    ops->image_resolve(live.engine, "sha256:0123456789012345678901234567890123456789012345678901234567890123",
+                       PULL_MISSING, soon(), NULL, on_image,
                        &missing);
     expect(&missing, ENGINE_FAILED);
     check_contains(missing.err.message, "is not there");
@@ -379,6 +380,23 @@ static void test_conflicts(void)
     drop(OBJECT_VOLUME, vol, ENGINE_NOT_FOUND);
 }
 
+/* Nobody waits for a container that does not want to go. */
+static void test_stubborn(void)
+{
+    _cleanup_free_ char *c = name("stubborn");
+    struct container_spec spec = {
+        .name = c,
+        .image = live.image_id,
+        .labels = labels(1, "x"),
+        .argv = (const char *[]){"sh", "-c", "trap '' TERM; sleep 1000", NULL},
+    };
+    create(&spec, ENGINE_OK);
+    start(c, ENGINE_OK);
+    nsec_t before = clock_now();
+    drop(OBJECT_CONTAINER, c, ENGINE_OK);
+    check(clock_now() - before < 3 * NSEC_PER_SEC);
+}
+
 static void test_bad_creates(void)
 {
     _cleanup_free_ char *c = name("bad");
@@ -478,7 +496,7 @@ int main(void)
                                          TAP(test_much_output),
                                          TAP(test_last_bytes),
                                          TAP(test_conflicts),
-                                         TAP(test_bad_creates),
+                                         TAP(test_stubborn), TAP(test_bad_creates),
                                          TAP(test_events),
                                          {0}});
     engine_free(live.engine);

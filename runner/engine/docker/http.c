@@ -35,11 +35,12 @@ void http_deinit(struct http *http)
     free(http->prefix);
 }
 
-static void request_deinit(struct http_request *request)
+void http_request_deinit(struct http_request *request)
 {
     free(request->path);
     free(request->body);
     free(request->auth);
+    *request = (struct http_request){0};
 }
 
 static void set_tls(CURL *easy, const struct endpoint *endpoint)
@@ -56,10 +57,10 @@ static void set_tls(CURL *easy, const struct endpoint *endpoint)
     }
 }
 
-static CURL *easy_new(const struct http *http, const char *path)
+static CURL *easy_new(const struct http *http, const char *prefix, const char *path)
 {
     const struct endpoint *endpoint = &http->endpoint;
-    _cleanup_free_ char *url = xasprintf("%s%s%s", endpoint->base, http->prefix, path);
+    _cleanup_free_ char *url = xasprintf("%s%s%s", endpoint->base, prefix, path);
     CURL *easy = curl_easy_init();
     if (!easy)
         return NULL;
@@ -136,7 +137,7 @@ static void call_free(struct http_call *call)
     curl_easy_cleanup(call->easy);
     curl_slist_free_all(call->headers);
     strbuf_deinit(&call->body);
-    request_deinit(&call->request);
+    http_request_deinit(&call->request);
     free(call);
 }
 
@@ -236,7 +237,8 @@ static void on_begin(void *data)
 {
     struct http_call *call = data;
     struct error err _cleanup_error_ = ERROR_INIT;
-    call->easy = easy_new(call->http, call->request.path);
+    const char *prefix = call->request.versioned ? "" : call->http->prefix;
+    call->easy = easy_new(call->http, prefix, call->request.path);
     if (!call->easy) {
         error_set(&err, ERROR_INTERNAL, "could not set up a transfer");
         call_finish(call, 0, &err);
@@ -309,7 +311,7 @@ int http_get_now(struct http *http, const char *path, int timeout_ms,
 {
     char why[CURL_ERROR_SIZE] = "";
     struct header_sink sink = {.fn = header, .data = data};
-    CURL *easy = easy_new(http, path);
+    CURL *easy = easy_new(http, http->prefix, path);
     if (!easy)
         return error_set(err, ERROR_INTERNAL, "could not set up a transfer");
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
