@@ -163,6 +163,12 @@ static void call_finish(struct http_call *call, int status, const struct error *
     call_free(call);
 }
 
+static void set_late(const struct http_call *call, struct error *err)
+{
+    error_set(err, ERROR_TIMEOUT, "the engine at %s did not answer in time",
+              call->http->endpoint.where);
+}
+
 static void describe(const struct http_call *call, int result, struct error *err)
 {
     const char *where = call->http->endpoint.where;
@@ -173,7 +179,7 @@ static void describe(const struct http_call *call, int result, struct error *err
     else if (call->refused)
         error_set(err, ERROR_ENGINE, "the engine at %s sent a stream that makes no sense", where);
     else if (result == CURLE_OPERATION_TIMEDOUT && clock_now() >= call->deadline)
-        error_set(err, ERROR_TIMEOUT, "the engine at %s did not answer in time", where);
+        set_late(call, err);
     else
         error_set(err, ERROR_ENGINE, "the engine at %s does not answer any more: %s", where, why);
 }
@@ -230,13 +236,19 @@ static void set_deadline(struct http_call *call)
     if (call->deadline == NSEC_INFINITY)
         return;
     nsec_t left = (call->deadline - clock_now()) / NSEC_PER_MSEC;
-    curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, (long)(left > 1 ? left : 1));
+    /* Rounded up: when libcurl says that it is late, it is. */
+    curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, (long)(left > 0 ? left + 1 : 1));
 }
 
 static void on_begin(void *data)
 {
     struct http_call *call = data;
     struct error err _cleanup_error_ = ERROR_INIT;
+    if (clock_now() >= call->deadline) {
+        set_late(call, &err);
+        call_finish(call, 0, &err);
+        return;
+    }
     const char *prefix = call->request.versioned ? "" : call->http->prefix;
     call->easy = easy_new(call->http, prefix, call->request.path);
     if (!call->easy) {
