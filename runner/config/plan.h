@@ -35,7 +35,9 @@ struct plan_service {
 struct plan_shard {
     int number; /* 1-based */
     VEC(struct plan_service) services;
-    struct strvec app_env; /* K=V, sorted: Pallet, services, shard variables, user's environment */
+    /* K=V, sorted by K. Later wins: Pallet, services, shard variables, the user's `environment`.
+       Nothing of the process's own environment, where an outer CI's shard variables may be set. */
+    struct strvec app_env;
 };
 
 /* An image the run needs; each reference once. */
@@ -59,6 +61,10 @@ struct plan {
 int plan_make(struct plan *out, const struct settings *settings,
               int (*random)(void *bytes, size_t len), struct error *err);
 void plan_deinit(struct plan *plan);
+
+/* text with everything in plan->secrets, and the password of any URL, replaced by "******"; release
+   with free(). */
+char *plan_mask(const struct plan *plan, const char *text);
 
 /* For a person: every value with its source, secrets masked. */
 void plan_print(const struct plan *plan, FILE *out);

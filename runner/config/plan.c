@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/plan.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/types.h>
+
+#include "config/shardvars.h"
+
+#define RUN_ID_BYTES 6
+#define SECRET_BYTES 16
+#define SITE_DOMAIN  "localhost:8000" /* Pallet's port; nothing is published, so the app itself */
+
+typedef int random_fn(void *bytes, size_t len);
+
+static int kernel_random(void *bytes, size_t len)
+{
+    return getrandom(bytes, len, 0) == (ssize_t)len ? 0 : -1;
+}
+
+/* `bytes` random bytes in hex, or NULL. */
+static char *random_hex(random_fn *random, size_t bytes, struct error *err)
+{
+    unsigned char raw[SECRET_BYTES];
+    _cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+
+    if (random(raw, bytes) < 0) {
+        error_set_errno(err, ERROR_INTERNAL, errno, "no random bytes");
+        return NULL;
+    }
+    for (size_t i = 0; i < bytes; i++)
+        strbuf_addf(&out, "%02x", raw[i]);
+    return strbuf_detach(&out);
+}
+
+static int plan_service(struct plan_service *out, const struct service_setting *setting,
+                        const struct settings *settings, int shard, random_fn *random,
+                        struct error *err)
+{
+    VEC(struct override_value) overrides = {0};
+    _cleanup_free_ char *secret = random_hex(random, SECRET_BYTES, err);
+    if (!secret)
+        return -1;
+
+    for (size_t i = 0; i < setting->overrides.len; i++) {
+        const struct override_setting *o = &setting->overrides.items[i];
+        *vec_push(&overrides) = (struct override_value){.key = o->key, .value = o->set.value};
+    }
+    const struct provider_input in = {.overrides = overrides.items,
+                                      .override_count = overrides.len,
+                                      .application_id = settings->application_id.value,
+                                      .shard = shard,
+                                      .secret = secret};
+    out->provider = setting->provider;
+    out->name = setting->provider->name;
+    int rc = setting->provider->plan(setting->provider, &in, &out->spec, err);
+    vec_deinit(&overrides);
+    return rc < 0 ? error_wrap(err, "service '%s' (%s)", out->name, setting->source) : 0;
+}
+
+static bool port_taken(const struct plan_shard *shard, unsigned port)
+{
+    for (size_t i = 0; i < shard->services.len; i++) {
+        const struct service_plan *spec = &shard->services.items[i].spec;
+        if (!spec->external && spec->port == port)
+            return true;
+    }
+    return false;
+}
+
+/* Two services that are to listen on one port of the shard's one network namespace. */
+static int check_port(const struct plan_shard *shard, const struct plan_service *a,
+                      const struct plan_service *b, struct error *err)
+{
+    unsigned port = b->spec.port, other = port;
+
+    if (a->spec.external || b->spec.external || a->spec.port != port)
+        return 0;
+    while (port_taken(shard, other))
+        other = other < UINT16_MAX ? other + 1 : 1024;
+    return error_set(err, ERROR_CONFIG,
+                     "services '%s' and '%s' would both listen on port %u of their shard; give one "
+                     "of them another port, as in '%s: {port: %u}'",
+                     a->name, b->name, port, b->name, other);
+}
+
+static bool user_sets(const struct settings *settings, const char *key)
+{
+    for (size_t i = 0; i < settings->environment.len; i++) {
+        if (strcmp(settings->environment.items[i].key, key) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Two services that would give the app different values of one variable, unless the user decides.
+ */
+static int check_variables(const struct settings *settings, const struct plan_service *a,
+                           const struct plan_service *b, struct error *err)
+{
+    for (size_t i = 0; i < a->spec.app_env.len; i++) {
+        const char *entry = a->spec.app_env.items[i];
+        _cleanup_free_ char *key = xstrndup(entry, strcspn(entry, "="));
+        if (strvec_getenv(&b->spec.app_env, key) && !user_sets(settings, key))
+            return error_set(err, ERROR_CONFIG,
+                             "services '%s' and '%s' both give the app %s; keep one of them, or "
+                             "set the variable below 'environment'",
+                             a->name, b->name, key);
+    }
+    return 0;
+}
+
+static int check_pairs(const struct plan_shard *shard, const struct settings *settings,
+                       struct error *err)
+{
+    for (size_t i = 0; i < shard->services.len; i++) {
+        const struct plan_service *a = &shard->services.items[i];
+        for (size_t j = i + 1; j < shard->services.len; j++) {
+            const struct plan_service *b = &shard->services.items[j];
+            if (check_variables(settings, a, b, err) < 0 || check_port(shard, a, b, err) < 0)
+                return -1;
+        }
+    }
+    return 0;
+}
+
+static char *user_name(void)
+{
+    struct passwd entry, *found = NULL;
+    char space[4096];
+
+    if (getpwuid_r(geteuid(), &entry, space, sizeof(space), &found) == 0 && found)
+        return xstrdup(found->pw_name);
+    return xasprintf("%u", (unsigned)geteuid()); /* a container's user without a name */
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    const char *left = *(char *const *)a, *right = *(char *const *)b;
+    size_t left_len = strcspn(left, "="), right_len = strcspn(right, "=");
+    int order = memcmp(left, right, left_len < right_len ? left_len : right_len);
+
+    if (order)
+        return order;
+    return left_len < right_len ? -1 : left_len > right_len;
+}
+
+static void set_app_env(struct plan_shard *shard, const struct settings *settings)
+{
+    struct strvec *env = &shard->app_env;
+    _cleanup_free_ char *user = user_name();
+
+    strvec_setenv(env, "ENVIRONMENT", "dev_local");
+    strvec_setenv(env, "DEVNAME", user);
+    strvec_setenv(env, "SITE_PROTOCOL", "http");
+    strvec_setenv(env, "SITE_DOMAIN", SITE_DOMAIN);
+    for (size_t i = 0; i < shard->services.len; i++) {
+        const struct strvec *given = &shard->services.items[i].spec.app_env;
+        for (size_t k = 0; k < given->len; k++) {
+            _cleanup_free_ char *key = xstrndup(given->items[k], strcspn(given->items[k], "="));
+            strvec_setenv(env, key, given->items[k] + strlen(key) + 1);
+        }
+    }
+    shardvars_set(env, shard->number, (int)settings->own.shards);
+    for (size_t i = 0; i < settings->environment.len; i++) {
+        const struct env_setting *e = &settings->environment.items[i];
+        strvec_setenv(env, e->key, e->set.value);
+    }
+    qsort(env->items, env->len, sizeof(*env->items), compare_entries);
+}
+
+static int make_shard(struct plan_shard *shard, int number, const struct settings *settings,
+                      random_fn *random, struct error *err)
+{
+    shard->number = number;
+    for (size_t i = 0; i < settings->services.len; i++) {
+        if (plan_service(vec_push(&shard->services), &settings->services.items[i], settings, number,
+                         random, err) < 0)
+            return -1;
+    }
+    if (check_pairs(shard, settings, err) < 0)
+        return -1;
+    set_app_env(shard, settings);
+    return 0;
+}
+
+static void need_image(struct plan *plan, const char *ref, const char *used_by)
+{
+    for (size_t i = 0; i < plan->images.len; i++) {
+        struct plan_image *image = &plan->images.items[i];
+        if (strcmp(image->ref, ref) == 0) {
+            char *joined = xasprintf("%s, %s", image->used_by, used_by);
+            free(image->used_by);
+            image->used_by = joined;
+            return;
+        }
+    }
+    *vec_push(&plan->images) = (struct plan_image){.ref = xstrdup(ref),
+                                                   .used_by = xstrdup(used_by)};
+}
+
+/* Every shard has the same services, so the first one's images are all. */
+static void collect_images(struct plan *plan)
+{
+    const struct plan_shard *shard = &plan->shards.items[0];
+
+    need_image(plan, plan->settings->image.value, "app");
+    for (size_t i = 0; i < shard->services.len; i++) {
+        const struct plan_service *service = &shard->services.items[i];
+        if (!service->spec.external)
+            need_image(plan, service->spec.image, service->name);
+    }
+}
+
+static void collect_secrets(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->shards.len; i++) {
+        const struct plan_shard *shard = &plan->shards.items[i];
+        for (size_t k = 0; k < shard->services.len; k++) {
+            const struct strvec *secrets = &shard->services.items[k].spec.secrets;
+            for (size_t n = 0; n < secrets->len; n++) {
+                if (!strvec_contains(&plan->secrets, secrets->items[n]))
+                    strvec_push(&plan->secrets, secrets->items[n]);
+            }
+        }
+    }
+}
+
+static int fill(struct plan *out, const struct settings *settings, random_fn *random,
+                struct error *err)
+{
+    if (!settings->image.value || !*settings->image.value)
+        return error_set(err, ERROR_USAGE, "no image is named; try 'cleanroom myimage'");
+    if (settings->own.shards < 1)
+        return error_set(err, ERROR_CONFIG, "a run needs at least 1 shard");
+
+    out->settings = settings;
+    out->deploy = settings->own.deploy;
+    out->run_id = random_hex(random, RUN_ID_BYTES, err);
+    if (!out->run_id)
+        return -1;
+    strvec_push(&out->test_argv, "test");
+    strvec_append(&out->test_argv, &settings->test_args);
+    strvec_push(&out->deploy_argv, "deploy");
+
+    for (int number = 1; number <= settings->own.shards; number++) {
+        if (make_shard(vec_push(&out->shards), number, settings, random, err) < 0)
+            return -1;
+    }
+    collect_images(out);
+    collect_secrets(out);
+    return 0;
+}
+
+int plan_make(struct plan *out, const struct settings *settings, random_fn *random,
+              struct error *err)
+{
+    *out = (struct plan){0};
+    if (fill(out, settings, random ? random : kernel_random, err) == 0)
+        return 0;
+    plan_deinit(out);
+    return -1;
+}
+
+static void shard_deinit(struct plan_shard *shard)
+{
+    for (size_t i = 0; i < shard->services.len; i++)
+        service_plan_deinit(&shard->services.items[i].spec);
+    vec_deinit(&shard->services);
+    strvec_deinit(&shard->app_env);
+}
+
+void plan_deinit(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->shards.len; i++)
+        shard_deinit(&plan->shards.items[i]);
+    for (size_t i = 0; i < plan->images.len; i++) {
+        free(plan->images.items[i].ref);
+        free(plan->images.items[i].used_by);
+    }
+    vec_deinit(&plan->shards);
+    vec_deinit(&plan->images);
+    free(plan->run_id);
+    strvec_deinit(&plan->test_argv);
+    strvec_deinit(&plan->deploy_argv);
+    strvec_deinit(&plan->secrets);
+    *plan = (struct plan){0};
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `cleanroom plan`: the plan as a table of names, values and where each value comes from.
+ *
+ * Shards differ in little, so the first one stands for all and the rest is told by its differences.
+ */
+#include <string.h>
+
+#include "config/mask.h"
+#include "config/plan.h"
+#include "config/shardvars.h"
+
+#define VALUE_COLUMN_MAX 44 /* longer values push their source to the right */
+
+struct row {
+    int indent;
+    char *name;
+    char *value; /* NULL: a heading */
+    char *source;
+};
+
+struct table {
+    const struct plan *plan;
+    VEC(struct row) rows;
+};
+
+char *plan_mask(const struct plan *plan, const char *text)
+{
+    return mask_text(&plan->secrets, text);
+}
+
+static void table_deinit(struct table *t)
+{
+    for (size_t i = 0; i < t->rows.len; i++) {
+        free(t->rows.items[i].name);
+        free(t->rows.items[i].value);
+        free(t->rows.items[i].source);
+    }
+    vec_deinit(&t->rows);
+}
+
+/* One line, whatever the value holds. */
+static char *escape(const char *text)
+{
+    _cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c == '\n')
+            strbuf_adds(&out, "\\n");
+        else if (c < ' ' || c == 0x7f)
+            strbuf_addf(&out, "\\x%02x", c);
+        else
+            strbuf_addc(&out, (char)c);
+    }
+    return strbuf_detach(&out);
+}
+
+static void add(struct table *t, int indent, const char *name, const char *value,
+                const char *source)
+{
+    struct row *row = vec_push(&t->rows);
+    _cleanup_free_ char *masked = value ? plan_mask(t->plan, value) : NULL;
+
+    row->indent = indent;
+    row->name = xstrdup(name);
+    row->value = masked ? escape(masked) : NULL;
+    row->source = xstrdup(source ? source : "");
+}
+
+static void _printf_(5, 6)
+    addf(struct table *t, int indent, const char *name, const char *source, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    _cleanup_free_ char *value = xvasprintf(fmt, ap);
+    va_end(ap);
+    add(t, indent, name, value, source);
+}
+
+/* One word as one would type it in a shell. */
+static void add_word(struct strbuf *out, const char *word)
+{
+    if (*word && !strpbrk(word, " \t\r\n'\"\\$`*?[]#~&|;<>(){}!")) {
+        strbuf_adds(out, word);
+        return;
+    }
+    strbuf_addc(out, '\'');
+    for (; *word; word++) {
+        if (*word == '\'')
+            strbuf_adds(out, "'\\''");
+        else
+            strbuf_addc(out, *word);
+    }
+    strbuf_addc(out, '\'');
+}
+
+static char *join_words(const struct strvec *words)
+{
+    _cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+
+    for (size_t i = 0; i < words->len; i++) {
+        if (i)
+            strbuf_addc(&out, ' ');
+        add_word(&out, words->items[i]);
+    }
+    return strbuf_detach(&out);
+}
+
+static void add_words(struct table *t, int indent, const char *name, const struct strvec *words,
+                      const char *source)
+{
+    _cleanup_free_ char *text = join_words(words);
+
+    add(t, indent, name, words->len ? text : "as the image says", source);
+}
+
+static void add_run(struct table *t)
+{
+    const struct plan *plan = t->plan;
+    const struct settings *s = plan->settings;
+
+    add(t, 0, "run", plan->run_id, NULL);
+    add(t, 1, "image", s->image.value, s->image.source);
+    add(t, 1, "application_id", s->application_id.value, s->application_id.source);
+    add_words(t, 1, "test", &plan->test_argv, NULL);
+    if (plan->deploy)
+        add_words(t, 1, "deploy", &plan->deploy_argv, NULL);
+}
+
+static void add_settings(struct table *t)
+{
+    const struct settings *s = t->plan->settings;
+
+    if (!s->own_sources)
+        return;
+    add(t, 0, "settings", NULL, NULL);
+    for (size_t i = 0; i < setting_def_count; i++) {
+        const char *value = s->own_sources[i].value;
+        add(t, 1, setting_defs[i].key, value && *value ? value : "-", s->own_sources[i].source);
+    }
+}
+
+static void add_images(struct table *t)
+{
+    add(t, 0, "images", NULL, NULL);
+    for (size_t i = 0; i < t->plan->images.len; i++) {
+        const struct plan_image *image = &t->plan->images.items[i];
+        addf(t, 1, image->ref, NULL, "for %s", image->used_by);
+    }
+}
+
+static const struct service_setting *find_service(const struct settings *s, const char *name)
+{
+    for (size_t i = 0; i < s->services.len; i++) {
+        if (strcmp(s->services.items[i].provider->name, name) == 0)
+            return &s->services.items[i];
+    }
+    return NULL;
+}
+
+static const char *override_source(const struct service_setting *setting, const char *key)
+{
+    for (size_t i = 0; setting && i < setting->overrides.len; i++) {
+        if (strcmp(setting->overrides.items[i].key, key) == 0)
+            return setting->overrides.items[i].set.source;
+    }
+    return "default";
+}
+
+static void add_entry(struct table *t, int indent, const char *entry, const char *source)
+{
+    size_t len = strcspn(entry, "=");
+    _cleanup_free_ char *key = xstrndup(entry, len);
+    bool secret = mask_is_secret_name(key) && entry[len] && entry[len + 1];
+
+    add(t, indent, key, secret ? MASK : entry + len + !!entry[len], source);
+}
+
+static void add_overrides(struct table *t, const struct service_setting *setting)
+{
+    for (size_t i = 0; setting && i < setting->overrides.len; i++) {
+        const struct override_setting *o = &setting->overrides.items[i];
+        const struct override_def *def = provider_override(setting->provider, o->key);
+        _cleanup_free_ char *name = xasprintf("%s.%s", setting->provider->name, o->key);
+
+        if (strcmp(o->key, "environment") != 0) /* shown below, entry by entry */
+            add(t, 2, name, def && def->secret ? MASK : o->set.value, o->set.source);
+    }
+}
+
+static void add_container(struct table *t, const struct plan_service *service,
+                          const struct service_setting *setting)
+{
+    const struct service_plan *spec = &service->spec;
+
+    add(t, 2, "image", spec->image, override_source(setting, "image"));
+    add_words(t, 2, "command", &spec->argv, override_source(setting, "command"));
+    addf(t, 2, "port", override_source(setting, "port"), "%u", spec->port);
+    addf(t, 2, "ready", NULL, "when it answers at %s:%u", service->provider->probe->address,
+         spec->port);
+    if (spec->memory)
+        addf(t, 2, "memory", override_source(setting, "memory"), "%llu bytes",
+             (unsigned long long)spec->memory);
+    if (spec->shm_size)
+        addf(t, 2, "shm", NULL, "%llu bytes", (unsigned long long)spec->shm_size);
+    add(t, 2, "volumes", spec->tmpfs_volumes ? "on tmpfs" : "as in the image",
+        override_source(setting, "tmpfs"));
+    for (size_t i = 0; i < spec->tmpfs.len; i++)
+        add(t, 2, "tmpfs", spec->tmpfs.items[i], NULL);
+    for (size_t i = 0; i < spec->env.len; i++)
+        add_entry(t, 2, spec->env.items[i], NULL);
+}
+
+static void add_service(struct table *t, const struct plan_service *service)
+{
+    const struct service_setting *setting = find_service(t->plan->settings, service->name);
+
+    addf(t, 1, "service", setting ? setting->source : NULL, "%s", service->name);
+    add_overrides(t, setting);
+    if (service->spec.external)
+        add(t, 2, "external", "nothing is started; all shards share that server", NULL);
+    else
+        add_container(t, service, setting);
+}
+
+/* Who has set this variable of the app. */
+static const char *variable_source(const struct plan *plan, const struct plan_shard *shard,
+                                   const char *key)
+{
+    const struct settings *s = plan->settings;
+
+    for (size_t i = 0; i < s->environment.len; i++) {
+        if (strcmp(s->environment.items[i].key, key) == 0)
+            return s->environment.items[i].set.source;
+    }
+    if (shardvars_has(key))
+        return "shard";
+    for (size_t i = shard->services.len; i-- > 0;) {
+        if (strvec_getenv(&shard->services.items[i].spec.app_env, key))
+            return shard->services.items[i].name;
+    }
+    return "pallet";
+}
+
+static void add_shard(struct table *t, const struct plan_shard *shard)
+{
+    addf(t, 0, "shard", NULL, "%d of %zu", shard->number, t->plan->shards.len);
+    for (size_t i = 0; i < shard->services.len; i++)
+        add_service(t, &shard->services.items[i]);
+    add(t, 1, "app", NULL, NULL);
+    for (size_t i = 0; i < shard->app_env.len; i++) {
+        const char *entry = shard->app_env.items[i];
+        _cleanup_free_ char *key = xstrndup(entry, strcspn(entry, "="));
+        add_entry(t, 2, entry, variable_source(t->plan, shard, key));
+    }
+}
+
+static int columns(const char *text) /* characters of UTF-8 */
+{
+    int n = 0;
+
+    for (; *text; text++)
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    return n;
+}
+
+static void pad(FILE *out, int have, int want)
+{
+    fprintf(out, "%*s", have < want ? want - have : 0, "");
+}
+
+static void table_print(const struct table *t, FILE *out)
+{
+    int names = 0, values = 0;
+
+    for (size_t i = 0; i < t->rows.len; i++) {
+        const struct row *row = &t->rows.items[i];
+        int name = row->indent * 2 + columns(row->name);
+        int value = row->value ? columns(row->value) : 0;
+        names = row->value && name > names ? name : names;
+        values = value <= VALUE_COLUMN_MAX && value > values ? value : values;
+    }
+    for (size_t i = 0; i < t->rows.len; i++) {
+        const struct row *row = &t->rows.items[i];
+        fprintf(out, "%s%*s%s", row->indent == 0 && i ? "\n" : "", row->indent * 2, "", row->name);
+        if (row->value) {
+            pad(out, row->indent * 2 + columns(row->name), names);
+            fprintf(out, "  %s", row->value);
+        }
+        if (row->value && *row->source) {
+            pad(out, columns(row->value), values);
+            fprintf(out, "  %s", row->source);
+        }
+        fputc('\n', out);
+    }
+}
+
+/* The names of the entries in which any later shard differs from the first. */
+static void add_differences(struct strvec *names, const struct strvec *first,
+                            const struct strvec *other)
+{
+    for (size_t i = 0; i < other->len && i < first->len; i++) {
+        _cleanup_free_ char *key = xstrndup(other->items[i], strcspn(other->items[i], "="));
+        if (strcmp(first->items[i], other->items[i]) != 0 && !strvec_contains(names, key))
+            strvec_push(names, key);
+    }
+}
+
+static void print_others(const struct plan *plan, FILE *out)
+{
+    _cleanup_strvec_ struct strvec names = STRVEC_INIT;
+    const struct plan_shard *first = &plan->shards.items[0];
+
+    if (plan->shards.len < 2)
+        return;
+    for (size_t i = 1; i < plan->shards.len; i++) {
+        const struct plan_shard *shard = &plan->shards.items[i];
+        add_differences(&names, &first->app_env, &shard->app_env);
+        for (size_t k = 0; k < shard->services.len; k++)
+            add_differences(&names, &first->services.items[k].spec.env,
+                            &shard->services.items[k].spec.env);
+    }
+    if (plan->shards.len == 2)
+        fputs("\nshard 2 differs in\n", out);
+    else
+        fprintf(out, "\nshards 2..%zu differ in\n", plan->shards.len);
+    for (size_t i = 0; i < names.len; i++)
+        fprintf(out, "  %s\n", names.items[i]);
+}
+
+void plan_print(const struct plan *plan, FILE *out)
+{
+    _cleanup_(table_deinit) struct table table = {.plan = plan};
+
+    add_run(&table);
+    add_settings(&table);
+    add_images(&table);
+    add_shard(&table, &plan->shards.items[0]);
+    table_print(&table, out);
+    print_others(plan, out);
+}
