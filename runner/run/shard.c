@@ -180,14 +180,6 @@ static void create_phases(struct shard *s)
     shard_create_phase(s, &s->test, &s->ctx->plan->test_argv);
 }
 
-static void enter_services(struct shard *s)
-{
-    loop_timer_arm(s->ctx->loop, &s->deadline, s->start_by, start_deadline_passed, s);
-    for (size_t i = 0; i < s->service_count; i++)
-        if (!s->services[i].plan->spec.external)
-            container_start(&s->services[i].container);
-}
-
 static void say_ready(struct shard *s)
 {
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
@@ -212,6 +204,16 @@ static void go_on_if_ready(struct shard *s)
             return;
     say_ready(s);
     shard_set_state(s, s->ctx->plan->deploy ? SHARD_DEPLOY : SHARD_TEST);
+}
+
+static void enter_services(struct shard *s)
+{
+    loop_timer_arm(s->ctx->loop, &s->deadline, s->start_by, start_deadline_passed, s);
+    for (size_t i = 0; i < s->service_count; i++)
+        if (!s->services[i].plan->spec.external)
+            container_start(&s->services[i].container);
+    /* The pod may have said "up" before the engine said that it had started it. */
+    go_on_if_ready(s);
 }
 
 static struct shard_service *find_service(struct shard *s, const char *name, size_t len)
