@@ -12,7 +12,7 @@ static void admit(void *data)
     while (open_for_one(g)) {
         struct gate_ticket *t = g->waiting;
         g->waiting = t->next;
-        t->state = TICKET_INSIDE;
+        t->place = TICKET_INSIDE;
         g->inside++;
         t->enter(t->data);
     }
@@ -41,14 +41,14 @@ void gate_queue(struct gate *g, struct gate_ticket *t, int priority, void (*ente
     while (*p && (*p)->priority <= priority)
         p = &(*p)->next;
     *t = (struct gate_ticket){
-        .state = TICKET_WAITING, .priority = priority, .enter = enter, .data = data, .next = *p};
+        .place = TICKET_WAITING, .priority = priority, .enter = enter, .data = data, .next = *p};
     *p = t;
     admit_soon(g);
 }
 
 void gate_leave(struct gate *g, struct gate_ticket *t)
 {
-    if (t->state == TICKET_INSIDE)
+    if (t->place == TICKET_INSIDE)
         g->inside--;
     for (struct gate_ticket **p = &g->waiting; *p; p = &(*p)->next) {
         if (*p == t) {
@@ -56,6 +56,6 @@ void gate_leave(struct gate *g, struct gate_ticket *t)
             break;
         }
     }
-    t->state = TICKET_IDLE;
+    t->place = TICKET_IDLE;
     admit_soon(g);
 }

@@ -12,7 +12,7 @@
 
 /* Embedded by whoever waits. */
 struct gate_ticket {
-    enum { TICKET_IDLE, TICKET_WAITING, TICKET_INSIDE } state;
+    enum { TICKET_IDLE, TICKET_WAITING, TICKET_INSIDE } place;
     int priority; /* lower goes first; equal: first come, first served */
     void (*enter)(void *data);
     void *data;

@@ -435,7 +435,7 @@ static int run_with_janitor(struct run *r, struct error *err)
     if (!r->ctx.engine) {
         error_copy(&r->error, err);
         error_clear(err);
-        r->state = RUN_DONE; /* nothing was made */
+        run_set_state(r, RUN_DONE); /* nothing was made */
         return conclude(r, err);
     }
 

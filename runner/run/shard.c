@@ -75,10 +75,32 @@ static void fail(struct shard *s, enum error_kind kind, const char *fmt, ...)
 
 /* --- HOLDER ---------------------------------------------------------------------------------- */
 
+static void start_deadline_passed(void *data)
+{
+    struct shard *s = data;
+    char limit[16];
+    clock_human(s->ctx->settings->own.start_timeout, limit, sizeof(limit));
+    for (size_t i = 0; i < s->service_count; i++) {
+        const struct shard_service *service = &s->services[i];
+        if (service->ready)
+            continue;
+        fail(s, ERROR_TIMEOUT,
+             "service '%s' was not ready within %s (%s); --start-timeout TIME "
+             "gives it longer",
+             service->plan->name, limit,
+             service->reason ? service->reason : "it has not been started");
+        return;
+    }
+    fail(s, ERROR_TIMEOUT, "the pod was not up within %s; --start-timeout TIME gives it longer",
+         limit);
+}
+
 static void enter_holder(struct shard *s)
 {
     s->started_at = clock_now();
     s->started_wall = clock_wall();
+    loop_timer_arm(s->ctx->loop, &s->deadline, clock_now() + s->ctx->settings->own.start_timeout,
+                   start_deadline_passed, s);
     for (size_t i = 0; i < SHARD_VOLUMES; i++)
         volume_create(&s->volumes[i], clock_now() + s->ctx->settings->own.start_timeout);
 }
@@ -106,26 +128,6 @@ static void volume_changed(void *data, struct volume *v)
     shard_create_holder(s);
 }
 
-static void start_deadline_passed(void *data)
-{
-    struct shard *s = data;
-    char limit[16];
-    clock_human(s->ctx->settings->own.start_timeout, limit, sizeof(limit));
-    for (size_t i = 0; i < s->service_count; i++) {
-        const struct shard_service *service = &s->services[i];
-        if (service->ready)
-            continue;
-        fail(s, ERROR_TIMEOUT,
-             "service '%s' was not ready within %s (%s); --start-timeout TIME "
-             "gives it longer",
-             service->plan->name, limit,
-             service->reason ? service->reason : "it has not been started");
-        return;
-    }
-    fail(s, ERROR_TIMEOUT, "the pod was not up within %s; --start-timeout TIME gives it longer",
-         limit);
-}
-
 static void create_services(struct shard *s)
 {
     for (size_t i = 0; i < s->service_count; i++)
@@ -146,6 +148,9 @@ static void holder_changed(void *data, struct container *c)
     case CONTAINER_CREATED:
         container_start(c);
         create_services(s);
+        break;
+    case CONTAINER_QUEUED: /* other shards' starts do not count */
+        loop_timer_disarm(s->ctx->loop, &s->deadline);
         break;
     case CONTAINER_STARTING:
         s->start_by = clock_now() + s->ctx->settings->own.start_timeout;

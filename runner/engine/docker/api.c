@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/docker/api.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+
+#include <cleanroom/strbuf.h>
+
+#include "engine/docker/json.h"
+
+char *api_escape(const char *s, const char *keep)
+{
+    static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                     "0123456789-._~";
+    struct strbuf out = STRBUF_INIT;
+    for (; *s; s++) {
+        if (strchr(unreserved, *s) || strchr(keep, *s))
+            strbuf_addc(&out, *s);
+        else
+            strbuf_addf(&out, "%%%02X", (unsigned char)*s);
+    }
+    return strbuf_detach(&out);
+}
+
+/* Object names and image references: their slashes and colons are part of the route. */
+static char *name_in_path(const char *name)
+{
+    return api_escape(name, "/:@");
+}
+
+static struct http_request request(const char *method, char *path)
+{
+    return (struct http_request){.method = method, .path = path};
+}
+
+/* A JSON object in the making; `bad` once a string was not UTF-8. */
+struct object {
+    json_t *json;
+    bool bad;
+};
+
+static void put(struct object *object, const char *key, json_t *value)
+{
+    if (json_object_set_new(object->json, key, value) < 0)
+        object->bad = true;
+}
+
+static json_t *strings(struct object *object, const char *const *items)
+{
+    json_t *array = json_array();
+    for (; *items; items++)
+        if (json_array_append_new(array, json_string(*items)) < 0)
+            object->bad = true;
+    return array;
+}
+
+static json_t *labels_json(struct object *object, const struct labels *labels)
+{
+    struct object out = {.json = json_object()};
+    put(&out, LABEL_RUN, json_string(labels->run));
+    put(&out, LABEL_OWNER, json_string(labels->owner));
+    if (labels->shard > 0) {
+        _cleanup_free_ char *shard = xasprintf("%d", labels->shard);
+        put(&out, LABEL_SHARD, json_string(shard));
+    }
+    if (labels->role)
+        put(&out, LABEL_ROLE, json_string(labels->role));
+    object->bad |= out.bad;
+    return out.json;
+}
+
+/* Consumes the object. */
+static int post_json(struct http_request *out, char *path, struct object *object, struct error *err)
+{
+    *out = request("POST", path);
+    if (!object->bad)
+        out->body = json_dumps(object->json, JSON_COMPACT);
+    json_decref(object->json);
+    if (!out->body)
+        return error_set(err, ERROR_CONFIG,
+                         "an argument, variable or name for a container is not UTF-8, "
+                         "which the engine's API cannot say");
+    out->body_len = strlen(out->body);
+    return 0;
+}
+
+struct http_request api_image_inspect(const char *ref)
+{
+    _cleanup_free_ char *name = name_in_path(ref);
+    return request("GET", xasprintf("/images/%s/json", name));
+}
+
+struct http_request api_image_pull(const char *name, const char *tag, char *auth)
+{
+    _cleanup_free_ char *n = api_escape(name, "");
+    _cleanup_free_ char *t = api_escape(tag, "");
+    struct http_request out = request("POST",
+                                      xasprintf("/images/create?fromImage=%s&tag=%s", n, t));
+    out.auth = auth;
+    return out;
+}
+
+/* A Dockerfile instruction, as a parameter of its own: Podman takes one label in each. */
+static void add_change(struct strbuf *path, const char *instruction)
+{
+    _cleanup_free_ char *escaped = api_escape(instruction, "");
+    strbuf_addf(path, "&changes=%s", escaped);
+}
+
+static void add_label(struct strbuf *path, const char *key, const char *value)
+{
+    _cleanup_free_ char *instruction = xasprintf("LABEL \"%s\"=\"%s\"", key, value);
+    add_change(path, instruction);
+}
+
+struct http_request api_image_import(const char *name, const struct labels *labels,
+                                     const char *const *entrypoint, const void *tar, size_t len)
+{
+    /* The tag goes with the name: Podman forgets a `tag` of its own. */
+    _cleanup_free_ char *repo = api_escape(name, "");
+    struct strbuf path = STRBUF_INIT;
+    strbuf_addf(&path, "/images/create?fromSrc=-&repo=%s", repo);
+    add_label(&path, LABEL_RUN, labels->run);
+    add_label(&path, LABEL_OWNER, labels->owner);
+    if (labels->role)
+        add_label(&path, LABEL_ROLE, labels->role);
+    if (entrypoint) {
+        struct object unused = {0};
+        _cleanup_json_ json_t *array = strings(&unused, entrypoint);
+        _cleanup_free_ char *text = json_dumps(array, JSON_COMPACT);
+        _cleanup_free_ char *instruction = xasprintf("ENTRYPOINT %s", text);
+        add_change(&path, instruction);
+    }
+
+    struct http_request out = request("POST", strbuf_detach(&path));
+    out.body = xmemdup(tar, len);
+    out.body_len = len;
+    out.type = "application/x-tar";
+    return out;
+}
+
+int api_network_create(struct http_request *out, const char *name, const struct labels *labels,
+                       const char *of, bool podman, struct error *err)
+{
+    struct object body = {.json = json_object()};
+    put(&body, "Name", json_string(name));
+    put(&body, "Driver", json_string("bridge"));
+    put(&body, "CheckDuplicate", json_true());
+    json_t *label = labels_json(&body, labels);
+    if (of && json_object_set_new(label, API_LABEL_NETWORK, json_string(of)) < 0)
+        body.bad = true;
+    put(&body, "Labels", label);
+    /* Docker keeps the members of one network apart; Podman (netavark) one network from another. */
+    put(&body, "Options",
+        podman ? json_pack("{s:s}", "isolate", "true")
+               : json_pack("{s:s}", "com.docker.network.bridge.enable_icc", "false"));
+    return post_json(out, xstrdup("/networks/create"), &body, err);
+}
+
+int api_volume_create(struct http_request *out, const char *name, const struct labels *labels,
+                      struct error *err)
+{
+    struct object body = {.json = json_object()};
+    put(&body, "Name", json_string(name));
+    put(&body, "Labels", labels_json(&body, labels));
+    return post_json(out, xstrdup("/volumes/create"), &body, err);
+}
+
+static void put_mounts(struct object *host, const struct container_spec *spec)
+{
+    json_t *volumes = json_array();
+    struct object tmpfs = {.json = json_object()};
+    for (size_t i = 0; i < spec->mount_count; i++) {
+        const struct mount *m = &spec->mounts[i];
+        if (m->kind == MOUNT_TMPFS)
+            put(&tmpfs, m->target, json_string(m->options ? m->options : ""));
+        else if (json_array_append_new(volumes,
+                                       json_pack("{s:s, s:s, s:s}", "Type", "volume", "Source",
+                                                 m->volume, "Target", m->target)) < 0)
+            host->bad = true;
+    }
+    host->bad |= tmpfs.bad;
+    put(host, "Mounts", volumes);
+    put(host, "Tmpfs", tmpfs.json);
+}
+
+static json_t *network_mode(const struct container_spec *spec, const char *network)
+{
+    if (spec->pod)
+        return json_sprintf("container:%s", spec->pod);
+    return json_string(network ? network : "none");
+}
+
+static json_t *host_config(struct object *body, const struct container_spec *spec,
+                           const char *network)
+{
+    struct object host = {.json = json_object()};
+    put(&host, "NetworkMode", network_mode(spec, network));
+    put_mounts(&host, spec);
+    if (spec->memory) {
+        put(&host, "Memory", json_integer((json_int_t)spec->memory));
+        put(&host, "MemorySwap", json_integer((json_int_t)spec->memory));
+    }
+    if (spec->shm_size)
+        put(&host, "ShmSize", json_integer((json_int_t)spec->shm_size));
+    /* We are attached before the start and miss nothing: the engine need not write it to disk too.
+     */
+    put(&host, "LogConfig", json_pack("{s:s}", "Type", "none"));
+    body->bad |= host.bad;
+    return host.json;
+}
+
+int api_container_create(struct http_request *out, const struct container_spec *spec,
+                         const char *network, struct error *err)
+{
+    _cleanup_free_ char *name = api_escape(spec->name, "");
+    struct object body = {.json = json_object()};
+    put(&body, "Image", json_string(spec->image));
+    put(&body, "Labels", labels_json(&body, &spec->labels));
+    if (spec->argv)
+        put(&body, "Cmd", strings(&body, spec->argv));
+    if (spec->env)
+        put(&body, "Env", strings(&body, spec->env));
+    if (spec->user)
+        put(&body, "User", json_string(spec->user));
+    if (spec->hostname && !spec->pod)
+        put(&body, "Hostname", json_string(spec->hostname));
+    put(&body, "AttachStdout", json_true());
+    put(&body, "AttachStderr", json_true());
+    put(&body, "HostConfig", host_config(&body, spec, network));
+    return post_json(out, xasprintf("/containers/create?name=%s", name), &body, err);
+}
+
+static struct http_request on_container(const char *method, const char *name, const char *suffix)
+{
+    _cleanup_free_ char *escaped = name_in_path(name);
+    return request(method, xasprintf("/containers/%s%s", escaped, suffix));
+}
+
+struct http_request api_container_start(const char *name)
+{
+    return on_container("POST", name, "/start");
+}
+
+struct http_request api_container_kill(const char *name)
+{
+    return on_container("POST", name, "/kill?signal=KILL");
+}
+
+struct http_request api_container_inspect(const char *name)
+{
+    return on_container("GET", name, "/json");
+}
+
+struct http_request api_container_attach(const char *name)
+{
+    return on_container("POST", name, "/attach?stream=1&stdout=1&stderr=1&logs=0");
+}
+
+struct http_request api_container_archive(const char *name, const char *path)
+{
+    _cleanup_free_ char *escaped = api_escape(path, "");
+    _cleanup_free_ char *suffix = xasprintf("/archive?path=%s", escaped);
+    return on_container("GET", name, suffix);
+}
+
+static const struct {
+    const char *path;
+    const char *remove_query;
+    const char *list_query;
+} routes[] = {
+    [OBJECT_CONTAINER] = {"/containers", "?force=1&v=1", "/json?all=1&"},
+    [OBJECT_VOLUME] = {"/volumes", "", "?"},
+    [OBJECT_NETWORK] = {"/networks", "", "?"},
+    /* Not by force: Podman would remove the containers that use it. */
+    [OBJECT_IMAGE] = {"/images", "?noprune=0", "/json?"},
+};
+
+struct http_request api_remove(enum object_kind kind, const char *name)
+{
+    _cleanup_free_ char *escaped = name_in_path(name);
+    return request("DELETE",
+                   xasprintf("%s/%s%s", routes[kind].path, escaped, routes[kind].remove_query));
+}
+
+/* {"label": ["key=value"]}, escaped for a query. */
+static char *label_filter(const char *label, const char *value, const char *type)
+{
+    _cleanup_free_ char *text = value ? xasprintf("%s=%s", label, value) : xstrdup(label);
+    _cleanup_json_ json_t *filter = json_pack("{s:[s]}", "label", text);
+    if (type && filter)
+        json_object_set_new(filter, "type", json_pack("[s]", type));
+    _cleanup_free_ char *json = filter ? json_dumps(filter, JSON_COMPACT) : xstrdup("{}");
+    return api_escape(json, "");
+}
+
+struct http_request api_list(enum object_kind kind, const char *label, const char *value)
+{
+    _cleanup_free_ char *filter = label_filter(label, value, NULL);
+    return request("GET",
+                   xasprintf("%s%sfilters=%s", routes[kind].path, routes[kind].list_query, filter));
+}
+
+struct http_request api_events(const char *run, int64_t since)
+{
+    _cleanup_free_ char *filter = label_filter(LABEL_RUN, run, "container");
+    return request("GET", xasprintf("/events?since=%" PRId64 "&filters=%s", since, filter));
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A container's birth, and what became of it. */
+#include "engine/docker/ops.h"
+
+#include <string.h>
+
+#include "engine/docker/api.h"
+#include "engine/docker/json.h"
+
+/* What a create call does not find is never the container: its image, network or pod. */
+static const struct op_rule create_rules[] = {
+    {409, "in use", ENGINE_CONFLICT},
+    {500, "already in use", ENGINE_CONFLICT},
+    {409, "", ENGINE_FAILED},
+    {404, "", ENGINE_FAILED},
+    {0, NULL, 0},
+};
+
+struct engine_op *container_create(struct engine *engine, const struct container_spec *spec,
+                                   nsec_t deadline, engine_done_fn done, void *data)
+{
+    struct plain_op *plain = plain_new(engine, create_rules, deadline, done, data);
+    struct http_request request;
+    struct error err _cleanup_error_ = ERROR_INIT;
+    if (api_container_create(&request, spec, spec->network, &err) < 0) {
+        free(request.path);
+        op_fail_later(&plain->op, &err);
+    } else {
+        op_request(&plain->op, &request, plain_answer);
+    }
+    return &plain->op;
+}
+
+/* A command that the image does not have is "not found" to some engines. */
+static const struct op_rule start_rules[] = {
+    {404, "no such container", ENGINE_NOT_FOUND},
+    {404, "no container with", ENGINE_NOT_FOUND},
+    {404, "", ENGINE_FAILED},
+    {409, "", ENGINE_FAILED},
+    {0, NULL, 0},
+};
+
+struct engine_op *container_start(struct engine *engine, const char *name, nsec_t deadline,
+                                  engine_done_fn done, void *data)
+{
+    struct plain_op *plain = plain_new(engine, start_rules, deadline, done, data);
+    struct http_request request = api_container_start(name);
+    op_request(&plain->op, &request, plain_answer);
+    return &plain->op;
+}
+
+struct inspect_op {
+    struct engine_op op;
+    engine_state_fn done;
+    const struct container_state *state;
+};
+
+struct state_json {
+    bool running;
+    int64_t exit_code;
+    bool oom_killed;
+    char *error;
+};
+
+static const struct json_field state_fields[] = {
+    {"State/Running", JSON_KIND_BOOL, offsetof(struct state_json, running), true},
+    {"State/ExitCode", JSON_KIND_INT, offsetof(struct state_json, exit_code), true},
+    {"State/OOMKilled", JSON_KIND_BOOL, offsetof(struct state_json, oom_killed), false},
+    {"State/Error", JSON_KIND_STRING, offsetof(struct state_json, error), false},
+};
+
+static void inspect_complete(struct engine_op *op, enum engine_outcome outcome,
+                             const struct error *err)
+{
+    struct inspect_op *inspect = (struct inspect_op *)op;
+    inspect->done(op->data, outcome, outcome == ENGINE_OK ? inspect->state : NULL, err);
+}
+
+static const struct op_class inspect_class = {.complete = inspect_complete};
+
+static int decode_state(const struct http_answer *answer, struct state_json *out, struct error *err)
+{
+    _cleanup_json_ json_t *root = json_parse(answer->body, answer->body_len, err);
+    if (!root)
+        return -1;
+    return json_decode(root, state_fields, ARRAY_SIZE(state_fields), out, err);
+}
+
+static void inspect_answer(struct engine_op *op, const struct http_answer *answer)
+{
+    struct inspect_op *inspect = (struct inspect_op *)op;
+    struct error err _cleanup_error_ = ERROR_INIT;
+    struct state_json json = {0};
+    enum engine_outcome outcome = op_outcome(op, answer, NULL, &err);
+    if (outcome == ENGINE_OK && decode_state(answer, &json, &err) < 0)
+        outcome = ENGINE_FAILED;
+
+    _cleanup_free_ char *words = json.error ? json_one_line(json.error) : xstrdup("");
+    inspect->state = &(struct container_state){
+        .running = json.running,
+        .exit_code = (int)json.exit_code,
+        .oom_killed = json.oom_killed,
+        .error = words,
+    };
+    op_finish(op, outcome, outcome == ENGINE_FAILED ? &err : NULL);
+}
+
+struct engine_op *container_inspect(struct engine *engine, const char *name, nsec_t deadline,
+                                    engine_state_fn done, void *data)
+{
+    struct inspect_op *inspect = op_new(engine, &inspect_class, sizeof(*inspect), deadline, data);
+    inspect->done = done;
+    struct http_request request = api_container_inspect(name);
+    op_request(&inspect->op, &request, inspect_answer);
+    return &inspect->op;
+}

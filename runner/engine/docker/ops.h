@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The operations of engine.h's vtable, by family; docker.c puts them together.
+ */
+#ifndef DOCKER_OPS_H
+#define DOCKER_OPS_H
+
+#include "engine/docker/op.h"
+
+/* image.c */
+struct engine_op *image_resolve(struct engine *engine, const char *ref, enum pull_policy policy,
+                                nsec_t deadline, engine_progress_fn progress, engine_image_fn done,
+                                void *data);
+struct engine_op *image_import(struct engine *engine, const char *name, const struct labels *labels,
+                               const char *const *entrypoint, const void *tar, size_t len,
+                               nsec_t deadline, engine_image_fn done, void *data);
+
+/* container.c */
+struct engine_op *container_create(struct engine *engine, const struct container_spec *spec,
+                                   nsec_t deadline, engine_done_fn done, void *data);
+struct engine_op *container_start(struct engine *engine, const char *name, nsec_t deadline,
+                                  engine_done_fn done, void *data);
+struct engine_op *container_inspect(struct engine *engine, const char *name, nsec_t deadline,
+                                    engine_state_fn done, void *data);
+
+/* stream.c */
+struct engine_op *container_attach(struct engine *engine, const char *name,
+                                   void (*ready)(void *data), engine_output_fn output,
+                                   engine_done_fn done, void *data);
+struct engine_op *container_archive(struct engine *engine, const char *name, const char *path,
+                                    nsec_t deadline, engine_bytes_fn bytes, engine_done_fn done,
+                                    void *data);
+struct engine_op *container_events(struct engine *engine, const char *run,
+                                   void (*ready)(void *data), engine_event_fn event,
+                                   engine_done_fn done, void *data);
+
+/* object.c */
+struct engine_op *network_create(struct engine *engine, const char *name,
+                                 const struct labels *labels, nsec_t deadline, engine_done_fn done,
+                                 void *data);
+struct engine_op *volume_create(struct engine *engine, const char *name,
+                                const struct labels *labels, nsec_t deadline, engine_done_fn done,
+                                void *data);
+struct engine_op *object_remove(struct engine *engine, enum object_kind kind, const char *name,
+                                nsec_t deadline, engine_done_fn done, void *data);
+
+/* list.c */
+struct engine_op *object_list(struct engine *engine, const char *run, nsec_t deadline,
+                              engine_list_fn done, void *data);
+
+/* An op of one request whose completion carries nothing but its outcome. */
+struct plain_op {
+    struct engine_op op;
+    engine_done_fn done;
+    const struct op_rule *rules;
+};
+extern const struct op_class plain_class;
+struct plain_op *plain_new(struct engine *engine, const struct op_rule *rules, nsec_t deadline,
+                           engine_done_fn done, void *data);
+/* The op_answer_fn that finishes it. */
+void plain_answer(struct engine_op *op, const struct http_answer *answer);
+
+#endif

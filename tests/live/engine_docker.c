@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine.h against the engine that is really there (DOCKER_HOST as ever): each promise of the
+ * header, kept by a real daemon. Needs the image named by LIVE_IMAGE (debian:bookworm) in the
+ * engine.
+ */
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#include <cleanroom/engine.h>
+#include <cleanroom/log.h>
+#include <cleanroom/strbuf.h>
+
+#include "../unit/tap.h"
+
+enum { SECONDS = 60 };
+
+/* What a completion told, kept after it. */
+struct result {
+    bool done;
+    int calls;
+    enum engine_outcome outcome;
+    struct error err;
+    struct image_info info;
+    struct container_state state;
+    char state_error[256];
+};
+
+/* All tests share an engine, and a run id of their own. */
+static struct {
+    struct loop *loop;
+    struct engine *engine;
+    char run[64];
+    const char *image;
+    char image_id[128];
+} live;
+
+static struct labels labels(int shard, const char *role)
+{
+    return (struct labels){.run = live.run, .owner = "boot:1:1", .shard = shard, .role = role};
+}
+
+static char *name(const char *suffix)
+{
+    return xasprintf("%s-%s", live.run, suffix);
+}
+
+static nsec_t soon(void)
+{
+    return clock_now() + SECONDS * NSEC_PER_SEC;
+}
+
+static void store(struct result *r, enum engine_outcome outcome, const struct error *err)
+{
+    r->done = true;
+    r->calls++;
+    r->outcome = outcome;
+    error_clear(&r->err);
+    if (err)
+        error_copy(&r->err, err);
+    check((outcome == ENGINE_FAILED || outcome == ENGINE_CANCELLED) == (err != NULL));
+}
+
+static void on_done(void *data, enum engine_outcome outcome, const struct error *err)
+{
+    store(data, outcome, err);
+}
+
+static void on_image(void *data, enum engine_outcome outcome, const struct image_info *info,
+                     const struct error *err)
+{
+    struct result *r = data;
+    store(r, outcome, err);
+    if (outcome != ENGINE_OK)
+        return;
+    r->info.id = xstrdup(info->id);
+    r->info.digest = xstrdup(info->digest);
+    r->info.user = xstrdup(info->user);
+    strvec_append(&r->info.entrypoint, &info->entrypoint);
+    strvec_append(&r->info.cmd, &info->cmd);
+    strvec_append(&r->info.env, &info->env);
+}
+
+static void on_state(void *data, enum engine_outcome outcome, const struct container_state *state,
+                     const struct error *err)
+{
+    struct result *r = data;
+    store(r, outcome, err);
+    if (outcome != ENGINE_OK)
+        return;
+    r->state = *state;
+    (void)snprintf(r->state_error, sizeof(r->state_error), "%s", state->error);
+}
+
+static void result_deinit(struct result *r)
+{
+    error_clear(&r->err);
+    image_info_deinit(&r->info);
+}
+#define RESULT struct result __attribute__((cleanup(result_deinit)))
+
+/* Runs the loop until *done, or a minute has passed. */
+static void stop_now(void *data)
+{
+    *(bool *)data = true;
+}
+
+static void await(const bool *done)
+{
+    bool late = false, stop = *done;
+    struct loop_timer guard = {0}, tick = {0};
+    loop_timer_arm(live.loop, &guard, soon(), stop_now, &late);
+    while (!*done && !late) {
+        stop = false;
+        loop_timer_arm(live.loop, &tick, clock_now() + 2 * NSEC_PER_MSEC, stop_now, &stop);
+        check_int(loop_run(live.loop, &stop, NULL), 0);
+        loop_timer_disarm(live.loop, &tick);
+    }
+    loop_timer_disarm(live.loop, &guard);
+    check(!late);
+}
+
+static bool expect(struct result *r, enum engine_outcome outcome)
+{
+    check(!r->done); /* never from within the call */
+    await(&r->done);
+    if (r->outcome != outcome)
+        tap_check(false, __FILE__, __LINE__, "outcome %d, not %d: %s", r->outcome, outcome,
+                  r->err.message ? r->err.message : "");
+    return check_int(r->calls, 1) && r->outcome == outcome;
+}
+
+static bool create(const struct container_spec *spec, enum engine_outcome outcome)
+{
+    RESULT r = {0};
+    live.engine->ops->container_create(live.engine, spec, soon(), on_done, &r);
+    return expect(&r, outcome);
+}
+
+static bool start(const char *container, enum engine_outcome outcome)
+{
+    RESULT r = {0};
+    live.engine->ops->container_start(live.engine, container, soon(), on_done, &r);
+    return expect(&r, outcome);
+}
+
+static bool drop(enum object_kind kind, const char *object, enum engine_outcome outcome)
+{
+    RESULT r = {0};
+    live.engine->ops->remove(live.engine, kind, object, soon(), on_done, &r);
+    return expect(&r, outcome);
+}
+
+static bool inspect(const char *container, struct result *r)
+{
+    live.engine->ops->container_inspect(live.engine, container, soon(), on_state, r);
+    return expect(r, ENGINE_OK);
+}
+
+/* A container's output, collected or only counted. */
+struct output {
+    struct result r;
+    bool ready;
+    bool early; /* output before ready */
+    struct strbuf text[3];
+    uint64_t bytes[3];
+    unsigned last[3]; /* the last byte of each */
+};
+
+static void on_ready(void *data)
+{
+    ((struct output *)data)->ready = true;
+}
+
+static void on_output(void *data, enum output_stream stream, const void *bytes, size_t len)
+{
+    struct output *o = data;
+    o->early |= !o->ready;
+    o->bytes[stream] += len;
+    if (o->text[stream].len < 4096)
+        strbuf_add(&o->text[stream], bytes, len);
+    o->last[stream] = ((const unsigned char *)bytes)[len - 1];
+}
+
+static void on_output_done(void *data, enum engine_outcome outcome, const struct error *err)
+{
+    store(&((struct output *)data)->r, outcome, err);
+}
+
+static void output_init(struct output *o)
+{
+    *o = (struct output){0};
+    for (int i = 0; i < 3; i++)
+        strbuf_init(&o->text[i], 0);
+}
+
+static void output_deinit(struct output *o)
+{
+    result_deinit(&o->r);
+    for (int i = 0; i < 3; i++)
+        strbuf_deinit(&o->text[i]);
+}
+
+/* Creates, attaches, starts, and follows to the end. */
+static void run_container(const char *container, const char *const *argv, struct output *o)
+{
+    struct container_spec spec = {
+        .name = container, .image = live.image_id, .labels = labels(1, "test"), .argv = argv};
+    output_init(o);
+    if (!create(&spec, ENGINE_OK))
+        return;
+    live.engine->ops->container_attach(live.engine, container, on_ready, on_output, on_output_done,
+                                       o);
+    check(!o->ready);
+    await(&o->ready);
+    start(container, ENGINE_OK);
+    await(&o->r.done);
+    check_int(o->r.calls, 1);
+    check_int(o->r.outcome, ENGINE_OK);
+    check(!o->early);
+}
+
+static void test_open(void)
+{
+    check(live.engine->kind &&
+          (strcmp(live.engine->kind, "docker") == 0 || strcmp(live.engine->kind, "podman") == 0));
+    check_contains(live.engine->version, "(API 1.");
+    check(live.engine->cpus > 0);
+    printf("# %s %s at %s\n", live.engine->kind, live.engine->version, live.engine->where);
+}
+
+static void test_resolve(void)
+{
+    RESULT r = {0}, again = {0}, missing = {0}, bad = {0}, never = {0};
+    const struct engine_ops *ops = live.engine->ops;
+    ops->image_resolve(live.engine, live.image, PULL_MISSING, soon(), NULL, on_image, &r);
+    if (!expect(&r, ENGINE_OK))
+        return;
+    check_int(strncmp(r.info.id, "sha256:", 7), 0);
+    check_str(r.info.user, "");
+
+    ops->image_resolve(live.engine, r.info.id, PULL_ALWAYS, soon(), NULL, on_image, &again);
+    if (expect(&again, ENGINE_OK))
+        check_str(again.info.id, r.info.id);
+
+    ops->image_resolve(live.engine, "cleanroom-no-such:1", PULL_NEVER, soon(), NULL, on_image,
+                       &never);
+    expect(&never, ENGINE_FAILED);
+    check_contains(never.err.message, "--pull never");
+    ops->image_resolve(live.engine, "sha256:0123456789", PULL_MISSING, soon(), NULL, on_image,
+                       &missing);
+    expect(&missing, ENGINE_FAILED);
+    check_contains(missing.err.message, "is not there");
+    ops->image_resolve(live.engine, "no such?", PULL_MISSING, soon(), NULL, on_image, &bad);
+    expect(&bad, ENGINE_FAILED);
+    check_contains(bad.err.message, "no image reference");
+    (void)snprintf(live.image_id, sizeof(live.image_id), "%s", r.info.id);
+}
+
+static void test_output(void)
+{
+    struct output o __attribute__((cleanup(output_deinit)));
+    _cleanup_free_ char *c = name("out");
+    run_container(c, (const char *[]){"sh", "-c", "echo one; echo two >&2; exit 7", NULL}, &o);
+    check_str(o.text[OUTPUT_STDOUT].buf, "one\n");
+    check_str(o.text[OUTPUT_STDERR].buf, "two\n");
+    RESULT state = {0};
+    inspect(c, &state);
+    check(!state.state.running);
+    check_int(state.state.exit_code, 7);
+    check(!state.state.oom_killed);
+    check_str(state.state_error, "");
+    drop(OBJECT_CONTAINER, c, ENGINE_OK);
+    drop(OBJECT_CONTAINER, c, ENGINE_NOT_FOUND);
+}
+
+static void test_much_output(void)
+{
+    struct output o __attribute__((cleanup(output_deinit)));
+    _cleanup_free_ char *c = name("much");
+    run_container(c,
+                  (const char *[]){"sh", "-c",
+                                   "head -c 104857600 /dev/zero; printf Z; "
+                                   "head -c 1048576 /dev/zero >&2; printf E >&2",
+                                   NULL},
+                  &o);
+    check_int(o.bytes[OUTPUT_STDOUT], 104857601);
+    check_int(o.bytes[OUTPUT_STDERR], 1048577);
+    check_int(o.last[OUTPUT_STDOUT], 'Z');
+    check_int(o.last[OUTPUT_STDERR], 'E');
+    drop(OBJECT_CONTAINER, c, ENGINE_OK);
+}
+
+/* Many that end at once: the last bytes before the exit are there each time. */
+static void test_last_bytes(void)
+{
+    for (int i = 0; i < 5; i++) {
+        struct output o __attribute__((cleanup(output_deinit)));
+        _cleanup_free_ char *suffix = xasprintf("last%d", i);
+        _cleanup_free_ char *c = name(suffix);
+        run_container(c, (const char *[]){"printf", "abc", NULL}, &o);
+        check_str(o.text[OUTPUT_STDOUT].buf, "abc");
+        drop(OBJECT_CONTAINER, c, ENGINE_OK);
+    }
+}
+
+static const char *const pause_argv[] = {"sh", "-c", "trap 'exit 0' TERM; sleep 1000 & wait", NULL};
+
+static void test_conflicts(void)
+{
+    _cleanup_free_ char *net = name("net");
+    _cleanup_free_ char *vol = name("vol");
+    _cleanup_free_ char *c = name("holder");
+    _cleanup_free_ char *joiner = name("joiner");
+    struct labels of_run = labels(0, NULL);
+    RESULT n = {0}, n2 = {0}, v = {0};
+    live.engine->ops->network_create(live.engine, net, &of_run, soon(), on_done, &n);
+    expect(&n, ENGINE_OK);
+    live.engine->ops->network_create(live.engine, net, &of_run, soon(), on_done, &n2);
+    expect(&n2, ENGINE_CONFLICT);
+    live.engine->ops->volume_create(live.engine, vol, &of_run, soon(), on_done, &v);
+    expect(&v, ENGINE_OK);
+
+    struct mount mounts[] = {
+        {.kind = MOUNT_VOLUME, .target = "/storage", .volume = vol},
+        {.kind = MOUNT_TMPFS, .target = "/data", .options = "size=16m,mode=0700"},
+    };
+    struct container_spec spec = {
+        .name = c,
+        .image = live.image_id,
+        .labels = labels(1, "holder"),
+        .argv = pause_argv,
+        .network = net,
+        .hostname = "shard1",
+        .mounts = mounts,
+        .mount_count = 2,
+        .memory = 64 << 20,
+        .shm_size = 32 << 20,
+    };
+    create(&spec, ENGINE_OK);
+    create(&spec, ENGINE_CONFLICT);
+    start(c, ENGINE_OK);
+    start(c, ENGINE_CONFLICT);
+    start("cleanroom-no-such", ENGINE_NOT_FOUND);
+
+    struct output o __attribute__((cleanup(output_deinit)));
+    output_init(&o);
+    struct container_spec join = {
+        .name = joiner,
+        .image = live.image_id,
+        .labels = labels(1, "test"),
+        .pod = c,
+        .argv = (const char *[]){"sh", "-c", "hostname; id -u; echo $K; grep -c : /proc/net/dev",
+                                 NULL},
+        .env = (const char *[]){"K=v w", NULL},
+        .user = "1000:1000",
+    };
+    create(&join, ENGINE_OK);
+    live.engine->ops->container_attach(live.engine, joiner, on_ready, on_output, on_output_done,
+                                       &o);
+    await(&o.ready);
+    start(joiner, ENGINE_OK);
+    await(&o.r.done);
+    check_contains(o.text[OUTPUT_STDOUT].buf, "1000\nv w\n2\n");
+
+    drop(OBJECT_NETWORK, net, ENGINE_CONFLICT);
+    drop(OBJECT_VOLUME, vol, ENGINE_CONFLICT);
+    drop(OBJECT_CONTAINER, joiner, ENGINE_OK);
+    nsec_t before = clock_now();
+    drop(OBJECT_CONTAINER, c, ENGINE_OK);
+    check(clock_now() - before < 3 * NSEC_PER_SEC);
+    drop(OBJECT_NETWORK, net, ENGINE_OK);
+    drop(OBJECT_NETWORK, net, ENGINE_NOT_FOUND);
+    drop(OBJECT_VOLUME, vol, ENGINE_OK);
+    drop(OBJECT_VOLUME, vol, ENGINE_NOT_FOUND);
+}
+
+static void test_bad_creates(void)
+{
+    _cleanup_free_ char *c = name("bad");
+    RESULT r = {0}, s = {0}, u = {0};
+    struct container_spec spec = {.name = c, .image = "sha256:00000000", .labels = labels(1, "x")};
+    live.engine->ops->container_create(live.engine, &spec, soon(), on_done, &r);
+    expect(&r, ENGINE_FAILED);
+    check_contains(r.err.message, live.engine->kind);
+
+    spec.image = live.image_id;
+    spec.argv = (const char *[]){"\xff\xfe", NULL};
+    live.engine->ops->container_create(live.engine, &spec, soon(), on_done, &u);
+    expect(&u, ENGINE_FAILED);
+    check_contains(u.err.message, "UTF-8");
+
+    spec.argv = (const char *[]){"/no/such/program", NULL};
+    create(&spec, ENGINE_OK);
+    live.engine->ops->container_start(live.engine, c, soon(), on_done, &s);
+    expect(&s, ENGINE_FAILED);
+    check_contains(s.err.message, "no such file");
+    drop(OBJECT_CONTAINER, c, ENGINE_OK);
+}
+
+struct events {
+    struct result r;
+    bool ready, died;
+    int started, exit_code;
+    char expected[128];
+};
+
+static void on_events_ready(void *data)
+{
+    ((struct events *)data)->ready = true;
+}
+
+static void on_event(void *data, const struct engine_event *event)
+{
+    struct events *e = data;
+    check_str(event->name, e->expected);
+    if (event->kind == EVENT_STARTED)
+        e->started++;
+    if (event->kind == EVENT_DIED) {
+        e->exit_code = event->exit_code;
+        e->died = true;
+    }
+}
+
+static void on_events_done(void *data, enum engine_outcome outcome, const struct error *err)
+{
+    store(&((struct events *)data)->r, outcome, err);
+}
+
+static void test_events(void)
+{
+    struct events e = {0};
+    _cleanup_free_ char *run = xasprintf("%s-ev", live.run);
+    _cleanup_free_ char *c = xasprintf("%s-c", run);
+    (void)snprintf(e.expected, sizeof(e.expected), "%s", c);
+    struct engine_op *op = live.engine->ops->events(live.engine, run, on_events_ready, on_event,
+                                                    on_events_done, &e);
+    await(&e.ready);
+    struct container_spec spec = {.name = c,
+                                  .image = live.image_id,
+                                  .labels = labels(1, "test"),
+                                  .argv = (const char *[]){"sh", "-c", "exit 9", NULL}};
+    spec.labels.run = run;
+    create(&spec, ENGINE_OK);
+    start(c, ENGINE_OK);
+    await(&e.died);
+    check_int(e.started, 1);
+    check_int(e.exit_code, 9);
+    live.engine->ops->cancel(live.engine, op);
+    check(!e.r.done);
+    await(&e.r.done);
+    check_int(e.r.outcome, ENGINE_CANCELLED);
+    check_int(e.r.err.kind, ERROR_CANCELLED);
+    drop(OBJECT_CONTAINER, c, ENGINE_OK);
+    result_deinit(&e.r);
+}
+
+int main(void)
+{
+    struct error err _cleanup_error_ = ERROR_INIT;
+    if (getenv("LIVE_TRACE"))
+        log_set_level(LOG_TRACE);
+    live.image = getenv("LIVE_IMAGE") ? getenv("LIVE_IMAGE") : "debian:bookworm";
+    (void)snprintf(live.run, sizeof(live.run), "cleanroom-live-%d", (int)getpid());
+    live.loop = loop_new(&err);
+    live.engine = live.loop ? engine_open(live.loop, &(struct engine_options){0}, &err) : NULL;
+    if (!live.engine) {
+        printf("Bail out! %s\n", err.message);
+        return 1;
+    }
+    int rc = tap_run((struct tap_test[]){TAP(test_open),
+                                         TAP(test_resolve),
+                                         TAP(test_output),
+                                         TAP(test_much_output),
+                                         TAP(test_last_bytes),
+                                         TAP(test_conflicts),
+                                         TAP(test_bad_creates),
+                                         TAP(test_events),
+                                         {0}});
+    engine_free(live.engine);
+    loop_free(live.loop);
+    return rc;
+}

@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fake_engine.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include <cleanroom/strbuf.h>
+
+size_t fake_engine_last_count, fake_engine_last_ops;
+const char *fake_engine_last_faulted;
+
+struct object {
+    enum object_kind kind;
+    char *name, *run, *role;
+    struct strvec argv;
+    bool running, exited;
+    int exit_code;
+    struct engine_op *attach;
+    struct object *next;
+};
+
+enum op_kind {
+    OP_RESOLVE,
+    OP_IMPORT,
+    OP_NETWORK,
+    OP_VOLUME,
+    OP_CREATE,
+    OP_START,
+    OP_INSPECT,
+    OP_ATTACH,
+    OP_ARCHIVE,
+    OP_REMOVE,
+    OP_LIST,
+    OP_EVENTS,
+};
+
+static const char *const op_names[] = {"resolve", "import", "network", "volume",
+                                       "create",  "start",  "inspect", "attach",
+                                       "archive", "remove", "list",    "events"};
+
+struct engine_op {
+    struct fake *fake;
+    enum op_kind kind;
+    enum fake_fault fault;
+    bool cancelled, ready_told;
+    char *name;
+    nsec_t deadline;
+    struct loop_timer timer;
+    void (*ready)(void *data);
+    engine_done_fn done;
+    engine_image_fn image_done;
+    engine_state_fn state_done;
+    engine_list_fn list_done;
+    engine_output_fn output;
+    engine_event_fn event;
+    void *data;
+    struct engine_op *next;
+};
+
+struct fake {
+    struct engine engine;
+    struct fake_options options;
+    struct object *objects;
+    struct engine_op *ops;
+    size_t op_count;
+};
+
+static struct object *find(struct fake *f, enum object_kind kind, const char *name)
+{
+    for (struct object *o = f->objects; o; o = o->next)
+        if (o->kind == kind && strcmp(o->name, name) == 0)
+            return o;
+    return NULL;
+}
+
+static struct object *add(struct fake *f, enum object_kind kind, const char *name,
+                          const struct labels *labels)
+{
+    struct object *o = xcalloc(1, sizeof(*o));
+    o->kind = kind;
+    o->name = xstrdup(name);
+    o->run = xstrdup(labels->run);
+    o->role = xstrdup(labels->role ? labels->role : "");
+    o->next = f->objects;
+    f->objects = o;
+    return o;
+}
+
+static void free_object(struct object *o)
+{
+    strvec_deinit(&o->argv);
+    free(o->name);
+    free(o->run);
+    free(o->role);
+    free(o);
+}
+
+static void free_op(struct engine_op *op)
+{
+    struct engine_op **p = &op->fake->ops;
+    while (*p != op)
+        p = &(*p)->next;
+    *p = op->next;
+    loop_timer_disarm(op->fake->engine.loop, &op->timer);
+    free(op->name);
+    free(op);
+}
+
+/* --- completion ------------------------------------------------------------------------------ */
+
+static struct image_info image_of(const char *name)
+{
+    struct image_info info = {.id = xasprintf("sha256:%s", name), .user = xstrdup("")};
+    strvec_push(&info.volumes, "/data");
+    return info;
+}
+
+static void complete_list(struct engine_op *op, enum engine_outcome outcome, struct error *err)
+{
+    VEC(struct object_info) infos = {0};
+    for (struct object *o = op->fake->objects; o; o = o->next)
+        *vec_push(&infos) = (struct object_info){.kind = o->kind,
+                                                 .name = xstrdup(o->name),
+                                                 .run = xstrdup(o->run),
+                                                 .owner = "",
+                                                 .role = ""};
+    op->list_done(op->data, outcome, infos.items, outcome == ENGINE_OK ? infos.len : 0, err);
+    for (size_t i = 0; i < infos.len; i++) {
+        free((char *)infos.items[i].name);
+        free((char *)infos.items[i].run);
+    }
+    vec_deinit(&infos);
+}
+
+static void complete(struct engine_op *op, enum engine_outcome outcome, enum error_kind kind)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    if (outcome == ENGINE_FAILED || outcome == ENGINE_CANCELLED)
+        error_set(&err, kind, "fake fault in %s", op_names[op->kind]);
+
+    if (op->kind == OP_RESOLVE || op->kind == OP_IMPORT) {
+        struct image_info info = image_of(op->name);
+        op->image_done(op->data, outcome, outcome == ENGINE_OK ? &info : NULL, &err);
+        image_info_deinit(&info);
+    } else if (op->kind == OP_INSPECT) {
+        struct object *o = find(op->fake, OBJECT_CONTAINER, op->name);
+        struct container_state state = {.error = ""};
+        if (o)
+            state = (struct container_state){
+                .running = o->running, .exit_code = o->exit_code, .error = ""};
+        op->state_done(op->data, outcome, &state, &err);
+    } else if (op->kind == OP_LIST) {
+        complete_list(op, outcome, &err);
+    } else {
+        op->done(op->data, outcome, &err);
+    }
+    free_op(op);
+}
+
+/* --- effects --------------------------------------------------------------------------------- */
+
+static void say(struct object *o, const char *text)
+{
+    if (o->attach && o->attach->output)
+        o->attach->output(o->attach->data, OUTPUT_STDOUT, text, strlen(text));
+}
+
+static void step(void *data);
+
+static void wake(struct engine_op *op)
+{
+    loop_timer_arm(op->fake->engine.loop, &op->timer, clock_now(), step, op);
+}
+
+static void exit_container(struct object *o, int code)
+{
+    o->running = false;
+    o->exited = true;
+    o->exit_code = code;
+    if (o->attach)
+        wake(o->attach);
+}
+
+static void run_holder(struct object *o)
+{
+    say(o, "up\n");
+    for (size_t i = 0; i + 1 < o->argv.len; i++) {
+        if (strcmp(o->argv.items[i], "--probe") != 0)
+            continue;
+        const char *probe = o->argv.items[i + 1];
+        _cleanup_free_ char *line = xasprintf("ready %.*s 1000\n", (int)strcspn(probe, ":"), probe);
+        say(o, line);
+    }
+}
+
+static enum engine_outcome start_container(struct fake *f, const char *name)
+{
+    struct object *o = find(f, OBJECT_CONTAINER, name);
+    if (!o)
+        return ENGINE_NOT_FOUND;
+    o->running = true;
+    if (strcmp(o->role, "holder") == 0)
+        run_holder(o);
+    else if (strcmp(o->role, "test") == 0 || strcmp(o->role, "deploy") == 0)
+        exit_container(o, f->options.app_exit);
+    return ENGINE_OK;
+}
+
+static enum engine_outcome remove_object(struct fake *f, enum object_kind kind, const char *name)
+{
+    for (struct object **p = &f->objects; *p; p = &(*p)->next) {
+        struct object *o = *p;
+        if (o->kind != kind || strcmp(o->name, name) != 0)
+            continue;
+        *p = o->next;
+        if (o->attach) {
+            o->attach->name[0] = '\0'; /* its end: see step_attach() */
+            wake(o->attach);
+        }
+        free_object(o);
+        return ENGINE_OK;
+    }
+    return ENGINE_NOT_FOUND;
+}
+
+static enum engine_outcome effect(struct engine_op *op)
+{
+    struct fake *f = op->fake;
+    switch (op->kind) {
+    case OP_START:
+        return start_container(f, op->name);
+    case OP_INSPECT:
+    case OP_ARCHIVE:
+        return find(f, OBJECT_CONTAINER, op->name) ? ENGINE_OK : ENGINE_NOT_FOUND;
+    default:
+        return ENGINE_OK;
+    }
+}
+
+static void step_attach(struct engine_op *op)
+{
+    struct object *o = find(op->fake, OBJECT_CONTAINER, op->name);
+    if (!op->ready_told) {
+        op->ready_told = true;
+        if (o)
+            o->attach = op;
+        op->ready(op->data);
+        return;
+    }
+    if (o && !o->exited)
+        return;
+    if (o)
+        o->attach = NULL;
+    complete(op, ENGINE_OK, ERROR_NONE);
+}
+
+static void step(void *data)
+{
+    struct engine_op *op = data;
+    if (op->cancelled) {
+        struct object *o = op->kind == OP_ATTACH ? find(op->fake, OBJECT_CONTAINER, op->name)
+                                                 : NULL;
+        if (o)
+            o->attach = NULL;
+        complete(op, ENGINE_CANCELLED, ERROR_CANCELLED);
+        return;
+    }
+    if (op->fault == FAULT_HANG) {
+        if (clock_now() >= op->deadline)
+            complete(op, ENGINE_FAILED, ERROR_TIMEOUT);
+        else
+            loop_timer_arm(op->fake->engine.loop, &op->timer, op->deadline, step, op);
+        return;
+    }
+    if (op->fault == FAULT_FAIL || op->fault == FAULT_LATE) {
+        if (op->fault == FAULT_LATE)
+            (void)effect(op);
+        complete(op, ENGINE_FAILED, ERROR_ENGINE);
+        return;
+    }
+    if (op->fault == FAULT_SIGNAL) {
+        op->fault = FAULT_NONE;
+        kill(getpid(), SIGINT);
+    }
+    if (op->kind == OP_ATTACH) {
+        step_attach(op);
+    } else if (op->kind == OP_EVENTS) {
+        if (!op->ready_told)
+            op->ready(op->data);
+        op->ready_told = true;
+    } else {
+        complete(op, effect(op), ERROR_NONE);
+    }
+}
+
+/* --- the vtable ------------------------------------------------------------------------------ */
+
+static struct engine_op *begin(struct engine *engine, enum op_kind kind, const char *name,
+                               nsec_t deadline, void *data)
+{
+    struct fake *f = container_of(engine, struct fake, engine);
+    struct engine_op *op = xcalloc(1, sizeof(*op));
+    *op = (struct engine_op){.fake = f,
+                             .kind = kind,
+                             .name = xstrdup(name),
+                             .deadline = deadline,
+                             .data = data,
+                             .next = f->ops};
+    f->ops = op;
+    f->engine.requests++;
+    if (++f->op_count == f->options.fault_at) {
+        op->fault = f->options.fault;
+        fake_engine_last_faulted = op_names[kind];
+    }
+    wake(op);
+    return op;
+}
+
+/* What makes objects makes them at once, unless the fault forbids it. */
+static bool has_effect(const struct engine_op *op)
+{
+    return op->fault != FAULT_FAIL && op->fault != FAULT_HANG;
+}
+
+static struct engine_op *image_resolve(struct engine *e, const char *ref, enum pull_policy policy,
+                                       nsec_t deadline, engine_progress_fn progress,
+                                       engine_image_fn done, void *data)
+{
+    (void)policy;
+    struct engine_op *op = begin(e, OP_RESOLVE, ref, deadline, data);
+    op->image_done = done;
+    progress(data, ref, 1, 2);
+    return op;
+}
+
+static struct engine_op *image_import(struct engine *e, const char *name,
+                                      const struct labels *labels, const char *const *entrypoint,
+                                      const void *tar, size_t len, nsec_t deadline,
+                                      engine_image_fn done, void *data)
+{
+    (void)entrypoint, (void)tar, (void)len;
+    struct engine_op *op = begin(e, OP_IMPORT, name, deadline, data);
+    op->image_done = done;
+    if (has_effect(op))
+        add(op->fake, OBJECT_IMAGE, name, labels);
+    return op;
+}
+
+static struct engine_op *make(struct engine *e, enum op_kind op_kind, enum object_kind kind,
+                              const char *name, const struct labels *labels, nsec_t deadline,
+                              engine_done_fn done, void *data)
+{
+    struct engine_op *op = begin(e, op_kind, name, deadline, data);
+    op->done = done;
+    if (has_effect(op))
+        add(op->fake, kind, name, labels);
+    return op;
+}
+
+static struct engine_op *network_create(struct engine *e, const char *name,
+                                        const struct labels *labels, nsec_t deadline,
+                                        engine_done_fn done, void *data)
+{
+    return make(e, OP_NETWORK, OBJECT_NETWORK, name, labels, deadline, done, data);
+}
+
+static struct engine_op *volume_create(struct engine *e, const char *name,
+                                       const struct labels *labels, nsec_t deadline,
+                                       engine_done_fn done, void *data)
+{
+    return make(e, OP_VOLUME, OBJECT_VOLUME, name, labels, deadline, done, data);
+}
+
+static struct engine_op *container_create(struct engine *e, const struct container_spec *spec,
+                                          nsec_t deadline, engine_done_fn done, void *data)
+{
+    struct engine_op *op = make(e, OP_CREATE, OBJECT_CONTAINER, spec->name, &spec->labels, deadline,
+                                done, data);
+    struct object *o = find(op->fake, OBJECT_CONTAINER, spec->name);
+    for (const char *const *arg = spec->argv; o && arg && *arg; arg++)
+        strvec_push(&o->argv, *arg);
+    return op;
+}
+
+static struct engine_op *container_start(struct engine *e, const char *name, nsec_t deadline,
+                                         engine_done_fn done, void *data)
+{
+    struct engine_op *op = begin(e, OP_START, name, deadline, data);
+    op->done = done;
+    return op;
+}
+
+static struct engine_op *container_inspect(struct engine *e, const char *name, nsec_t deadline,
+                                           engine_state_fn done, void *data)
+{
+    struct engine_op *op = begin(e, OP_INSPECT, name, deadline, data);
+    op->state_done = done;
+    return op;
+}
+
+static struct engine_op *container_attach(struct engine *e, const char *name,
+                                          void (*ready)(void *data), engine_output_fn output,
+                                          engine_done_fn done, void *data)
+{
+    struct engine_op *op = begin(e, OP_ATTACH, name, NSEC_INFINITY, data);
+    op->ready = ready;
+    op->output = output;
+    op->done = done;
+    return op;
+}
+
+static struct engine_op *container_archive(struct engine *e, const char *name, const char *path,
+                                           nsec_t deadline, engine_bytes_fn bytes,
+                                           engine_done_fn done, void *data)
+{
+    static const char empty_tar[1024];
+    (void)path;
+    struct engine_op *op = begin(e, OP_ARCHIVE, name, deadline, data);
+    op->done = done;
+    bytes(data, empty_tar, sizeof(empty_tar));
+    return op;
+}
+
+static struct engine_op *remove_op(struct engine *e, enum object_kind kind, const char *name,
+                                   nsec_t deadline, engine_done_fn done, void *data)
+{
+    struct engine_op *op = begin(e, OP_REMOVE, name, deadline, data);
+    op->done = done;
+    if (has_effect(op))
+        (void)remove_object(op->fake, kind, name);
+    return op;
+}
+
+static struct engine_op *list(struct engine *e, const char *run, nsec_t deadline,
+                              engine_list_fn done, void *data)
+{
+    (void)run;
+    struct engine_op *op = begin(e, OP_LIST, "", deadline, data);
+    op->list_done = done;
+    return op;
+}
+
+static struct engine_op *events(struct engine *e, const char *run, void (*ready)(void *data),
+                                engine_event_fn event, engine_done_fn done, void *data)
+{
+    struct engine_op *op = begin(e, OP_EVENTS, run, NSEC_INFINITY, data);
+    op->ready = ready;
+    op->event = event;
+    op->done = done;
+    return op;
+}
+
+static void cancel(struct engine *e, struct engine_op *op)
+{
+    (void)e;
+    op->cancelled = true;
+    wake(op);
+}
+
+size_t fake_engine_objects(const struct engine *engine)
+{
+    const struct fake *f = container_of(engine, struct fake, engine);
+    size_t count = 0;
+    for (struct object *o = f->objects; o; o = o->next)
+        count++;
+    return count;
+}
+
+char *fake_engine_describe(const struct engine *engine)
+{
+    const struct fake *f = container_of(engine, struct fake, engine);
+    struct strbuf sb = STRBUF_INIT;
+    for (struct object *o = f->objects; o; o = o->next)
+        strbuf_addf(&sb, "%s%s %s", sb.len ? ", " : "", object_kind_name(o->kind), o->name);
+    return strbuf_detach(&sb);
+}
+
+static void fake_free(struct engine *engine)
+{
+    struct fake *f = container_of(engine, struct fake, engine);
+    fake_engine_last_count = fake_engine_objects(engine);
+    fake_engine_last_ops = f->op_count;
+    while (f->ops)
+        free_op(f->ops);
+    for (struct object *o = f->objects, *next; o; o = next) {
+        next = o->next;
+        free_object(o);
+    }
+    free(f);
+}
+
+struct engine *fake_engine_new(struct loop *loop, const struct fake_options *options)
+{
+    static const struct engine_ops ops = {
+        .image_resolve = image_resolve,
+        .image_import = image_import,
+        .network_create = network_create,
+        .volume_create = volume_create,
+        .container_create = container_create,
+        .container_start = container_start,
+        .container_inspect = container_inspect,
+        .container_attach = container_attach,
+        .container_archive = container_archive,
+        .remove = remove_op,
+        .list = list,
+        .events = events,
+        .cancel = cancel,
+        .free = fake_free,
+    };
+    struct fake *f = xcalloc(1, sizeof(*f));
+    f->options = *options;
+    f->engine = (struct engine){.ops = &ops,
+                                .loop = loop,
+                                .kind = (char *)"fake",
+                                .version = (char *)"1",
+                                .where = (char *)"memory",
+                                .cpus = 2};
+    fake_engine_last_faulted = NULL;
+    return &f->engine;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The small parts of runner/run: ledger, gate, owner. */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "run/gate.h"
+#include "run/ledger.h"
+#include "run/owner.h"
+#include "tap.h"
+
+static void test_ledger_tells_the_janitor(void)
+{
+    int ends[2];
+    struct ledger l;
+    check_int(pipe2(ends, O_CLOEXEC), 0);
+    ledger_init(&l, ends[1]);
+    ledger_enter(&l, OBJECT_CONTAINER, "a");
+    ledger_enter(&l, OBJECT_VOLUME, "a");
+    ledger_made(&l, OBJECT_CONTAINER, "a");
+    check_int(l.entries.len, 2);
+    check(l.entries.items[0].made);
+    check(!l.entries.items[1].made);
+    ledger_strike(&l, OBJECT_VOLUME, "a");
+    check_int(l.entries.len, 1);
+    check_int(l.entries.items[0].kind, OBJECT_CONTAINER);
+    ledger_dismiss(&l);
+
+    char text[256] = "";
+    check(read(ends[0], text, sizeof(text) - 1) > 0);
+    check_str(text, "+ container a\n+ volume a\n= container a\n- volume a\ndone\n");
+    ledger_deinit(&l);
+    close(ends[0]);
+}
+
+static void test_ledger_can_be_read_back(void)
+{
+    struct ledger l;
+    ledger_init(&l, -1);
+    ledger_apply(&l, "+ network n");
+    ledger_apply(&l, "+ container c");
+    ledger_apply(&l, "= container c");
+    ledger_apply(&l, "- network n");
+    ledger_apply(&l, "? what is this");
+    ledger_apply(&l, "");
+    check_int(l.entries.len, 1);
+    check_str(l.entries.items[0].name, "c");
+    check(l.entries.items[0].made);
+    check(!l.done);
+    ledger_apply(&l, "done");
+    check(l.done);
+    ledger_deinit(&l);
+}
+
+static void test_ledger_survives_a_dead_janitor(void)
+{
+    int ends[2];
+    struct ledger l;
+    (void)signal(SIGPIPE, SIG_IGN);
+    check_int(pipe2(ends, O_CLOEXEC), 0);
+    close(ends[0]);
+    ledger_init(&l, ends[1]);
+    ledger_enter(&l, OBJECT_IMAGE, "i");
+    check_int(l.pipe, -1);
+    check_int(l.entries.len, 1);
+    ledger_deinit(&l);
+}
+
+struct visitor {
+    struct gate_ticket ticket;
+    struct strvec *order;
+    const char *name;
+    bool *stop;
+};
+
+static void enter(void *data)
+{
+    struct visitor *v = data;
+    strvec_push(v->order, v->name);
+    if (v->stop)
+        *v->stop = true;
+}
+
+static void run_until(struct loop *loop, bool *stop)
+{
+    *stop = false;
+    check_int(loop_run(loop, stop, NULL), 0);
+}
+
+static void test_gate_admits_the_lowest_shard_first(void)
+{
+    struct loop *loop = loop_new(NULL);
+    struct gate gate;
+    bool stop;
+    _cleanup_strvec_ struct strvec order = STRVEC_INIT;
+    struct visitor a = {.order = &order, .name = "a", .stop = &stop}, b = a, c = a;
+    b.name = "b";
+    c.name = "c";
+    gate_init(&gate, loop, 1);
+    gate_queue(&gate, &a.ticket, 2, enter, &a);
+    run_until(loop, &stop);
+    gate_queue(&gate, &b.ticket, 3, enter, &b);
+    gate_queue(&gate, &c.ticket, 1, enter, &c);
+    check_int(order.len, 1);
+    gate_leave(&gate, &a.ticket);
+    run_until(loop, &stop);
+    gate_leave(&gate, &c.ticket);
+    run_until(loop, &stop);
+    _cleanup_free_ char *text = strvec_join(&order, "");
+    check_str(text, "acb");
+    gate_leave(&gate, &b.ticket);
+    gate_leave(&gate, &b.ticket);
+    check_int(gate.inside, 0);
+    gate_deinit(&gate);
+    loop_free(loop);
+}
+
+static void test_gate_forgets_who_left_the_queue(void)
+{
+    struct loop *loop = loop_new(NULL);
+    struct gate gate;
+    bool stop;
+    _cleanup_strvec_ struct strvec order = STRVEC_INIT;
+    struct visitor a = {.order = &order, .name = "a", .stop = &stop}, b = a;
+    b.name = "b";
+    gate_init(&gate, loop, 0);
+    gate_queue(&gate, &a.ticket, 1, enter, &a);
+    gate_queue(&gate, &b.ticket, 1, enter, &b);
+    gate_leave(&gate, &a.ticket);
+    run_until(loop, &stop);
+    check_int(order.len, 1);
+    check_str(order.items[0], "b");
+    gate_deinit(&gate);
+    loop_free(loop);
+}
+
+static void test_owner_knows_the_living_from_the_dead(void)
+{
+    _cleanup_free_ char *me = owner_of(getpid());
+    check_int(owner_status(me), OWNER_ALIVE);
+
+    pid_t child = fork();
+    if (child == 0)
+        _exit(pause());
+    _cleanup_free_ char *other = owner_of(child);
+    check_int(owner_status(other), OWNER_ALIVE);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    check_int(owner_status(other), OWNER_GONE);
+
+    check_int(owner_status("elsewhere/boot/1/1/1"), OWNER_UNKNOWN);
+    check_int(owner_status(""), OWNER_UNKNOWN);
+}
+
+static void test_owner_of_an_earlier_boot_is_gone(void)
+{
+    _cleanup_free_ char *me = owner_of(getpid());
+    char *boot = strchr(me, '/') + 1;
+    boot[0] = boot[0] == '0' ? '1' : '0';
+    check_int(owner_status(me), OWNER_GONE);
+}
+
+int main(void)
+{
+    return tap_run((struct tap_test[]){
+        TAP(test_ledger_tells_the_janitor),
+        TAP(test_ledger_can_be_read_back),
+        TAP(test_ledger_survives_a_dead_janitor),
+        TAP(test_gate_admits_the_lowest_shard_first),
+        TAP(test_gate_forgets_who_left_the_queue),
+        TAP(test_owner_knows_the_living_from_the_dead),
+        TAP(test_owner_of_an_earlier_boot_is_gone),
+        {0},
+    });
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Torture of the teardown: the k-th engine operation of a run fails, takes effect but fails, hangs,
+ * or comes with a SIGINT, for every k. Required: the run ends within its deadlines, its exit code
+ * is not 0 unless it recovered, a finished report says so, and not one object is left.
+ *
+ * Linked with --wrap=engine_open,janitor_start,janitor_wait.
+ */
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <cleanroom/strbuf.h>
+
+#include "fake_engine.h"
+#include "run/janitor.h"
+#include "run/run.h"
+#include "tap.h"
+
+static struct fake_options fake;
+
+struct engine *__wrap_engine_open(struct loop *loop, const struct engine_options *options,
+                                  struct error *err);
+int __wrap_janitor_start(struct janitor *j, const char *run_id, const struct settings *settings,
+                         const char *results_dir, struct error *err);
+void __wrap_janitor_wait(struct janitor *j);
+
+struct engine *__wrap_engine_open(struct loop *loop, const struct engine_options *options,
+                                  struct error *err)
+{
+    (void)options, (void)err;
+    return fake_engine_new(loop, &fake);
+}
+
+int __wrap_janitor_start(struct janitor *j, const char *run_id, const struct settings *settings,
+                         const char *results_dir, struct error *err)
+{
+    (void)run_id, (void)settings, (void)results_dir, (void)err;
+    *j = (struct janitor){.pid = getpid(), .socket = -1, .gone = -1};
+    return 0;
+}
+
+void __wrap_janitor_wait(struct janitor *j)
+{
+    (void)j;
+}
+
+static void add_service(struct settings *s, const char *name)
+{
+    struct service_setting *service = vec_push(&s->services);
+    service->provider = provider_find(name);
+    service->source = (char *)"test";
+}
+
+static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    (void)st, (void)flag, (void)ftw;
+    return remove(path);
+}
+
+/* A run of 2 shards with deploy against the fake engine. Returns its exit code. */
+static int run_once(struct fake_options options, char **junit)
+{
+    char dir[] = "/tmp/cleanroom-torture-XXXXXX";
+    check(mkdtemp(dir) != NULL);
+    struct settings s = {.image = {.value = (char *)"app", .source = (char *)"test"},
+                         .application_id = {.value = (char *)"app", .source = (char *)"test"}};
+    s.own = (struct cleanroom_settings){.shards = 2,
+                                        .deploy = true,
+                                        .results = dir,
+                                        .pull_timeout = 300 * NSEC_PER_MSEC,
+                                        .start_timeout = 300 * NSEC_PER_MSEC,
+                                        .deploy_timeout = 300 * NSEC_PER_MSEC,
+                                        .test_timeout = 300 * NSEC_PER_MSEC,
+                                        .teardown_timeout = 400 * NSEC_PER_MSEC};
+    add_service(&s, "postgres");
+    add_service(&s, "redis");
+
+    _cleanup_error_ struct error err = ERROR_INIT;
+    _cleanup_fclose_ FILE *out = fopen("/dev/null", "we");
+    fake = options;
+    int code = run_execute(&s, out, &err);
+
+    _cleanup_free_ char *path = xasprintf("%s/junit.xml", dir);
+    struct strbuf text = STRBUF_INIT;
+    check_int(strbuf_read_file(&text, path, 1 << 20), 0);
+    *junit = strbuf_detach(&text);
+    (void)nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    vec_deinit(&s.services);
+    return code;
+}
+
+static size_t run_passing(void)
+{
+    _cleanup_free_ char *junit = NULL;
+    check_int(run_once((struct fake_options){0}, &junit), 0);
+    check_int(fake_engine_last_count, 0);
+    check_contains(junit, "errors=\"0\"");
+    check(strstr(junit, "started, not finished") == NULL);
+    return fake_engine_last_ops;
+}
+
+static void test_a_run_that_passes(void)
+{
+    check(run_passing() > 20);
+}
+
+static void test_a_run_that_fails(void)
+{
+    _cleanup_free_ char *junit = NULL;
+    check_int(run_once((struct fake_options){.app_exit = 7}, &junit), 1);
+    check_int(fake_engine_last_count, 0);
+    check_contains(junit, "exit code 7");
+}
+
+/* What a run asks again by itself; a fault in one of these need not cost it. */
+static bool is_repeated(const char *op)
+{
+    return op &&
+           (strcmp(op, "remove") == 0 || strcmp(op, "list") == 0 || strcmp(op, "events") == 0 ||
+            strcmp(op, "archive") == 0 || strcmp(op, "attach") == 0);
+}
+
+static void torture(enum fake_fault fault, const char *what)
+{
+    size_t count = run_passing();
+    for (size_t k = 1; k <= count; k++) {
+        _cleanup_free_ char *junit = NULL;
+        nsec_t begun = clock_now();
+        int code = run_once((struct fake_options){.fault_at = k, .fault = fault}, &junit);
+        const char *op = fake_engine_last_faulted;
+        nsec_t took = clock_now() - begun;
+
+        tap_check(fake_engine_last_count == 0, __FILE__, __LINE__, "%s %zu (%s): %zu objects left",
+                  what, k, op, fake_engine_last_count);
+        tap_check(code != 0 || is_repeated(op), __FILE__, __LINE__, "%s %zu (%s): exit code 0",
+                  what, k, op);
+        tap_check(took < 10 * NSEC_PER_SEC, __FILE__, __LINE__, "%s %zu (%s): took %.1f s", what, k,
+                  op, nsec_to_sec(took));
+        tap_check(code == 0 || strstr(junit, "<error") != NULL, __FILE__, __LINE__,
+                  "%s %zu (%s): exit code %d, but the report is green", what, k, op, code);
+    }
+}
+
+static void test_each_operation_fails(void)
+{
+    torture(FAULT_FAIL, "fail");
+}
+
+static void test_each_operation_takes_effect_and_fails(void)
+{
+    torture(FAULT_LATE, "late");
+}
+
+static void test_each_operation_hangs(void)
+{
+    torture(FAULT_HANG, "hang");
+}
+
+static void test_a_signal_at_each_operation(void)
+{
+    size_t count = run_passing();
+    for (size_t k = 1; k <= count; k++) {
+        _cleanup_free_ char *junit = NULL;
+        int code = run_once((struct fake_options){.fault_at = k, .fault = FAULT_SIGNAL}, &junit);
+        tap_check(code == 130, __FILE__, __LINE__, "signal at %zu (%s): exit code %d", k,
+                  fake_engine_last_faulted, code);
+        tap_check(fake_engine_last_count == 0, __FILE__, __LINE__,
+                  "signal at %zu (%s): %zu objects left", k, fake_engine_last_faulted,
+                  fake_engine_last_count);
+    }
+}
+
+int main(void)
+{
+    return tap_run((struct tap_test[]){
+        TAP(test_a_run_that_passes),
+        TAP(test_a_run_that_fails),
+        TAP(test_each_operation_fails),
+        TAP(test_each_operation_takes_effect_and_fails),
+        TAP(test_each_operation_hangs),
+        TAP(test_a_signal_at_each_operation),
+        {0},
+    });
+}
