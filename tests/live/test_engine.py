@@ -3,13 +3,16 @@
 
 import base64
 import http.client
+import io
 import json
 import os
 import pathlib
 import shutil
 import socket
 import subprocess
+import tarfile
 import tempfile
+import threading
 import unittest
 
 import harness
@@ -42,6 +45,17 @@ def setUpModule():
                            cwd=harness.TOP, capture_output=True, text=True, check=False)
     if build.returncode != 0:
         raise AssertionError(build.stdout + build.stderr)
+
+
+def small_tar():
+    """A root file system of one file, with content of its own each time."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        content = os.urandom(4096)
+        entry = tarfile.TarInfo("file")
+        entry.size = len(content)
+        tar.addfile(entry, io.BytesIO(content))
+    return out.getvalue()
 
 
 class EngineTest(unittest.TestCase):
@@ -77,7 +91,7 @@ def listens(port):
 
 
 class Registry(EngineTest):
-    """A registry with a password; the image in it is one that the engine has."""
+    """A registry with a password; the image in it is our own."""
 
     user, secret = "tester", "s3cret:with colon"
 
@@ -95,26 +109,26 @@ class Registry(EngineTest):
         self.push()
 
     def push(self):
-        name, tag = self.ref.rsplit(":", 1)
-        self.engine.request("POST", f"/images/{harness.APP}/tag?repo={name}&tag={tag}")
         self.addCleanup(self.forget)
+        self.raw("POST", f"/images/create?fromSrc=-&repo={self.ref}",
+                 {"Content-Type": "application/x-tar"}, small_tar())
         login = base64.urlsafe_b64encode(json.dumps(
             {"username": self.user, "password": self.secret}).encode()).decode()
         answer = self.raw("POST", f"/images/{self.ref}/push", {"X-Registry-Auth": login})
         self.assertNotIn("error", answer)
         self.engine.request("DELETE", f"/images/{self.ref}")
 
-    def forget(self):
+    def forget(self, ref=None):
         try:
-            self.engine.request("DELETE", f"/images/{self.ref}")
+            self.engine.request("DELETE", f"/images/{ref or self.ref}")
         except AssertionError:
             pass
 
-    def raw(self, method, path, headers):
+    def raw(self, method, path, headers, body=None):
         connection = http.client.HTTPConnection("engine", timeout=60)
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.connect(self.engine.path)
-        connection.request(method, path, headers=headers)
+        connection.request(method, path, body, headers)
         text = connection.getresponse().read().decode()
         connection.close()
         return text
@@ -146,6 +160,7 @@ class Registry(EngineTest):
         digest = first.stdout.split("pulled ")[-1].strip()
         self.assertIn("@sha256:", digest, first.stdout)
         self.forget()
+        self.addCleanup(self.forget, digest)
         self.assert_says(self.program("pull", digest), 0, f"pulled {digest}")
 
     def test_wrong_password(self):
@@ -270,11 +285,21 @@ class Nowhere(EngineTest):
                          "No such file", "--host")
 
     def test_something_else_listens(self):
-        path = self.directory / "other.sock"
-        self.spawn("socat", f"UNIX-LISTEN:{path},fork", "SYSTEM:printf 'HTTP/1.0 200 OK\\r\\n\\r\\nhi'")
-        harness.wait_until(path.exists, 10, "socat listens")
-        result = self.program("hello", host=f"unix://{path}")
-        self.assert_says(result, 1, "failed: the engine at ")
+        server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(server.close)
+
+        def answer():
+            while True:
+                try:
+                    peer = server.accept()[0]
+                except OSError:
+                    return
+                peer.recv(4096)
+                peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
+                peer.close()
+        threading.Thread(target=answer, daemon=True).start()
+        result = self.program("hello", host=f"tcp://127.0.0.1:{server.getsockname()[1]}")
+        self.assert_says(result, 1, "failed: the engine at tcp://127.0.0.1:", "is not JSON")
 
     def test_ssh(self):
         self.assert_says(self.program("hello", host="ssh://me@far"), 1, "ssh is not supported")
