@@ -125,6 +125,9 @@ demo: ## the example app in four shards, on whatever engine is there
 
 bench: ## measure: against docker-compose, memory, start-up
 	$(Q)ci/setup build engine images bench
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)ci/engine docker >/dev/null
+	$(Q)ci/images cleanroom-test
 	$(Q)tests/bench/run
 
 .PHONY: install uninstall

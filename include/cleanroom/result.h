@@ -84,7 +84,8 @@ struct result_suite *result_add_suite(struct result *r, int shard, int shards);
 struct result_case *result_add_case(struct result_suite *s, const char *classname,
                                     const char *name, enum case_status status, nsec_t duration);
 
-/* The class of a shard's phase cases; everything else is the app's own. */
+/* The class of a shard's phase cases; "cleanroom" is that of the run's own. Everything else is the
+   app's. */
 #define RESULT_PHASE_CLASS "cleanroom.shard-%d"
 bool result_case_is_phase(const struct result_case *c);
 

@@ -34,10 +34,22 @@ struct engine_op *container_events(struct engine *engine, const char *run,
                                    void (*ready)(void *data), engine_event_fn event,
                                    engine_done_fn done, void *data);
 
-/* object.c */
+/* network.c */
 struct engine_op *network_create(struct engine *engine, const char *name,
                                  const struct labels *labels, nsec_t deadline, engine_done_fn done,
                                  void *data);
+struct engine_op *podman_network_remove(struct engine *engine, const char *name, nsec_t deadline,
+                                        engine_done_fn done, void *data);
+/* On Podman: the network of its own for a container that is to be on spec->network. Name to be
+   released with free(); and the request that makes it. */
+char *podman_network_name(const struct container_spec *spec);
+int podman_network_request(struct http_request *out, const struct container_spec *spec,
+                           struct error *err);
+
+/* object.c */
+/* Podman says "taken" and "in use" with 500. */
+extern const struct op_rule object_create_rules[];
+extern const struct op_rule object_remove_rules[];
 struct engine_op *volume_create(struct engine *engine, const char *name,
                                 const struct labels *labels, nsec_t deadline, engine_done_fn done,
                                 void *data);
