@@ -69,8 +69,8 @@ static int send_create(struct create_op *create, const struct container_spec *sp
     return 0;
 }
 
-struct engine_op *container_create(struct engine *engine, const struct container_spec *spec,
-                                   nsec_t deadline, engine_done_fn done, void *data)
+struct engine_op *docker_container_create(struct engine *engine, const struct container_spec *spec,
+                                          nsec_t deadline, engine_done_fn done, void *data)
 {
     struct create_op *create = op_new(engine, &create_class, sizeof(*create), deadline, data);
     struct error err _cleanup_error_ = ERROR_INIT;
@@ -90,8 +90,8 @@ static const struct op_rule start_rules[] = {
     {0, NULL, 0},
 };
 
-struct engine_op *container_start(struct engine *engine, const char *name, nsec_t deadline,
-                                  engine_done_fn done, void *data)
+struct engine_op *docker_container_start(struct engine *engine, const char *name, nsec_t deadline,
+                                         engine_done_fn done, void *data)
 {
     struct plain_op *plain = plain_new(engine, start_rules, deadline, done, data);
     struct http_request request = api_container_start(name);
@@ -155,8 +155,8 @@ static void inspect_answer(struct engine_op *op, const struct http_answer *answe
     op_finish(op, outcome, outcome == ENGINE_FAILED ? &err : NULL);
 }
 
-struct engine_op *container_inspect(struct engine *engine, const char *name, nsec_t deadline,
-                                    engine_state_fn done, void *data)
+struct engine_op *docker_container_inspect(struct engine *engine, const char *name, nsec_t deadline,
+                                           engine_state_fn done, void *data)
 {
     struct inspect_op *inspect = op_new(engine, &inspect_class, sizeof(*inspect), deadline, data);
     inspect->done = done;

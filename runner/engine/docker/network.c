@@ -11,9 +11,9 @@
 #include "engine/docker/api.h"
 #include "engine/docker/json.h"
 
-struct engine_op *network_create(struct engine *engine, const char *name,
-                                 const struct labels *labels, nsec_t deadline, engine_done_fn done,
-                                 void *data)
+struct engine_op *docker_network_create(struct engine *engine, const char *name,
+                                        const struct labels *labels, nsec_t deadline,
+                                        engine_done_fn done, void *data)
 {
     struct plain_op *plain = plain_new(engine, object_create_rules, deadline, done, data);
     struct http_request request;

@@ -34,9 +34,9 @@ const struct op_rule object_create_rules[] = {
     {0, NULL, 0},
 };
 
-struct engine_op *volume_create(struct engine *engine, const char *name,
-                                const struct labels *labels, nsec_t deadline, engine_done_fn done,
-                                void *data)
+struct engine_op *docker_volume_create(struct engine *engine, const char *name,
+                                       const struct labels *labels, nsec_t deadline,
+                                       engine_done_fn done, void *data)
 {
     struct plain_op *plain = plain_new(engine, object_create_rules, deadline, done, data);
     struct http_request request;
@@ -59,8 +59,9 @@ const struct op_rule object_remove_rules[] = {
     {500, "image used by", ENGINE_CONFLICT},         {0, NULL, 0},
 };
 
-struct engine_op *object_remove(struct engine *engine, enum object_kind kind, const char *name,
-                                nsec_t deadline, engine_done_fn done, void *data)
+struct engine_op *docker_object_remove(struct engine *engine, enum object_kind kind,
+                                       const char *name, nsec_t deadline, engine_done_fn done,
+                                       void *data)
 {
     bool podman = ((struct docker *)engine)->podman;
     if (podman && kind == OBJECT_NETWORK)

@@ -76,9 +76,9 @@ static int on_output(void *data, const void *bytes, size_t len)
     return frame_feed(&s->frame, bytes, len, on_frame, s);
 }
 
-struct engine_op *container_attach(struct engine *engine, const char *name,
-                                   void (*ready)(void *data), engine_output_fn output,
-                                   engine_done_fn done, void *data)
+struct engine_op *docker_container_attach(struct engine *engine, const char *name,
+                                          void (*ready)(void *data), engine_output_fn output,
+                                          engine_done_fn done, void *data)
 {
     struct stream_op *s = stream_new(engine, NSEC_INFINITY, done, data);
     s->ready = ready;
@@ -97,9 +97,9 @@ static int on_bytes(void *data, const void *bytes, size_t len)
     return 0;
 }
 
-struct engine_op *container_archive(struct engine *engine, const char *name, const char *path,
-                                    nsec_t deadline, engine_bytes_fn bytes, engine_done_fn done,
-                                    void *data)
+struct engine_op *docker_container_archive(struct engine *engine, const char *name,
+                                           const char *path, nsec_t deadline, engine_bytes_fn bytes,
+                                           engine_done_fn done, void *data)
 {
     struct stream_op *s = stream_new(engine, deadline, done, data);
     s->bytes = bytes;
@@ -141,9 +141,9 @@ static int on_event_bytes(void *data, const void *bytes, size_t len)
     return json_lines_feed(&s->lines, bytes, len, on_event, s);
 }
 
-struct engine_op *container_events(struct engine *engine, const char *run,
-                                   void (*ready)(void *data), engine_event_fn event,
-                                   engine_done_fn done, void *data)
+struct engine_op *docker_container_events(struct engine *engine, const char *run,
+                                          void (*ready)(void *data), engine_event_fn event,
+                                          engine_done_fn done, void *data)
 {
     struct stream_op *s = stream_new(engine, NSEC_INFINITY, done, data);
     s->ready = ready;
