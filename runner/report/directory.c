@@ -9,42 +9,63 @@
 
 #include <cleanroom/mem.h>
 
-#define OPEN_DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-
 /* Deeper than anything that is ever unpacked. */
 #define DEPTH_LIMIT 64
+
+static int open_directory(int dir, const char *name)
+{
+    return openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
 
 int directory_enter(int dir, const char *name)
 {
     if (mkdirat(dir, name, 0755) < 0 && errno != EEXIST)
         return -1;
-    return openat(dir, name, OPEN_DIRECTORY);
+    return open_directory(dir, name);
 }
 
-static void cleanup_closedirp(DIR **stream)
+static int read_names(DIR *stream, struct strvec *names)
 {
-    if (*stream)
-        closedir(*stream);
+    for (;;) {
+        errno = 0;
+        /* One thread, one stream: what cppcheck warns of cannot be. */
+        /* cppcheck-suppress readdirCalled */
+        const struct dirent *entry = readdir(stream);
+        if (!entry)
+            return errno ? -1 : 0;
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            strvec_push(names, entry->d_name);
+    }
+}
+
+int directory_list(int dir, struct strvec *names)
+{
+    /* A description of its own: the stream moves its offset and closes it. */
+    int copy = open_directory(dir, ".");
+    DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+    if (!stream) {
+        if (copy >= 0)
+            close(copy);
+        return -1;
+    }
+    int status = read_names(stream, names);
+    int errnum = errno;
+    closedir(stream);
+    errno = errnum;
+    return status;
 }
 
 static int remove_at(int dir, const char *name, int depth);
 
 static int remove_content(int dir, int depth)
 {
-    _cleanup_(cleanup_closedirp) DIR *stream = fdopendir(dir);
-    if (!stream) {
-        close(dir);
+    _cleanup_strvec_ struct strvec names = STRVEC_INIT;
+    if (directory_list(dir, &names) < 0)
         return -1;
-    }
-    errno = 0;
-    for (struct dirent *entry; (entry = readdir(stream));) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (remove_at(dirfd(stream), entry->d_name, depth + 1) < 0)
+    for (size_t i = 0; i < names.len; i++)
+        if (remove_at(dir, names.items[i], depth + 1) < 0)
             return -1;
-        errno = 0;
-    }
-    return errno ? -1 : 0;
+    return 0;
 }
 
 static int remove_at(int dir, const char *name, int depth)
@@ -57,7 +78,7 @@ static int remove_at(int dir, const char *name, int depth)
         errno = ELOOP;
         return -1;
     }
-    int content = openat(dir, name, OPEN_DIRECTORY);
+    _cleanup_close_ int content = open_directory(dir, name);
     if (content < 0 || remove_content(content, depth) < 0)
         return -1;
     return unlinkat(dir, name, AT_REMOVEDIR);

@@ -95,7 +95,8 @@ static json_t *time_value(nsec_t wall)
 /* Seconds since the begin, with microseconds. */
 static json_t *offset_value(nsec_t duration)
 {
-    return json_real((double)(duration / NSEC_PER_USEC) / 1e6);
+    nsec_t usec = duration / NSEC_PER_USEC;
+    return json_real((double)usec / 1e6);
 }
 
 static json_t *event_value(const struct journal *j, const struct event *e)

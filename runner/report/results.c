@@ -2,15 +2,12 @@
 /* The results directory: whose it is, and what may be taken out of it. */
 #include "report/journal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include <jansson.h>
-
-#include <cleanroom/vec.h>
 
 #include "report/directory.h"
 #include "report/replace.h"
@@ -55,28 +52,6 @@ static int make_directories(const char *path)
     return mkdir(partial, 0755) < 0 && errno != EEXIST ? -1 : 0;
 }
 
-/* Names of ours in the directory; *foreign: of one that is not, or NULL. */
-static int list_names(int dir, struct strvec *own, char **foreign)
-{
-    int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *stream = copy < 0 ? NULL : fdopendir(copy);
-    if (!stream) {
-        if (copy >= 0)
-            close(copy);
-        return -1;
-    }
-    for (struct dirent *entry; (entry = readdir(stream));) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (is_own_name(entry->d_name))
-            strvec_push(own, entry->d_name);
-        else if (!*foreign)
-            *foreign = xstrdup(entry->d_name);
-    }
-    closedir(stream);
-    return 0;
-}
-
 /* Whether there is a run.json that a run of ours wrote. */
 static bool has_journal(int dir)
 {
@@ -92,21 +67,30 @@ static bool has_journal(int dir)
     return ours;
 }
 
+static const char *find_foreign(const struct strvec *names)
+{
+    for (size_t i = 0; i < names->len; i++)
+        if (!is_own_name(names->items[i]))
+            return names->items[i];
+    return NULL;
+}
+
 static int empty(int dir, const char *path, struct error *err)
 {
-    _cleanup_strvec_ struct strvec own = STRVEC_INIT;
-    _cleanup_free_ char *foreign = NULL;
-    if (list_names(dir, &own, &foreign) < 0)
+    _cleanup_strvec_ struct strvec names = STRVEC_INIT;
+    if (directory_list(dir, &names) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot list '%s'", path);
+
+    const char *foreign = find_foreign(&names);
     if (foreign && !has_journal(dir))
         return error_set(err, ERROR_CONFIG,
                          "results directory '%s' is not empty and not ours: it holds '%s' and no "
                          "run.json of an earlier run; name another with --results",
                          path, foreign);
-    for (size_t i = 0; i < own.len; i++)
-        if (directory_remove(dir, own.items[i]) < 0)
+    for (size_t i = 0; i < names.len; i++)
+        if (is_own_name(names.items[i]) && directory_remove(dir, names.items[i]) < 0)
             return error_set_errno(err, ERROR_INTERNAL, errno, "cannot remove '%s/%s'", path,
-                                   own.items[i]);
+                                   names.items[i]);
     return 0;
 }
 
