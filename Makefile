@@ -65,6 +65,7 @@ $(SATELLITE): $(SATELLITE_SOURCES) $(HEADERS) Makefile
 $(BUILD)/runner/satellite/blob.o: $(SATELLITE)
 $(BUILD)/runner/satellite/blob.o: CFLAGS += -DSATELLITE_BIN='"$(SATELLITE)"'
 
+$(BUILD)/tests/test_torture: LDFLAGS += -Wl,--wrap=engine_open,--wrap=janitor_start,--wrap=janitor_wait
 $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(TESTLIB_OBJS) $(LIB_OBJS)
 	@echo "  LD    $@"
 	@mkdir -p $(@D)
@@ -125,6 +126,9 @@ demo: ## the example app in four shards, on whatever engine is there
 
 bench: ## measure: against docker-compose, memory, start-up
 	$(Q)ci/setup build engine images bench
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)ci/engine docker >/dev/null
+	$(Q)ci/images cleanroom-test
 	$(Q)tests/bench/run
 
 .PHONY: install uninstall

@@ -18,8 +18,8 @@
 
 enum case_status {
     CASE_PASSED,
-    CASE_FAILED,  /* a test said no */
-    CASE_ERROR,   /* it could not be run or did not end by itself */
+    CASE_FAILED, /* a test said no */
+    CASE_ERROR,  /* it could not be run or did not end by itself */
     CASE_SKIPPED,
 };
 
@@ -77,14 +77,15 @@ struct result {
 /* Sets the hostname too. */
 void result_init(struct result *r, const char *run_id, const char *name);
 void result_deinit(struct result *r);
-/* shard 0: what belongs to the run as a whole, a suite named "cleanroom". The pointer is valid until
-   the next add. */
+/* shard 0: what belongs to the run as a whole, a suite named "cleanroom". The pointer is valid
+   until the next add. */
 struct result_suite *result_add_suite(struct result *r, int shard, int shards);
 /* Copies name and classname. The pointer is valid until the next add. */
-struct result_case *result_add_case(struct result_suite *s, const char *classname,
-                                    const char *name, enum case_status status, nsec_t duration);
+struct result_case *result_add_case(struct result_suite *s, const char *classname, const char *name,
+                                    enum case_status status, nsec_t duration);
 
-/* The class of a shard's phase cases; everything else is the app's own. */
+/* The class of a shard's phase cases; "cleanroom" is that of the run's own. Everything else is the
+   app's. */
 #define RESULT_PHASE_CLASS "cleanroom.shard-%d"
 bool result_case_is_phase(const struct result_case *c);
 

@@ -11,7 +11,8 @@
  *   6. built in
  * Layers 3 and 4 are not read with --no-user-config or when CI is "true": a clean room must not
  * depend on a person's home. `environment` and service overrides merge key by key across layers;
- * `services` does not merge. Format: docker-forklift's README; our own keys live under `cleanroom:`.
+ * `services` does not merge. Format: docker-forklift's README; our own keys live under
+ * `cleanroom:`.
  */
 #ifndef CLEANROOM_SETTINGS_H
 #define CLEANROOM_SETTINGS_H
@@ -24,6 +25,8 @@
 #include <cleanroom/error.h>
 #include <cleanroom/provider.h>
 #include <cleanroom/vec.h>
+
+#include "config/nearest.h"
 
 /* A string with its origin: "forklift.yaml:3:5", "--environment", "CLEANROOM_SHARDS", "default". */
 struct setting {
@@ -60,18 +63,18 @@ enum color_mode {
 
 /* The values of our own keys, decoded. One row each in setting_defs[]. */
 struct cleanroom_settings {
-    int64_t shards;           /* 1..1000 */
+    int64_t shards; /* 1..1000 */
     bool deploy;
     enum pull_policy pull;
     enum network_mode network;
-    char *results;            /* directory */
-    int64_t start_limit;      /* engine starts in flight, 0 = the engine's CPUs decide */
-    uint64_t memory;          /* per app container, bytes, 0 = none */
+    char *results;       /* directory */
+    int64_t start_limit; /* engine starts in flight, 0 = the engine's CPUs decide */
+    uint64_t memory;     /* per app container, bytes, 0 = none */
     nsec_t pull_timeout, start_timeout, deploy_timeout, test_timeout, teardown_timeout;
-    char *host, *context;     /* engine endpoint, or NULL */
+    char *host, *context; /* engine endpoint, or NULL */
     enum color_mode color;
-    bool quiet;               /* no live lines */
-    int64_t verbose;          /* 0..2: LOG_WARNING, DEBUG, TRACE */
+    bool quiet;      /* no live lines */
+    int64_t verbose; /* 0..2: LOG_WARNING, DEBUG, TRACE */
 };
 
 struct settings {
@@ -81,16 +84,28 @@ struct settings {
     VEC(struct service_setting) services;
     VEC(struct env_setting) environment;
     struct cleanroom_settings own;
-    struct setting *own_sources;   /* parallel to setting_defs[]: text and source of each own key */
+    struct setting
+        *own_sources; /* parallel to setting_defs[]: text ("" = none) and source of each own key */
 };
 
 enum setting_type {
-    SETTING_BOOL,     /* --flag / --no-flag; yaml true/false; variable 1/0/true/false/yes/no */
+    SETTING_BOOL, /* --flag / --no-flag; yaml true/false; variable 1/0/true/false/yes/no */
     SETTING_INT,
     SETTING_SIZE,     /* bytes: 512m, 2g */
     SETTING_DURATION, /* nsec_t: 90, 90s, 5m, 1h30m, 250ms */
     SETTING_STRING,
     SETTING_ENUM,
+};
+
+/* Headings of --help, in its order; a command takes the options of some of them. */
+enum setting_group {
+    SETTING_GROUP_RUN,
+    SETTING_GROUP_SERVICES, /* what is not below `cleanroom:` */
+    SETTING_GROUP_CONFIG,   /* which files are read */
+    SETTING_GROUP_TIMEOUTS,
+    SETTING_GROUP_ENGINE,
+    SETTING_GROUP_OUTPUT,
+    SETTING_GROUPS,
 };
 
 /* One of our own keys: this row is its YAML key, flag, variable, help line and decoder. */
@@ -99,12 +114,13 @@ struct setting_def {
     const char *flag; /* without "--"; its variable is CLEANROOM_<FLAG>, dashes as underscores */
     char short_flag;  /* or 0 */
     enum setting_type type;
-    size_t offset;    /* in struct cleanroom_settings */
-    int64_t min, max; /* INT, SIZE, DURATION (nanoseconds); 0,0 = no bounds */
+    size_t offset;            /* in struct cleanroom_settings */
+    int64_t min, max;         /* INT, SIZE, DURATION (nanoseconds); 0,0 = no bounds */
     const char *const *names; /* ENUM: NULL-terminated, index = value */
-    const char *fallback;     /* default, as text */
-    const char *argument;     /* "N", "DIR", "TIME" in help */
+    const char *fallback;     /* default, as text; NULL: zero, or no string */
+    const char *argument;     /* "N", "DIR", "TIME" in help; an INT without one counts its flags */
     const char *doc;          /* one line */
+    enum setting_group group;
 };
 extern const struct setting_def setting_defs[];
 extern const size_t setting_def_count;
@@ -116,22 +132,19 @@ struct cli_value {
 };
 
 struct settings_input {
-    const char *image;             /* or NULL */
-    const char *const *test_args;  /* NULL-terminated, or NULL */
+    const char *image;            /* or NULL */
+    const char *const *test_args; /* NULL-terminated, or NULL */
     const struct cli_value *cli;
     size_t cli_count;
-    const char *project_file;      /* --file, or NULL for ./forklift.yaml if it exists */
+    const char *project_file; /* --file, or NULL for ./forklift.yaml if it exists */
     bool no_user_config;
-    const char *const *environ;    /* the process's own */
-    const char *directory;         /* where it runs: names application_id, finds the files */
+    const char *const *environ; /* the process's own */
+    const char *directory;      /* where it runs: names application_id, finds the files */
 };
 
 /* Merges and checks everything; the first thing wrong is the error (with file:line:column, the
    line, a caret and the nearest valid name), and nothing is half-valid afterwards. */
 int settings_load(struct settings *out, const struct settings_input *in, struct error *err);
 void settings_deinit(struct settings *s);
-
-/* The nearest of `count` names to `word` by edit distance, or NULL when none is near enough. */
-const char *nearest_name(const char *word, const char *const *names, size_t count);
 
 #endif

@@ -83,7 +83,8 @@ struct result_case *result_add_case(struct result_suite *s, const char *classnam
 bool result_case_is_phase(const struct result_case *c)
 {
     static const char prefix[] = "cleanroom.shard-";
-    return c->classname && strncmp(c->classname, prefix, sizeof(prefix) - 1) == 0;
+    return c->classname && (strcmp(c->classname, "cleanroom") == 0 ||
+                            strncmp(c->classname, prefix, sizeof(prefix) - 1) == 0);
 }
 
 void result_suite_count(const struct result_suite *s, struct result_counts *counts)

@@ -251,8 +251,9 @@ static void test_resolve(void)
                        &never);
     expect(&never, ENGINE_FAILED);
     check_contains(never.err.message, "--pull never");
-    ops->image_resolve(live.engine, "sha256:0123456789", PULL_MISSING, soon(), NULL, on_image,
-                       &missing);
+    ops->image_resolve(live.engine,
+                       "sha256:0123456789012345678901234567890123456789012345678901234567890123",
+                       PULL_MISSING, soon(), NULL, on_image, &missing);
     expect(&missing, ENGINE_FAILED);
     check_contains(missing.err.message, "is not there");
     ops->image_resolve(live.engine, "no such?", PULL_MISSING, soon(), NULL, on_image, &bad);
@@ -379,6 +380,23 @@ static void test_conflicts(void)
     drop(OBJECT_VOLUME, vol, ENGINE_NOT_FOUND);
 }
 
+/* Nobody waits for a container that does not want to go. */
+static void test_stubborn(void)
+{
+    _cleanup_free_ char *c = name("stubborn");
+    struct container_spec spec = {
+        .name = c,
+        .image = live.image_id,
+        .labels = labels(1, "x"),
+        .argv = (const char *[]){"sh", "-c", "trap '' TERM; sleep 1000", NULL},
+    };
+    create(&spec, ENGINE_OK);
+    start(c, ENGINE_OK);
+    nsec_t before = clock_now();
+    drop(OBJECT_CONTAINER, c, ENGINE_OK);
+    check(clock_now() - before < 3 * NSEC_PER_SEC);
+}
+
 static void test_bad_creates(void)
 {
     _cleanup_free_ char *c = name("bad");
@@ -459,7 +477,351 @@ static void test_events(void)
     result_deinit(&e.r);
 }
 
-int main(void)
+/* Two pods on one network: each reaches itself, not the other. */
+static void test_isolation(void)
+{
+    static const char listen[] =
+        "hostname -i | cut -d' ' -f1; exec perl -MIO::Socket::INET -e '"
+        "my $s = IO::Socket::INET->new(Listen => 5, LocalPort => 8000) or die $!;"
+        "$| = 1; print \"listening\\n\"; while (my $c = $s->accept) { close $c }'";
+    _cleanup_free_ char *net = name("iso");
+    _cleanup_free_ char *pod = name("iso-pod");
+    struct labels of_run = labels(0, NULL);
+    RESULT n = {0};
+    live.engine->ops->network_create(live.engine, net, &of_run, soon(), on_done, &n);
+    expect(&n, ENGINE_OK);
+    struct container_spec spec = {
+        .name = pod,
+        .image = live.image_id,
+        .labels = labels(1, "holder"),
+        .network = net,
+        .hostname = "pod1",
+        .argv = (const char *[]){"sh", "-c", listen, NULL},
+    };
+    struct output o __attribute__((cleanup(output_deinit)));
+    output_init(&o);
+    create(&spec, ENGINE_OK);
+    live.engine->ops->container_attach(live.engine, pod, on_ready, on_output, on_output_done, &o);
+    await(&o.ready);
+    start(pod, ENGINE_OK);
+    for (nsec_t end = soon(); !strstr(o.text[1].buf, "listening") && clock_now() < end;) {
+        RESULT r = {0}; /* an answer's time */
+        live.engine->ops->container_inspect(live.engine, pod, soon(), on_state, &r);
+        await(&r.done);
+    }
+    check_contains(o.text[1].buf, "listening");
+
+    _cleanup_free_ char *ip = xstrndup(o.text[1].buf, strcspn(o.text[1].buf, "\n"));
+    _cleanup_free_ char *script = xasprintf(
+        "timeout 2 bash -c '</dev/tcp/%s/8000' 2>/dev/null && echo reached || echo apart", ip);
+    _cleanup_free_ char *other = name("iso-other");
+    _cleanup_free_ char *same = name("iso-same");
+    struct container_spec specs[] = {
+        {.name = other, .network = net, .hostname = "pod2"},
+        {.name = same, .pod = pod},
+    };
+    static const char *const expected[] = {"apart\n", "reached\n"};
+    for (size_t i = 0; i < ARRAY_SIZE(specs); i++) {
+        specs[i].image = live.image_id;
+        specs[i].labels = labels(2, "test");
+        specs[i].argv = (const char *[]){"bash", "-c", script, NULL};
+        struct output peer __attribute__((cleanup(output_deinit)));
+        output_init(&peer);
+        create(&specs[i], ENGINE_OK);
+        live.engine->ops->container_attach(live.engine, specs[i].name, on_ready, on_output,
+                                           on_output_done, &peer);
+        await(&peer.ready);
+        start(specs[i].name, ENGINE_OK);
+        await(&peer.r.done);
+        check_str(peer.text[1].buf, expected[i]);
+        drop(OBJECT_CONTAINER, specs[i].name, ENGINE_OK);
+    }
+    drop(OBJECT_CONTAINER, pod, ENGINE_OK);
+    await(&o.r.done);
+    drop(OBJECT_NETWORK, net, ENGINE_OK);
+}
+
+/* A tar archive with one file. */
+static void make_tar(struct strbuf *out, const char *path, const char *text)
+{
+    size_t cap = 64 * 1024, used = 0;
+    _cleanup_free_ char *buffer = xcalloc(1, cap);
+    struct archive *a = archive_write_new();
+    archive_write_set_format_ustar(a);
+    archive_write_open_memory(a, buffer, cap, &used);
+    struct archive_entry *entry = archive_entry_new();
+    archive_entry_set_pathname(entry, path);
+    archive_entry_set_size(entry, (la_int64_t)strlen(text));
+    archive_entry_set_filetype(entry, AE_IFREG);
+    archive_entry_set_perm(entry, 0755);
+    archive_write_header(a, entry);
+    archive_write_data(a, text, strlen(text));
+    archive_entry_free(entry);
+    archive_write_close(a);
+    archive_write_free(a);
+    strbuf_add(out, buffer, used);
+}
+
+struct listing {
+    struct result r;
+    struct strvec rows; /* "container NAME SHARD ROLE running" */
+};
+
+static void on_list(void *data, enum engine_outcome outcome, const struct object_info *objects,
+                    size_t count, const struct error *err)
+{
+    struct listing *l = data;
+    store(&l->r, outcome, err);
+    for (size_t i = 0; i < count; i++) {
+        const struct object_info *o = &objects[i];
+        check(*o->name && *o->run && *o->owner);
+        strvec_pushf(&l->rows, "%s %s %d %s %s", object_kind_name(o->kind), o->name, o->shard,
+                     o->role, o->running ? "running" : "-");
+    }
+}
+
+static void test_import_and_list(void)
+{
+    struct strbuf tar _cleanup_strbuf_ = STRBUF_INIT;
+    _cleanup_free_ char *run = xasprintf("%s-list", live.run);
+    _cleanup_free_ char *img = xasprintf("%s:v1", run);
+    _cleanup_free_ char *net = xasprintf("%s-net", run);
+    _cleanup_free_ char *vol = xasprintf("%s-vol", run);
+    _cleanup_free_ char *c = xasprintf("%s-c", run);
+    const struct engine_ops *ops = live.engine->ops;
+    struct labels of_run = {.run = run, .owner = "boot:1:1", .role = "satellite"};
+    RESULT i = {0}, n = {0}, v = {0};
+    make_tar(&tar, "hello", "hello\n");
+    ops->image_import(live.engine, img, &of_run, (const char *[]){"/hello", "a b", NULL}, tar.buf,
+                      tar.len, soon(), on_image, &i);
+    if (!expect(&i, ENGINE_OK))
+        return;
+    check_str(i.info.entrypoint.items[1], "a b");
+    RESULT again = {0};
+    ops->image_resolve(live.engine, img, PULL_NEVER, soon(), NULL, on_image, &again);
+    if (expect(&again, ENGINE_OK))
+        check_str(again.info.id, i.info.id);
+
+    ops->network_create(live.engine, net, &of_run, soon(), on_done, &n);
+    ops->volume_create(live.engine, vol, &of_run, soon(), on_done, &v);
+    expect(&n, ENGINE_OK);
+    await(&v.done);
+    struct container_spec spec = {
+        .name = c, .image = i.info.id, .labels = {run, "boot:1:1", 3, "test"}};
+    create(&spec, ENGINE_OK);
+    drop(OBJECT_IMAGE, img, ENGINE_CONFLICT);
+
+    struct listing l = {0};
+    ops->list(live.engine, run, soon(), on_list, &l);
+    expect(&l.r, ENGINE_OK);
+    _cleanup_free_ char *rows = strvec_join(&l.rows, "\n");
+    _cleanup_free_ char *wanted = xasprintf(
+        "container %s 3 test -\nvolume %s 0 satellite -\nnetwork %s 0 satellite -\n"
+        "image %s 0 satellite -",
+        c, vol, net, img);
+    check_str(rows, wanted);
+
+    drop(OBJECT_CONTAINER, c, ENGINE_OK);
+    drop(OBJECT_IMAGE, img, ENGINE_OK);
+    drop(OBJECT_IMAGE, img, ENGINE_NOT_FOUND);
+    drop(OBJECT_VOLUME, vol, ENGINE_OK);
+    drop(OBJECT_NETWORK, net, ENGINE_OK);
+    struct listing empty = {0};
+    ops->list(live.engine, run, soon(), on_list, &empty);
+    expect(&empty.r, ENGINE_OK);
+    check_int(empty.rows.len, 0);
+    struct listing all = {0};
+    ops->list(live.engine, NULL, soon(), on_list, &all);
+    await(&all.r.done);
+    check_int(all.r.outcome, ENGINE_OK);
+    strvec_deinit(&l.rows);
+    strvec_deinit(&all.rows);
+}
+
+struct download {
+    struct result r;
+    struct strbuf tar;
+};
+
+static void on_bytes(void *data, const void *bytes, size_t len)
+{
+    strbuf_add(&((struct download *)data)->tar, bytes, len);
+}
+
+static void on_download_done(void *data, enum engine_outcome outcome, const struct error *err)
+{
+    store(&((struct download *)data)->r, outcome, err);
+}
+
+static void test_archive(void)
+{
+    static const char script[] = "mkdir /out; echo found > '/out/a b.xml'";
+    _cleanup_free_ char *c = name("archive");
+    struct output o __attribute__((cleanup(output_deinit)));
+    struct download d = {.tar = STRBUF_INIT}, missing = {.tar = STRBUF_INIT};
+    const struct engine_ops *ops = live.engine->ops;
+    run_container(c, (const char *[]){"sh", "-c", script, NULL}, &o);
+    ops->container_archive(live.engine, c, "/out", soon(), on_bytes, on_download_done, &d);
+    expect(&d.r, ENGINE_OK);
+
+    struct archive *a = archive_read_new();
+    struct archive_entry *entry;
+    char text[16] = "";
+    archive_read_support_format_tar(a);
+    check_int(archive_read_open_memory(a, d.tar.buf, d.tar.len), ARCHIVE_OK);
+    while (archive_read_next_header(a, &entry) == ARCHIVE_OK)
+        if (strstr(archive_entry_pathname(entry), "a b.xml"))
+            (void)archive_read_data(a, text, sizeof(text) - 1);
+    archive_read_free(a);
+    check_str(text, "found\n");
+
+    ops->container_archive(live.engine, c, "/no where?", soon(), on_bytes, on_download_done,
+                           &missing);
+    expect(&missing.r, ENGINE_NOT_FOUND);
+    check_int(missing.tar.len, 0);
+    drop(OBJECT_CONTAINER, c, ENGINE_OK);
+    strbuf_deinit(&d.tar);
+    strbuf_deinit(&missing.tar);
+}
+
+/* Every operation, cancelled at once, and after the engine had a little time for it. */
+static struct engine_op *begin(int which, struct container_spec *spec, struct result *r)
+{
+    struct engine *e = live.engine;
+    switch (which) {
+    case 0:
+        return e->ops->container_create(e, spec, soon(), on_done, r);
+    case 1:
+        return e->ops->container_start(e, spec->name, soon(), on_done, r);
+    case 2:
+        return e->ops->container_inspect(e, spec->name, soon(), on_state, r);
+    case 3:
+        return e->ops->image_resolve(e, live.image, PULL_MISSING, soon(), NULL, on_image, r);
+    case 4:
+        return e->ops->image_resolve(e, "127.0.0.1:1/none:x", PULL_ALWAYS, soon(), NULL, on_image,
+                                     r);
+    case 5:
+        return e->ops->remove(e, OBJECT_CONTAINER, spec->name, soon(), on_done, r);
+    default:
+        return NULL;
+    }
+}
+
+static void run_for(nsec_t time)
+{
+    struct loop_timer timer = {0};
+    bool stop = false;
+    loop_timer_arm(live.loop, &timer, clock_now() + time, stop_now, &stop);
+    check_int(loop_run(live.loop, &stop, NULL), 0);
+}
+
+static void test_cancel(void)
+{
+    _cleanup_free_ char *c = name("cancel");
+    struct container_spec spec = {
+        .name = c, .image = live.image_id, .labels = labels(1, "x"), .argv = pause_argv};
+    static const nsec_t moments[] = {0, NSEC_PER_MSEC / 2, 3 * NSEC_PER_MSEC, 20 * NSEC_PER_MSEC};
+    for (size_t m = 0; m < ARRAY_SIZE(moments); m++) {
+        for (int which = 0; which < 6; which++) {
+            RESULT r = {0};
+            struct engine_op *op = begin(which, &spec, &r);
+            if (moments[m])
+                run_for(moments[m]);
+            if (r.done)
+                continue;
+            live.engine->ops->cancel(live.engine, op);
+            live.engine->ops->cancel(live.engine, op);
+            expect(&r, ENGINE_CANCELLED);
+            check_int(r.err.kind, ERROR_CANCELLED);
+        }
+    }
+    RESULT last = {0};
+    live.engine->ops->remove(live.engine, OBJECT_CONTAINER, c, soon(), on_done, &last);
+    await(&last.done);
+}
+
+static void test_deadline(void)
+{
+    _cleanup_free_ char *c = name("deadline");
+    struct container_spec spec = {
+        .name = c, .image = live.image_id, .labels = labels(1, "x"), .argv = pause_argv};
+    RESULT past = {0}, r = {0};
+    live.engine->ops->container_inspect(live.engine, c, clock_now() - 1, on_state, &past);
+    expect(&past, ENGINE_FAILED);
+    check_int(past.err.kind, ERROR_TIMEOUT);
+    create(&spec, ENGINE_OK);
+    live.engine->ops->container_start(live.engine, c, clock_now() + 5 * NSEC_PER_MSEC, on_done, &r);
+    expect(&r, ENGINE_FAILED);
+    check_int(r.err.kind, ERROR_TIMEOUT);
+    check_contains(r.err.message, "did not answer in time");
+    drop(OBJECT_CONTAINER, c, ENGINE_OK);
+}
+
+/* What runs when the engine is freed is completed, then and there. */
+static void test_free(void)
+{
+    struct error err _cleanup_error_ = ERROR_INIT;
+    struct result r[3] = {0};
+    struct engine *e = engine_open(live.loop, &(struct engine_options){0}, &err);
+    if (!check(e != NULL))
+        return;
+    e->ops->image_resolve(e, live.image, PULL_MISSING, NSEC_INFINITY, NULL, on_image, &r[0]);
+    run_for(NSEC_PER_MSEC / 4);
+    e->ops->container_inspect(e, "x", NSEC_INFINITY, on_state, &r[1]);
+    e->ops->events(e, "none", NULL, NULL, on_done, &r[2]);
+    check_int(e->requests, 3);
+    engine_free(e);
+    for (size_t i = 0; i < ARRAY_SIZE(r); i++) {
+        check_int(r[i].calls, 1);
+        check(r[i].outcome == ENGINE_CANCELLED || r[i].outcome == ENGINE_OK);
+        error_clear(&r[i].err);
+        image_info_deinit(&r[i].info);
+    }
+}
+
+static void on_progress(void *data, const char *ref, uint64_t done, uint64_t total)
+{
+    (void)data;
+    if (done == total)
+        printf("# pulled %s: %llu bytes\n", ref, (unsigned long long)total);
+}
+
+/* "pull REF": pulls it and says what it got. */
+static int pull(const char *ref)
+{
+    RESULT r = {0};
+    live.engine->ops->image_resolve(live.engine, ref, PULL_ALWAYS, soon(), on_progress, on_image,
+                                    &r);
+    await(&r.done);
+    if (r.outcome == ENGINE_OK)
+        printf("pulled %s\n", r.info.digest ? r.info.digest : r.info.id);
+    else
+        printf("failed: %s\n", r.err.message);
+    return r.outcome == ENGINE_OK ? 0 : 1;
+}
+
+static int run_tests(void)
+{
+    return tap_run((struct tap_test[]){TAP(test_open),
+                                       TAP(test_resolve),
+                                       TAP(test_output),
+                                       TAP(test_much_output),
+                                       TAP(test_last_bytes),
+                                       TAP(test_conflicts),
+                                       TAP(test_stubborn),
+                                       TAP(test_bad_creates),
+                                       TAP(test_events),
+                                       TAP(test_isolation),
+                                       TAP(test_import_and_list),
+                                       TAP(test_archive),
+                                       TAP(test_cancel),
+                                       TAP(test_deadline),
+                                       TAP(test_free),
+                                       {0}});
+}
+
+/* Without arguments: the tests. "hello": which engine is there. "pull REF". */
+int main(int argc, char **argv)
 {
     struct error err _cleanup_error_ = ERROR_INIT;
     if (getenv("LIVE_TRACE"))
@@ -468,19 +830,16 @@ int main(void)
     (void)snprintf(live.run, sizeof(live.run), "cleanroom-live-%d", (int)getpid());
     live.loop = loop_new(&err);
     live.engine = live.loop ? engine_open(live.loop, &(struct engine_options){0}, &err) : NULL;
-    if (!live.engine) {
-        printf("Bail out! %s\n", err.message);
-        return 1;
-    }
-    int rc = tap_run((struct tap_test[]){TAP(test_open),
-                                         TAP(test_resolve),
-                                         TAP(test_output),
-                                         TAP(test_much_output),
-                                         TAP(test_last_bytes),
-                                         TAP(test_conflicts),
-                                         TAP(test_bad_creates),
-                                         TAP(test_events),
-                                         {0}});
+    int rc = 1;
+    if (!live.engine)
+        printf("failed: %s\n", err.message);
+    else if (argc == 3 && strcmp(argv[1], "pull") == 0)
+        rc = pull(argv[2]);
+    else if (argc == 2 && strcmp(argv[1], "hello") == 0)
+        rc = printf("%s %s at %s\n", live.engine->kind, live.engine->version, live.engine->where) <
+             0;
+    else
+        rc = run_tests();
     engine_free(live.engine);
     loop_free(live.loop);
     return rc;

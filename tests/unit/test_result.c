@@ -28,7 +28,8 @@ static void test_counts(void)
 
 static void test_phases_are_not_tests(void)
 {
-    char phase[] = "cleanroom.shard-12", test[] = "cleanroom.tests";
+    char phase[] = "cleanroom.shard-12", run[] = "cleanroom", test[] = "cleanroom.tests";
+    check(result_case_is_phase(&(struct result_case){.classname = run}));
     check(result_case_is_phase(&(struct result_case){.classname = phase}));
     check(!result_case_is_phase(&(struct result_case){.classname = test}));
 }

@@ -243,11 +243,6 @@ struct http_request api_container_start(const char *name)
     return on_container("POST", name, "/start");
 }
 
-struct http_request api_container_kill(const char *name)
-{
-    return on_container("POST", name, "/kill?signal=KILL");
-}
-
 struct http_request api_container_inspect(const char *name)
 {
     return on_container("GET", name, "/json");
@@ -282,6 +277,15 @@ struct http_request api_remove(enum object_kind kind, const char *name)
     _cleanup_free_ char *escaped = name_in_path(name);
     return request("DELETE",
                    xasprintf("%s/%s%s", routes[kind].path, escaped, routes[kind].remove_query));
+}
+
+struct http_request api_podman_remove_container(const char *name)
+{
+    _cleanup_free_ char *escaped = name_in_path(name);
+    struct http_request out = request(
+        "DELETE", xasprintf("/v4.0.0/libpod/containers/%s?force=true&v=true&timeout=0", escaped));
+    out.versioned = true;
+    return out;
 }
 
 /* {"label": ["key=value"]}, escaped for a query. */

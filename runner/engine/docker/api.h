@@ -31,11 +31,13 @@ int api_volume_create(struct http_request *out, const char *name, const struct l
 int api_container_create(struct http_request *out, const struct container_spec *spec,
                          const char *network, struct error *err);
 struct http_request api_container_start(const char *name);
-struct http_request api_container_kill(const char *name);
 struct http_request api_container_inspect(const char *name);
 struct http_request api_container_attach(const char *name);
 struct http_request api_container_archive(const char *name, const char *path);
 struct http_request api_remove(enum object_kind kind, const char *name);
+/* The same for a container, by Podman's own API: the Docker-compatible one asks a container
+   politely and waits ten seconds, also when it is told to use force. */
+struct http_request api_podman_remove_container(const char *name);
 /* All of a kind that carry this label (value NULL: with any value). */
 struct http_request api_list(enum object_kind kind, const char *label, const char *value);
 /* since: seconds since the epoch by the engine's clock. */

@@ -16,19 +16,69 @@ static const struct op_rule create_rules[] = {
     {0, NULL, 0},
 };
 
-struct engine_op *container_create(struct engine *engine, const struct container_spec *spec,
-                                   nsec_t deadline, engine_done_fn done, void *data)
+/* The network of its own that comes before it, on Podman. */
+struct create_op {
+    struct plain_op plain;
+    struct http_request container; /* to be sent once that is there */
+};
+
+static void create_complete(struct engine_op *op, enum engine_outcome outcome,
+                            const struct error *err)
 {
-    struct plain_op *plain = plain_new(engine, create_rules, deadline, done, data);
-    struct http_request request;
+    ((struct plain_op *)op)->done(op->data, outcome, err);
+}
+
+static void create_release(struct engine_op *op)
+{
+    http_request_deinit(&((struct create_op *)op)->container);
+}
+
+static const struct op_class create_class = {.complete = create_complete,
+                                             .release = create_release};
+
+/* It may be there already: the container's name is ours, and so is this one. */
+static void on_network(struct engine_op *op, const struct http_answer *answer)
+{
+    struct create_op *create = (struct create_op *)op;
     struct error err _cleanup_error_ = ERROR_INIT;
-    if (api_container_create(&request, spec, spec->network, &err) < 0) {
-        free(request.path);
-        op_fail_later(&plain->op, &err);
-    } else {
-        op_request(&plain->op, &request, plain_answer);
+    enum engine_outcome outcome = op_outcome(op, answer, object_create_rules, &err);
+    if (outcome == ENGINE_FAILED)
+        op_finish(op, outcome, &err);
+    else
+        op_request(op, &create->container, plain_answer);
+}
+
+static int send_create(struct create_op *create, const struct container_spec *spec,
+                       struct error *err)
+{
+    struct engine_op *op = &create->plain.op;
+    bool own_network = op->docker->podman && spec->network && !spec->pod;
+    _cleanup_free_ char *network = own_network ? podman_network_name(spec) : xstrdup(spec->network);
+    if (api_container_create(&create->container, spec, network, err) < 0)
+        return -1;
+    if (!own_network) {
+        op_request(op, &create->container, plain_answer);
+        return 0;
     }
-    return &plain->op;
+    struct http_request request;
+    if (podman_network_request(&request, spec, err) < 0) {
+        http_request_deinit(&request);
+        return -1;
+    }
+    op_request(op, &request, on_network);
+    return 0;
+}
+
+struct engine_op *docker_container_create(struct engine *engine, const struct container_spec *spec,
+                                          nsec_t deadline, engine_done_fn done, void *data)
+{
+    struct create_op *create = op_new(engine, &create_class, sizeof(*create), deadline, data);
+    struct error err _cleanup_error_ = ERROR_INIT;
+    create->plain.done = done;
+    create->plain.rules = create_rules;
+    if (send_create(create, spec, &err) < 0)
+        op_fail_later(&create->plain.op, &err);
+    return &create->plain.op;
 }
 
 /* A command that the image does not have is "not found" to some engines. */
@@ -40,8 +90,8 @@ static const struct op_rule start_rules[] = {
     {0, NULL, 0},
 };
 
-struct engine_op *container_start(struct engine *engine, const char *name, nsec_t deadline,
-                                  engine_done_fn done, void *data)
+struct engine_op *docker_container_start(struct engine *engine, const char *name, nsec_t deadline,
+                                         engine_done_fn done, void *data)
 {
     struct plain_op *plain = plain_new(engine, start_rules, deadline, done, data);
     struct http_request request = api_container_start(name);
@@ -105,8 +155,8 @@ static void inspect_answer(struct engine_op *op, const struct http_answer *answe
     op_finish(op, outcome, outcome == ENGINE_FAILED ? &err : NULL);
 }
 
-struct engine_op *container_inspect(struct engine *engine, const char *name, nsec_t deadline,
-                                    engine_state_fn done, void *data)
+struct engine_op *docker_container_inspect(struct engine *engine, const char *name, nsec_t deadline,
+                                           engine_state_fn done, void *data)
 {
     struct inspect_op *inspect = op_new(engine, &inspect_class, sizeof(*inspect), deadline, data);
     inspect->done = done;

@@ -35,11 +35,12 @@ void http_deinit(struct http *http)
     free(http->prefix);
 }
 
-static void request_deinit(struct http_request *request)
+void http_request_deinit(struct http_request *request)
 {
     free(request->path);
     free(request->body);
     free(request->auth);
+    *request = (struct http_request){0};
 }
 
 static void set_tls(CURL *easy, const struct endpoint *endpoint)
@@ -56,10 +57,10 @@ static void set_tls(CURL *easy, const struct endpoint *endpoint)
     }
 }
 
-static CURL *easy_new(const struct http *http, const char *path)
+static CURL *easy_new(const struct http *http, const char *prefix, const char *path)
 {
     const struct endpoint *endpoint = &http->endpoint;
-    _cleanup_free_ char *url = xasprintf("%s%s%s", endpoint->base, http->prefix, path);
+    _cleanup_free_ char *url = xasprintf("%s%s%s", endpoint->base, prefix, path);
     CURL *easy = curl_easy_init();
     if (!easy)
         return NULL;
@@ -136,7 +137,7 @@ static void call_free(struct http_call *call)
     curl_easy_cleanup(call->easy);
     curl_slist_free_all(call->headers);
     strbuf_deinit(&call->body);
-    request_deinit(&call->request);
+    http_request_deinit(&call->request);
     free(call);
 }
 
@@ -162,6 +163,12 @@ static void call_finish(struct http_call *call, int status, const struct error *
     call_free(call);
 }
 
+static void set_late(const struct http_call *call, struct error *err)
+{
+    error_set(err, ERROR_TIMEOUT, "the engine at %s did not answer in time",
+              call->http->endpoint.where);
+}
+
 static void describe(const struct http_call *call, int result, struct error *err)
 {
     const char *where = call->http->endpoint.where;
@@ -172,7 +179,7 @@ static void describe(const struct http_call *call, int result, struct error *err
     else if (call->refused)
         error_set(err, ERROR_ENGINE, "the engine at %s sent a stream that makes no sense", where);
     else if (result == CURLE_OPERATION_TIMEDOUT && clock_now() >= call->deadline)
-        error_set(err, ERROR_TIMEOUT, "the engine at %s did not answer in time", where);
+        set_late(call, err);
     else
         error_set(err, ERROR_ENGINE, "the engine at %s does not answer any more: %s", where, why);
 }
@@ -229,14 +236,21 @@ static void set_deadline(struct http_call *call)
     if (call->deadline == NSEC_INFINITY)
         return;
     nsec_t left = (call->deadline - clock_now()) / NSEC_PER_MSEC;
-    curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, (long)(left > 1 ? left : 1));
+    /* Rounded up: when libcurl says that it is late, it is. */
+    curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, (long)(left > 0 ? left + 1 : 1));
 }
 
 static void on_begin(void *data)
 {
     struct http_call *call = data;
     struct error err _cleanup_error_ = ERROR_INIT;
-    call->easy = easy_new(call->http, call->request.path);
+    if (clock_now() >= call->deadline) {
+        set_late(call, &err);
+        call_finish(call, 0, &err);
+        return;
+    }
+    const char *prefix = call->request.versioned ? "" : call->http->prefix;
+    call->easy = easy_new(call->http, prefix, call->request.path);
     if (!call->easy) {
         error_set(&err, ERROR_INTERNAL, "could not set up a transfer");
         call_finish(call, 0, &err);
@@ -309,7 +323,7 @@ int http_get_now(struct http *http, const char *path, int timeout_ms,
 {
     char why[CURL_ERROR_SIZE] = "";
     struct header_sink sink = {.fn = header, .data = data};
-    CURL *easy = easy_new(http, path);
+    CURL *easy = easy_new(http, http->prefix, path);
     if (!easy)
         return error_set(err, ERROR_INTERNAL, "could not set up a transfer");
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms);

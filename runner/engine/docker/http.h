@@ -33,7 +33,11 @@ struct http_request {
     size_t body_len;
     const char *type; /* the body's content type */
     char *auth;       /* value of X-Registry-Auth, owned, or NULL */
+    bool versioned;   /* path begins with a version of its own */
 };
+
+/* For a request that was not given over. */
+void http_request_deinit(struct http_request *request);
 
 struct http_answer {
     int status; /* 0: there was none */

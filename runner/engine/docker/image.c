@@ -225,9 +225,10 @@ static void begin_pull(struct image_op *image)
                                     on_auth, image);
 }
 
-struct engine_op *image_resolve(struct engine *engine, const char *ref, enum pull_policy policy,
-                                nsec_t deadline, engine_progress_fn progress, engine_image_fn done,
-                                void *data)
+struct engine_op *docker_image_resolve(struct engine *engine, const char *ref,
+                                       enum pull_policy policy, nsec_t deadline,
+                                       engine_progress_fn progress, engine_image_fn done,
+                                       void *data)
 {
     struct image_op *image = image_new(engine, ref, deadline, done, data);
     struct error err _cleanup_error_ = ERROR_INIT;
@@ -271,9 +272,10 @@ static void on_imported(struct engine_op *op, const struct http_answer *answer)
     inspect(image, image->ref.lookup ? image->ref.lookup : image->text);
 }
 
-struct engine_op *image_import(struct engine *engine, const char *name, const struct labels *labels,
-                               const char *const *entrypoint, const void *tar, size_t len,
-                               nsec_t deadline, engine_image_fn done, void *data)
+struct engine_op *docker_image_import(struct engine *engine, const char *name,
+                                      const struct labels *labels, const char *const *entrypoint,
+                                      const void *tar, size_t len, nsec_t deadline,
+                                      engine_image_fn done, void *data)
 {
     struct image_op *image = image_new(engine, name, deadline, done, data);
     struct http_request request = api_image_import(name, labels, entrypoint, tar, len);

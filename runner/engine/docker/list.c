@@ -105,8 +105,8 @@ static void ask(struct list_op *list)
     op_request(&list->op, &request, on_answer);
 }
 
-struct engine_op *object_list(struct engine *engine, const char *run, nsec_t deadline,
-                              engine_list_fn done, void *data)
+struct engine_op *docker_object_list(struct engine *engine, const char *run, nsec_t deadline,
+                                     engine_list_fn done, void *data)
 {
     struct list_op *list = op_new(engine, &list_class, sizeof(*list), deadline, data);
     list->done = done;

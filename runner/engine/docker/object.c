@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Networks and volumes, and the removal of whatever there is. */
+/* Volumes, and the removal of whatever there is. */
 #include "engine/docker/ops.h"
 
 #include "engine/docker/api.h"
@@ -27,39 +27,22 @@ void plain_answer(struct engine_op *op, const struct http_answer *answer)
     op_finish(op, outcome, outcome == ENGINE_FAILED ? &err : NULL);
 }
 
-/* Podman says "taken" with 500. */
-static const struct op_rule create_rules[] = {
+const struct op_rule object_create_rules[] = {
     {500, "already exists", ENGINE_CONFLICT},
     {500, "already used", ENGINE_CONFLICT},
     {404, "", ENGINE_FAILED},
     {0, NULL, 0},
 };
 
-struct engine_op *network_create(struct engine *engine, const char *name,
-                                 const struct labels *labels, nsec_t deadline, engine_done_fn done,
-                                 void *data)
+struct engine_op *docker_volume_create(struct engine *engine, const char *name,
+                                       const struct labels *labels, nsec_t deadline,
+                                       engine_done_fn done, void *data)
 {
-    struct plain_op *plain = plain_new(engine, create_rules, deadline, done, data);
-    struct http_request request;
-    struct error err _cleanup_error_ = ERROR_INIT;
-    if (api_network_create(&request, name, labels, NULL, plain->op.docker->podman, &err) < 0) {
-        free(request.path);
-        op_fail_later(&plain->op, &err);
-    } else {
-        op_request(&plain->op, &request, plain_answer);
-    }
-    return &plain->op;
-}
-
-struct engine_op *volume_create(struct engine *engine, const char *name,
-                                const struct labels *labels, nsec_t deadline, engine_done_fn done,
-                                void *data)
-{
-    struct plain_op *plain = plain_new(engine, create_rules, deadline, done, data);
+    struct plain_op *plain = plain_new(engine, object_create_rules, deadline, done, data);
     struct http_request request;
     struct error err _cleanup_error_ = ERROR_INIT;
     if (api_volume_create(&request, name, labels, &err) < 0) {
-        free(request.path);
+        http_request_deinit(&request);
         op_fail_later(&plain->op, &err);
     } else {
         op_request(&plain->op, &request, plain_answer);
@@ -67,7 +50,7 @@ struct engine_op *volume_create(struct engine *engine, const char *name,
     return &plain->op;
 }
 
-static const struct op_rule remove_rules[] = {
+const struct op_rule object_remove_rules[] = {
     {403, "active endpoints", ENGINE_CONFLICT},      /* Docker, a network in use */
     {500, "network is being used", ENGINE_CONFLICT}, /* Podman */
     {500, "dependent containers", ENGINE_CONFLICT},  /* Podman, a holder before its pod */
@@ -76,11 +59,17 @@ static const struct op_rule remove_rules[] = {
     {500, "image used by", ENGINE_CONFLICT},         {0, NULL, 0},
 };
 
-struct engine_op *object_remove(struct engine *engine, enum object_kind kind, const char *name,
-                                nsec_t deadline, engine_done_fn done, void *data)
+struct engine_op *docker_object_remove(struct engine *engine, enum object_kind kind,
+                                       const char *name, nsec_t deadline, engine_done_fn done,
+                                       void *data)
 {
-    struct plain_op *plain = plain_new(engine, remove_rules, deadline, done, data);
-    struct http_request request = api_remove(kind, name);
+    bool podman = ((struct docker *)engine)->podman;
+    if (podman && kind == OBJECT_NETWORK)
+        return podman_network_remove(engine, name, deadline, done, data);
+    struct plain_op *plain = plain_new(engine, object_remove_rules, deadline, done, data);
+    struct http_request request = podman && kind == OBJECT_CONTAINER
+                                      ? api_podman_remove_container(name)
+                                      : api_remove(kind, name);
     op_request(&plain->op, &request, plain_answer);
     return &plain->op;
 }

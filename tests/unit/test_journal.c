@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/journal.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <jansson.h>
+
+#include <cleanroom/strbuf.h>
+
+#include "report/directory.h"
+
+#include "tap.h"
+
+struct place {
+    char path[64];
+    char *results;
+};
+
+static void place_init(struct place *p)
+{
+    (void)snprintf(p->path, sizeof(p->path), "/tmp/test-journal-XXXXXX");
+    check(mkdtemp(p->path) != NULL);
+    p->results = xasprintf("%s/deep/er/results", p->path);
+}
+
+static void place_deinit(struct place *p)
+{
+    check_int(directory_remove(AT_FDCWD, p->path), 0);
+    free(p->results);
+}
+
+static bool exists(int dir, const char *name)
+{
+    struct stat st;
+    return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void touch(int dir, const char *name)
+{
+    _cleanup_close_ int fd = openat(dir, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    check(fd >= 0);
+}
+
+static json_t *load(int dir)
+{
+    _cleanup_close_ int fd = openat(dir, "run.json", O_RDONLY | O_CLOEXEC);
+    return json_loadfd(fd, 0, NULL);
+}
+
+static const char *text_of(const json_t *value, const char *key)
+{
+    return json_string_value(json_object_get(value, key));
+}
+
+static void test_every_state_and_its_time(void)
+{
+    struct place p;
+    place_init(&p);
+    _cleanup_error_ struct error err = ERROR_INIT;
+    _cleanup_close_ int dir = results_open(p.results, &err);
+    struct journal *j = journal_new(dir, "0123456789ab");
+    check_int(journal_write(j, false, 0, &err), 0);
+    json_t *root = load(dir);
+    check_str(text_of(root, "run"), "0123456789ab");
+    check(json_is_false(json_object_get(root, "finished")));
+    check(json_object_get(root, "exit_code") == NULL);
+    json_decref(root);
+
+    journal_fact(j, "image", "old");
+    journal_fact(j, "image", "myapp@sha256:1f");
+    journal_fact(j, "run", "must not replace ours");
+    journal_state(j, "shard 2", "SERVICES", NULL);
+    journal_state(j, "shard 2 postgres", "FAILED", "said \x1b[1m\xff");
+    check_int(journal_write(j, true, 3, &err), 0);
+    journal_free(j);
+
+    root = load(dir);
+    check(json_is_true(json_object_get(root, "finished")));
+    check_int(json_integer_value(json_object_get(root, "exit_code")), 3);
+    check_str(text_of(root, "image"), "myapp@sha256:1f");
+    check_str(text_of(root, "run"), "0123456789ab");
+    const json_t *events = json_object_get(root, "events");
+    check_int(json_array_size(events), 2);
+    const json_t *first = json_array_get(events, 0), *second = json_array_get(events, 1);
+    check_str(text_of(first, "subject"), "shard 2");
+    check_str(text_of(first, "state"), "SERVICES");
+    check(text_of(first, "detail") == NULL);
+    check_int(strlen(text_of(first, "time")), 24);
+    check_str(text_of(second, "detail"), "said \xef\xbf\xbd");
+    check(json_real_value(json_object_get(second, "at")) >=
+          json_real_value(json_object_get(first, "at")));
+    json_decref(root);
+    place_deinit(&p);
+}
+
+static void test_an_earlier_run_is_cleared(void)
+{
+    struct place p;
+    place_init(&p);
+    _cleanup_error_ struct error err = ERROR_INIT;
+    int dir = results_open(p.results, &err);
+    check(dir >= 0);
+    struct journal *j = journal_new(dir, "id");
+    check_int(journal_write(j, true, 0, &err), 0);
+    journal_free(j);
+    touch(dir, "junit.xml");
+    touch(dir, ".junit.xml.new");
+    touch(dir, "janitor.log");
+    touch(dir, "mine.txt");
+    touch(dir, "shard-x");
+    close(results_create(dir, 12, "app.log", &err));
+    check_int(mkdirat(dir, "shard-12/xml", 0755), 0);
+    check_int(symlinkat("../../mine.txt", dir, "shard-12/xml/link"), 0);
+    check_int(symlinkat("..", dir, "shard-12/up"), 0);
+    close(dir);
+
+    dir = results_open(p.results, &err);
+    check_str(err.message, NULL);
+    check(!exists(dir, "junit.xml") && !exists(dir, "run.json") && !exists(dir, "janitor.log"));
+    check(!exists(dir, "shard-12") && !exists(dir, ".junit.xml.new"));
+    check(exists(dir, "mine.txt") && exists(dir, "shard-x"));
+    close(dir);
+    place_deinit(&p);
+}
+
+static void test_what_is_not_ours_stays(void)
+{
+    struct place p;
+    place_init(&p);
+    _cleanup_error_ struct error err = ERROR_INIT;
+    int dir = results_open(p.results, &err);
+    touch(dir, "junit.xml");
+    touch(dir, "thesis.tex");
+    check_int(results_open(p.results, &err), -1);
+    check_contains(err.message, "not empty and not ours");
+    check_contains(err.message, "'thesis.tex'");
+    check_int(err.kind, ERROR_CONFIG);
+    check(exists(dir, "junit.xml") && exists(dir, "thesis.tex"));
+
+    /* Somebody else's run.json is no licence either. */
+    error_clear(&err);
+    _cleanup_close_ int fd = openat(dir, "run.json", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    check_int(write(fd, "{\"run\": 1}", 10), 10);
+    check_int(results_open(p.results, &err), -1);
+    check(exists(dir, "junit.xml"));
+    close(dir);
+    place_deinit(&p);
+}
+
+static void test_killed_before_its_journal(void)
+{
+    struct place p;
+    place_init(&p);
+    _cleanup_error_ struct error err = ERROR_INIT;
+    int dir = results_open(p.results, &err);
+    touch(dir, "junit.xml");
+    close(dir);
+    dir = results_open(p.results, &err);
+    check(dir >= 0);
+    check(!exists(dir, "junit.xml"));
+    close(dir);
+    place_deinit(&p);
+}
+
+static void test_no_directory(void)
+{
+    struct place p;
+    place_init(&p);
+    _cleanup_error_ struct error err = ERROR_INIT;
+    _cleanup_free_ char *file = xasprintf("%s/file", p.path);
+    touch(AT_FDCWD, file);
+    check_int(results_open(file, &err), -1);
+    check_contains(err.message, "Not a directory");
+    error_clear(&err);
+    check_int(results_open("", &err), -1);
+    place_deinit(&p);
+}
+
+static void test_files_of_a_shard(void)
+{
+    struct place p;
+    place_init(&p);
+    _cleanup_error_ struct error err = ERROR_INIT;
+    _cleanup_close_ int dir = results_open(p.results, &err);
+    int fd = results_create(dir, 3, "app.log", &err);
+    check_int(write(fd, "x", 1), 1);
+    check(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    close(fd);
+    check(exists(dir, "shard-3/app.log"));
+    close(results_create(dir, 0, "janitor.log", &err));
+    check(exists(dir, "janitor.log"));
+
+    check_int(results_create(dir, 3, "../up", &err), -1);
+    error_clear(&err);
+    check_int(symlinkat("/etc", dir, "shard-4"), 0);
+    check_int(results_create(dir, 4, "app.log", &err), -1);
+    check_contains(err.message, "cannot write 'shard-4/app.log'");
+    place_deinit(&p);
+}
+
+int main(void)
+{
+    return tap_run((struct tap_test[]){
+        TAP(test_every_state_and_its_time),
+        TAP(test_an_earlier_run_is_cleared),
+        TAP(test_what_is_not_ours_stays),
+        TAP(test_killed_before_its_journal),
+        TAP(test_no_directory),
+        TAP(test_files_of_a_shard),
+        {0},
+    });
+}
