@@ -50,7 +50,7 @@ const struct setting_def setting_defs[] = {
      FIELD(results),
      .fallback = "cleanroom-results",
      .argument = "DIR",
-     .doc = "where junit.xml and the logs go",
+     .doc = "report and logs",
      .group = SETTING_GROUP_RUN},
     {.key = "pull",
      .flag = "pull",

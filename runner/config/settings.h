@@ -97,12 +97,15 @@ enum setting_type {
     SETTING_ENUM,
 };
 
-/* Headings of --help, in its order; a command takes the settings of some of them. */
+/* Headings of --help, in its order; a command takes the options of some of them. */
 enum setting_group {
     SETTING_GROUP_RUN,
+    SETTING_GROUP_SERVICES, /* what is not below `cleanroom:` */
+    SETTING_GROUP_CONFIG,   /* which files are read */
     SETTING_GROUP_TIMEOUTS,
     SETTING_GROUP_ENGINE,
     SETTING_GROUP_OUTPUT,
+    SETTING_GROUPS,
 };
 
 /* One of our own keys: this row is its YAML key, flag, variable, help line and decoder. */

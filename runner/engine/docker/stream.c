@@ -89,23 +89,81 @@ struct engine_op *docker_container_attach(struct engine *engine, const char *nam
     return &s->op;
 }
 
+/*
+ * Files. Podman answers with success and nothing while it still unmounts a container that just
+ * ended; an archive is never empty, so that is a reason to ask again.
+ */
+
+enum {
+    ARCHIVE_TRIES = 20,
+    ARCHIVE_PAUSE_MS = 50,
+};
+
+struct archive_op {
+    struct stream_op stream;
+    char *name;
+    char *path;
+    bool any;
+    int tries;
+};
+
+static void archive_release(struct engine_op *op)
+{
+    struct archive_op *a = (struct archive_op *)op;
+    free(a->name);
+    free(a->path);
+    release(op);
+}
+
+static const struct op_class archive_class = {.complete = complete, .release = archive_release};
+
 static int on_bytes(void *data, const void *bytes, size_t len)
 {
-    struct stream_op *s = data;
-    if (!s->op.cancelled)
-        s->bytes(s->op.data, bytes, len);
+    struct archive_op *a = data;
+    a->any = true;
+    if (!a->stream.op.cancelled)
+        a->stream.bytes(a->stream.op.data, bytes, len);
     return 0;
+}
+
+static void ask_archive(void *data);
+
+static void on_archive(struct engine_op *op, const struct http_answer *answer)
+{
+    struct archive_op *a = (struct archive_op *)op;
+    struct error err _cleanup_error_ = ERROR_INIT;
+    bool empty = answer->status == 200 && !a->any;
+    if (!empty) {
+        on_end(op, answer);
+    } else if (++a->tries < ARCHIVE_TRIES) {
+        loop_timer_arm(op->docker->engine.loop, &op->timer,
+                       clock_now() + ARCHIVE_PAUSE_MS * NSEC_PER_MSEC, ask_archive, a);
+    } else {
+        error_set(&err, ERROR_ENGINE, "%s: no files came for '%s'", op->docker->engine.kind,
+                  a->path);
+        op_finish(op, ENGINE_FAILED, &err);
+    }
+}
+
+static void ask_archive(void *data)
+{
+    struct archive_op *a = data;
+    struct http_request request = api_container_archive(a->name, a->path);
+    op_stream(&a->stream.op, &request, on_archive, &(struct http_handlers){.body = on_bytes});
 }
 
 struct engine_op *docker_container_archive(struct engine *engine, const char *name,
                                            const char *path, nsec_t deadline, engine_bytes_fn bytes,
                                            engine_done_fn done, void *data)
 {
-    struct stream_op *s = stream_new(engine, deadline, done, data);
-    s->bytes = bytes;
-    struct http_request request = api_container_archive(name, path);
-    op_stream(&s->op, &request, on_end, &(struct http_handlers){.body = on_bytes});
-    return &s->op;
+    struct archive_op *a = op_new(engine, &archive_class, sizeof(*a), deadline, data);
+    json_lines_init(&a->stream.lines);
+    a->stream.done = done;
+    a->stream.bytes = bytes;
+    a->name = xstrdup(name);
+    a->path = xstrdup(path);
+    ask_archive(a);
+    return &a->stream.op;
 }
 
 static const struct {

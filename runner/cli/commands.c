@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of commands.
+ */
+#include "cli/cmds.h"
+
+#define BIT(group) (1u << SETTING_GROUP_##group)
+#define ALL_GROUPS ((1u << SETTING_GROUPS) - 1)
+
+static const struct option_def recycle_options[] = {
+    {.flag = "run",
+     .group = SETTING_GROUP_RUN,
+     .argument = "ID",
+     .doc = "of this run only, even if it is still alive"},
+    {.flag = "dry-run",
+     .kind = OPTION_SWITCH,
+     .group = SETTING_GROUP_RUN,
+     .doc = "say what would be removed, and leave it"},
+};
+
+const struct command commands[] = {
+    {.name = "run",
+     .synopsis = "[OPTIONS] IMAGE [-- ARGUMENTS OF THE TESTS]",
+     .doc = "Test an image, each shard among fresh services of its own",
+     .groups = ALL_GROUPS,
+     .max_words = 1,
+     .takes_args = true,
+     .run = cmd_run},
+    {.name = "plan",
+     .synopsis = "[OPTIONS] IMAGE [-- ARGUMENTS OF THE TESTS]",
+     .doc = "Print what a run would do, and where each value comes from",
+     .groups = ALL_GROUPS,
+     .max_words = 1,
+     .takes_args = true,
+     .run = cmd_plan},
+    {.name = "recycle",
+     .synopsis = "[OPTIONS]",
+     .doc = "Remove what runs left behind that ended without clean-up",
+     .groups = BIT(CONFIG) | BIT(ENGINE) | BIT(OUTPUT),
+     .options = recycle_options,
+     .option_count = ARRAY_SIZE(recycle_options),
+     .run = cmd_recycle},
+    {.name = "version", .synopsis = "", .doc = "Print the version", .run = cmd_version},
+    {.name = "help",
+     .synopsis = "[COMMAND]",
+     .doc = "Explain a command",
+     .max_words = 1,
+     .run = cmd_help},
+};
+const size_t command_count = ARRAY_SIZE(commands);

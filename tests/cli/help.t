@@ -1,0 +1,110 @@
+# The help of the program.
+$ cleanroom --help
+Usage: cleanroom [run] [OPTIONS] IMAGE [-- ARGUMENTS OF THE TESTS]
+Test an image, each shard among fresh services of its own.
+
+Options:
+  -n, --shards N              private worlds to run side by side (default 1)
+      --[no-]deploy           run the image's 'deploy' before its 'test'
+  -r, --results DIR           report and logs (default cleanroom-results)
+      --pull WHEN             pull images: missing (default), always, never
+      --network MODE          reach the outside or not: bridge (default), none
+      --memory SIZE           limit of each app container, as 2g
+      --start-limit N         starts in flight, 0 = as the engine's CPUs allow
+
+Services:
+  -s, --services LIST         as postgres,redis, instead of the file's
+      --SERVICE.KEY VALUE     as --postgres.image postgres:16
+  -e, --environment K=V       a variable for the app; once for each
+
+Files:
+  -f, --file FILE             the project file, instead of ./forklift.yaml
+      --application-id NAME   instead of the directory's name
+      --no-user-config        ignore the files in your home, as if CI=true
+
+Time limits:
+      --pull-timeout TIME     all images together (default 10m)
+      --start-timeout TIME    a shard's services, until ready (default 60s)
+      --deploy-timeout TIME   a shard's deploy (default 10m)
+      --test-timeout TIME     a shard's tests (default 1h)
+      --teardown-timeout TIME removing everything (default 30s)
+
+Engine:
+  -H, --host URL              the engine, as in DOCKER_HOST
+      --context NAME          a docker context
+
+Output:
+      --color WHEN            colours: auto (default), always, never
+  -q, --[no-]quiet            no live lines of the tests
+  -v, --verbose               say every state change; twice: every request
+  -h, --help                  this text
+      --version               the version
+
+Commands:
+  run      Test an image, each shard among fresh services of its own (default)
+  plan     Print what a run would do, and where each value comes from
+  recycle  Remove what runs left behind that ended without clean-up
+  version  Print the version
+  help     Explain a command
+
+Example: cleanroom -n 4 --deploy myapp:latest -- --failfast
+Exit code: 0 passed, 1 tests failed, 2 usage, 3 engine or service, 4 leftovers,
+124 time limit, 128+N signal N. Options are also CLEANROOM_SHARDS=4, or below
+'cleanroom:' in forklift.yaml.
+# It fits a screen and says the same wherever it is asked for.
+$ cleanroom --help | awk 'length > 80'
+$ test $(cleanroom --help | wc -l) -le 52
+$ cleanroom --help >a; cleanroom help >b; cleanroom help run >c; cleanroom myapp -h >d; cmp a b && cmp b c && cmp c d
+# Of each command.
+$ cleanroom recycle --help
+Usage: cleanroom recycle [OPTIONS]
+Remove what runs left behind that ended without clean-up.
+
+Options:
+      --run ID                of this run only, even if it is still alive
+      --dry-run               say what would be removed, and leave it
+
+Files:
+  -f, --file FILE             the project file, instead of ./forklift.yaml
+      --application-id NAME   instead of the directory's name
+      --no-user-config        ignore the files in your home, as if CI=true
+
+Engine:
+  -H, --host URL              the engine, as in DOCKER_HOST
+      --context NAME          a docker context
+
+Output:
+      --color WHEN            colours: auto (default), always, never
+  -q, --[no-]quiet            no live lines of the tests
+  -v, --verbose               say every state change; twice: every request
+  -h, --help                  this text
+      --version               the version
+$ cleanroom help version
+Usage: cleanroom version
+Print the version.
+$ cleanroom help help
+Usage: cleanroom help [COMMAND]
+Explain a command.
+$ cleanroom plan --help | head -n 2
+Usage: cleanroom plan [OPTIONS] IMAGE [-- ARGUMENTS OF THE TESTS]
+Print what a run would do, and where each value comes from.
+$ cleanroom help pln
+cleanroom: there is no command 'pln', did you mean 'plan'?
+[exit 2]
+$ cleanroom help xyzzyx
+cleanroom: there is no command 'xyzzyx'; see 'cleanroom --help'
+[exit 2]
+$ cleanroom help run plan
+cleanroom: 'plan' is one word too many for 'cleanroom help'
+[exit 2]
+# The version.
+$ cleanroom version
+cleanroom 0.1.0
+$ cleanroom --version
+cleanroom 0.1.0
+# Nothing is lost silently.
+$ cleanroom --help >/dev/full
+cleanroom: cannot write to standard output: No space left on device
+[exit 3]
+$ cleanroom --help | true
+$ cleanroom --help >&-

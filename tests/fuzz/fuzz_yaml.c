@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Project files: any bytes give settings within their bounds, or one error that says where.
+ */
+#include <assert.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "config/settings.h"
+#include "config/yaml.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Every node stands somewhere, and there are not more of them than promised. */
+static size_t walk(const struct yaml_node *node, size_t depth)
+{
+    assert(depth < YAML_MAX_DEPTH);
+    assert(node->line && node->column);
+    size_t nodes = 1;
+    for (size_t i = 0; i < yaml_node_count(node); i++) {
+        if (node->kind == YAML_MAPPING)
+            nodes += walk(yaml_node_key(node, i), depth + 1);
+        nodes += walk(yaml_node_value(node, i), depth + 1);
+    }
+    assert(nodes <= YAML_MAX_NODES);
+    return nodes;
+}
+
+static void check_error(const struct error *err, const char *name)
+{
+    assert(err->kind == ERROR_CONFIG);
+    assert(strstr(err->message, name));
+    /* A line and its caret, neither wider than a screen of any bytes. */
+    assert(!err->detail || strchr(err->detail, '\n') == strrchr(err->detail, '\n'));
+}
+
+static void fuzz_tree(const uint8_t *data, size_t size)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    _cleanup_yaml_ struct yaml_tree *tree = yaml_tree_parse("f.yaml", (const char *)data, size,
+                                                            &err);
+    assert((tree == NULL) == (error_is_set(&err) != 0));
+    if (tree)
+        walk(yaml_tree_root(tree), 0);
+    else
+        check_error(&err, "f.yaml");
+}
+
+static void fuzz_settings(const char *path)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    struct settings s;
+    const struct settings_input in = {
+        .project_file = path,
+        .no_user_config = true,
+        .directory = "/fuzz",
+    };
+    if (settings_load(&s, &in, &err) < 0) {
+        check_error(&err, path);
+        assert(!s.own_sources && !s.services.len && !s.environment.len);
+        return;
+    }
+    assert(s.own.shards >= 1 && s.own.shards <= 1000);
+    assert(s.own.test_timeout > 0);
+    assert(s.services.len <= provider_count);
+    for (size_t i = 0; i < s.environment.len; i++)
+        assert(!strchr(s.environment.items[i].key, '='));
+    settings_deinit(&s);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    fuzz_tree(data, size);
+
+    _cleanup_close_ int fd = memfd_create("forklift.yaml", MFD_CLOEXEC);
+    assert(fd >= 0);
+    ssize_t n = write(fd, data, size);
+    assert(n == (ssize_t)size);
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    fuzz_settings(path);
+    return 0;
+}
