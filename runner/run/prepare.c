@@ -17,12 +17,11 @@ static void cancel_op(struct prepare *p, struct engine_op *op)
         p->ctx->engine->ops->cancel(p->ctx->engine, op);
 }
 
+/* What makes an object is never cancelled: the engine would go on making it behind our back. */
 static void cancel_all(struct prepare *p)
 {
     for (size_t i = 0; i < p->ctx->plan->images.len; i++)
         cancel_op(p, p->images[i].op);
-    cancel_op(p, p->satellite_op);
-    cancel_op(p, p->network_op);
     if (!p->events_ready)
         prepare_events_ready(p); /* it is not waited for any more */
 }
@@ -97,7 +96,6 @@ static void on_satellite(void *data, enum engine_outcome outcome, const struct i
                          const struct error *err)
 {
     struct prepare *p = data;
-    p->satellite_op = NULL;
     if (outcome == ENGINE_OK) {
         ledger_made(p->ctx->ledger, OBJECT_IMAGE, p->satellite_name);
         copy_info(&p->satellite, info);
@@ -117,7 +115,7 @@ static void import_satellite(struct prepare *p)
     p->satellite_name = xasprintf("cleanroom-satellite:%s", p->ctx->plan->run_id);
     ledger_enter(p->ctx->ledger, OBJECT_IMAGE, p->satellite_name);
     p->pending++;
-    p->satellite_op = p->ctx->engine->ops->image_import(
+    p->ctx->engine->ops->image_import(
         p->ctx->engine, p->satellite_name, &labels, entrypoint, tar.buf, tar.len,
         clock_now() + p->ctx->settings->own.start_timeout, on_satellite, p);
 }
@@ -125,7 +123,6 @@ static void import_satellite(struct prepare *p)
 static void on_network(void *data, enum engine_outcome outcome, const struct error *err)
 {
     struct prepare *p = data;
-    p->network_op = NULL;
     if (outcome == ENGINE_OK) {
         ledger_made(p->ctx->ledger, OBJECT_NETWORK, p->network_name);
         p->ctx->network = p->network_name;
@@ -143,7 +140,7 @@ static void create_network(struct prepare *p)
     p->network_name = xasprintf("cleanroom-%s", p->ctx->plan->run_id);
     ledger_enter(p->ctx->ledger, OBJECT_NETWORK, p->network_name);
     p->pending++;
-    p->network_op = p->ctx->engine->ops->network_create(
+    p->ctx->engine->ops->network_create(
         p->ctx->engine, p->network_name, &labels, clock_now() + p->ctx->settings->own.start_timeout,
         on_network, p);
 }

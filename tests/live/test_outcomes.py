@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every way in which a run can end: its exit code, its one sentence, its report."""
 
+import json
+
 from harness import (APP, EXITS_AT_ONCE, MEMCACHED, NEVER_READY, POSTGRES, REDIS, WRONG_PROTOCOL,
                      LiveTest)
 
@@ -103,7 +105,7 @@ class BrokenServices(LiveTest):
         result = self.run_cleanroom("--start-timeout", "3s", "--redis.image", NEVER_READY, APP,
                                     yaml="services: [redis]\n", test="say never", seconds=30)
         self.assert_exit(result, 124)
-        self.assert_one_sentence(result, "redis", "3s")
+        self.assert_one_sentence(result, "redis", "3.00s")
         self.assert_red_case(result, "redis", "thinking about it")
         self.assert_nothing_left_now(result)
 
@@ -114,13 +116,27 @@ class BrokenServices(LiveTest):
         self.assert_one_sentence(result, "postgres")
         self.assert_red_case(result, "postgres")
 
-    def test_service_dies_during_the_tests(self):
-        result = self.run_cleanroom("--redis.image", REDIS, APP, yaml="services: [redis]\n",
-                                    test="kill_redis; elapse 20; say late", seconds=60)
+    def test_service_crashes_during_the_tests(self):
+        """Killed from outside, as the kernel does it when memory ends."""
+        process = self.start("--redis.image", REDIS, APP, yaml="services: [redis]\n",
+                             test="say running; elapse 3; say late")
+        process.wait_for_output("running")
+        run = json.loads((process.results / "run.json").read_text())["run"]
+        name = next(found["Names"][0] for found in self.engine.labelled("containers", run)
+                    if found["Labels"]["org.cleanroom.role"] == "redis")
+        self.engine.request("POST", f"/containers{name}/kill")
+        result = process.wait(60)
         self.assert_exit(result, 3)
         self.assert_one_sentence(result, "redis")
         self.assert_red_case(result, "redis")
         self.assert_nothing_left_now(result)
+
+    def test_service_is_stopped_by_the_tests(self):
+        """Who tests what happens without redis turns it off, and that is no failure."""
+        result = self.run_cleanroom("--redis.image", REDIS, APP, yaml="services: [redis]\n",
+                                    test="kill_redis; elapse 1; say without")
+        self.assert_exit(result, 0)
+        self.assert_says(result, "service redis ended")
 
 
 class NotThere(LiveTest):
@@ -190,7 +206,7 @@ class Deadlines(LiveTest):
     def test_deploy(self):
         result = self.run_cleanroom("--deploy-timeout", "2s", APP, deploy="say begun; hang", seconds=30)
         self.assert_exit(result, 124)
-        self.assert_one_sentence(result, "deploy", "2s")
+        self.assert_one_sentence(result, "deploy", "2.00s")
         self.assert_red_case(result, "deploy")
         self.assertIn("begun", result.log(1))
         self.assert_nothing_left_now(result)
@@ -200,7 +216,7 @@ class Deadlines(LiveTest):
                                     test='say begun; [ "$CLEANROOM_SHARD_NUMBER" = 1 ] || deaf',
                                     seconds=40)
         self.assert_exit(result, 124)
-        self.assert_one_sentence(result, "test", "2s")
+        self.assert_one_sentence(result, "test", "2.00s")
         self.assert_valid_junit(result)
         self.assertEqual([row[0] for row in result.red()], [result.suites[1].get("name")])
         self.assert_nothing_left_now(result)
