@@ -190,6 +190,30 @@ static void add_overrides(struct table *t, const struct service_setting *setting
     }
 }
 
+/* The service's own environment: what the user gave says where. */
+static void add_service_env(struct table *t, const struct service_plan *spec,
+                            const struct service_setting *setting)
+{
+    _cleanup_strvec_ struct strvec given = STRVEC_INIT;
+
+    for (size_t i = 0; setting && i < setting->overrides.len; i++) {
+        if (strcmp(setting->overrides.items[i].key, "environment") == 0)
+            strvec_split(&given, setting->overrides.items[i].set.value, "\n");
+    }
+    for (size_t i = 0; i < spec->env.len; i++) {
+        bool user = strvec_contains(&given, spec->env.items[i]);
+        add_entry(t, 2, spec->env.items[i], user ? override_source(setting, "environment") : NULL);
+    }
+}
+
+static void add_size(struct table *t, const char *name, uint64_t bytes, const char *source)
+{
+    if (bytes % (1 << 20) == 0 && bytes > 0)
+        addf(t, 2, name, source, "%llu MiB", (unsigned long long)(bytes >> 20));
+    else if (bytes > 0)
+        addf(t, 2, name, source, "%llu bytes", (unsigned long long)bytes);
+}
+
 static void add_container(struct table *t, const struct plan_service *service,
                           const struct service_setting *setting)
 {
@@ -200,17 +224,13 @@ static void add_container(struct table *t, const struct plan_service *service,
     addf(t, 2, "port", override_source(setting, "port"), "%u", spec->port);
     addf(t, 2, "ready", NULL, "when it answers at %s:%u", service->provider->probe->address,
          spec->port);
-    if (spec->memory)
-        addf(t, 2, "memory", override_source(setting, "memory"), "%llu bytes",
-             (unsigned long long)spec->memory);
-    if (spec->shm_size)
-        addf(t, 2, "shm", NULL, "%llu bytes", (unsigned long long)spec->shm_size);
+    add_size(t, "memory", spec->memory, override_source(setting, "memory"));
+    add_size(t, "shm", spec->shm_size, NULL);
     add(t, 2, "volumes", spec->tmpfs_volumes ? "on tmpfs" : "as in the image",
         override_source(setting, "tmpfs"));
     for (size_t i = 0; i < spec->tmpfs.len; i++)
         add(t, 2, "tmpfs", spec->tmpfs.items[i], NULL);
-    for (size_t i = 0; i < spec->env.len; i++)
-        add_entry(t, 2, spec->env.items[i], NULL);
+    add_service_env(t, spec, setting);
 }
 
 static void add_service(struct table *t, const struct plan_service *service)

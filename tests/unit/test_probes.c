@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The probes' judgement: real transcripts, every prefix of each, and garbage.
+ *
+ * The transcripts are in the words of postgres 15, redis 7.0 and memcached 1.6; the live tests ask
+ * the servers themselves.
+ */
+#include <cleanroom/provider.h>
+
+#include "tap.h"
+
+#define BYTES(s) (const unsigned char *)(s), sizeof(s) - 1
+
+/* An ErrorResponse with the length that its fields have. */
+#define PG_ERROR(state, message, len)                                                              \
+    "E\0\0\0" len "SFATAL\0VFATAL\0C" state "\0M" message "\0Fpostmaster.c\0L2363\0RBackend\0\0"
+
+static const struct transcript {
+    const char *provider;
+    const unsigned char *bytes;
+    size_t len;
+    enum probe_verdict verdict;
+    const char *why; /* NULL: not looked at */
+    size_t early;    /* the verdict may fall that many bytes before the end */
+} transcripts[] = {
+    /* AuthenticationSASL */
+    {"postgres", BYTES("R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0"), PROBE_READY, NULL, 15},
+    /* AuthenticationMD5Password, AuthenticationOk and what follows it with trust */
+    {"postgres", BYTES("R\0\0\0\x0c\0\0\0\x05\x01\x02\x03\x04"), PROBE_READY, NULL, 4},
+    {"postgres", BYTES("R\0\0\0\x08\0\0\0\0S\0\0\0\x16"), PROBE_READY, NULL, 5},
+    {"postgis", BYTES("R\0\0\0\x08\0\0\0\x03"), PROBE_READY, NULL, 0},
+    {"postgres", BYTES(PG_ERROR("57P03", "the database system is starting up", "\x5b")),
+     PROBE_NOT_YET, "the database system is starting up", 0},
+    {"postgres", BYTES(PG_ERROR("57P03", "the database system is shutting down", "\x5d")),
+     PROBE_NOT_YET, "the database system is shutting down", 0},
+    {"postgres", BYTES(PG_ERROR("3D000", "database \"x\" does not exist", "\x54")), PROBE_NOT_YET,
+     "database \"x\" does not exist", 0},
+    {"postgres", BYTES(PG_ERROR("53300", "sorry, too many clients already", "\x58")), PROBE_NOT_YET,
+     "sorry, too many clients already", 0},
+    {"postgres", BYTES(PG_ERROR("28000", "role \"x\" does not exist", "\x50")), PROBE_READY, NULL,
+     0},
+    {"postgres", BYTES(PG_ERROR("28P01", "password \xc3\xa9", "\x44")), PROBE_READY, NULL, 0},
+    /* no C or no M field; a field that never ends */
+    {"postgres", BYTES("E\0\0\0\x0cSFATAL\0\0"), PROBE_WRONG, "not a PostgreSQL error", 0},
+    {"postgres",
+     BYTES("E\0\0\0\x0a"
+           "C57P03"),
+     PROBE_WRONG, "not a PostgreSQL error", 0},
+
+    {"redis", BYTES("+PONG\r\n"), PROBE_READY, NULL, 0},
+    {"redis", BYTES("-LOADING Redis is loading the dataset in memory\r\n"), PROBE_NOT_YET,
+     "LOADING Redis is loading the dataset in memory", 0},
+    {"redis", BYTES("-MASTERDOWN Link with MASTER is down\r\n"), PROBE_NOT_YET,
+     "MASTERDOWN Link with MASTER is down", 0},
+    {"redis", BYTES("-NOAUTH Authentication required.\r\n"), PROBE_READY, NULL, 0},
+    {"redis", BYTES("-DENIED Redis is running in protected mode\r\n"), PROBE_NOT_YET,
+     "DENIED Redis is running in protected mode", 0},
+    {"redis", BYTES("-ERR max number of clients reached\r\n"), PROBE_NOT_YET,
+     "ERR max number of clients reached", 0},
+    {"redis", BYTES("-\r\n"), PROBE_NOT_YET, "", 0},
+
+    {"memcache", BYTES("VERSION 1.6.18\r\n"), PROBE_READY, NULL, 0},
+    {"memcache", BYTES("CLIENT_ERROR unauthenticated\r\n"), PROBE_READY, NULL, 0},
+    {"memcache", BYTES("SERVER_ERROR out of memory\r\n"), PROBE_NOT_YET,
+     "SERVER_ERROR out of memory", 0},
+    {"memcache", BYTES("ERROR Too many open connections\r\n"), PROBE_NOT_YET,
+     "ERROR Too many open connections", 0},
+};
+
+static enum probe_verdict judge(const char *provider, const void *bytes, size_t len, char *why,
+                                size_t size)
+{
+    /* An allocation of exactly that size: the sanitizer sees every byte read too far. */
+    _cleanup_free_ unsigned char *copy = xmemdup(bytes, len ? len : 1);
+
+    memset(why, 'x', size);
+    enum probe_verdict verdict = provider_find(provider)->probe->answer(copy, len, why, size);
+    check(memchr(why, '\0', size) != NULL);
+    return verdict;
+}
+
+static void test_transcripts(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(transcripts); i++) {
+        const struct transcript *t = &transcripts[i];
+        char why[128];
+
+        for (size_t len = 0; len + t->early < t->len; len++) {
+            enum probe_verdict verdict = judge(t->provider, t->bytes, len, why, sizeof(why));
+            if (!tap_check(verdict == PROBE_MORE, __FILE__, __LINE__, "%s row %zu, %zu bytes: %d",
+                           t->provider, i, len, verdict))
+                break;
+        }
+        check_int(judge(t->provider, t->bytes, t->len, why, sizeof(why)), t->verdict);
+        if (t->why)
+            check_str(why, t->why);
+    }
+}
+
+static const struct wrong {
+    const char *provider;
+    const unsigned char *bytes;
+    size_t len;
+} wrongs[] = {
+    {"postgres", BYTES("H")},
+    {"postgres", BYTES("HTTP/1.1 400 Bad Request\r\n")},
+    {"postgres", BYTES("SSH-2.0-OpenSSH_9.2\r\n")},
+    {"postgres", BYTES("R\xff\xff\xff\xff\0\0\0\0")},
+    {"postgres", BYTES("R\0\0\0\x08\x7f\0\0\0")},
+    {"postgres", BYTES("R\0\0\0\x07\0\0\0\0")},
+    {"postgres", BYTES("\0\0\0\0\0\0\0\0\0")},
+    {"redis", BYTES("H")},
+    {"redis", BYTES("+OK\r\n")},
+    {"redis", BYTES("+PONG\n")},
+    {"redis", BYTES("PONG\r\n")},
+    {"redis", BYTES("\r\n")},
+    {"memcache", BYTES("S\r\n")},
+    {"memcache", BYTES("VERSION\r\n")},
+    {"memcache", BYTES("version 1\r\n")},
+    {"memcache", BYTES("\n")},
+};
+
+static void test_wrong_protocol(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(wrongs); i++) {
+        const struct wrong *w = &wrongs[i];
+        char why[64];
+
+        check_int(judge(w->provider, w->bytes, w->len, why, sizeof(why)), PROBE_WRONG);
+        check_contains(why, "not ");
+    }
+}
+
+/* A line without an end is no answer, and is given up long before the satellite's limit. */
+static void test_endless_line(void)
+{
+    _cleanup_free_ char *line = xmalloc(2000);
+    char why[64];
+
+    memset(line, 'A', 2000);
+    line[0] = '-';
+    check_int(judge("redis", line, 2000, why, sizeof(why)), PROBE_WRONG);
+    check_int(judge("redis", line, 1000, why, sizeof(why)), PROBE_MORE);
+    memcpy(line, "VERSION ", 8);
+    check_int(judge("memcache", line, 2000, why, sizeof(why)), PROBE_WRONG);
+}
+
+/* "could not fork" arrives in the protocol of the last century. */
+static void test_old_postgres_error(void)
+{
+    static const char text[] = "Ecould not fork new process for connection: oh\x1b\n";
+    char why[64], small[8];
+
+    check_int(judge("postgres", text, sizeof(text), why, sizeof(why)), PROBE_NOT_YET);
+    check_str(why, "could not fork new process for connection: oh??");
+    check_int(judge("postgres", text, sizeof(text), small, sizeof(small)), PROBE_NOT_YET);
+    check_str(small, "could n");
+}
+
+static void check_request(const char *provider, const char *arg, const void *want, size_t len)
+{
+    _cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+
+    check_int(provider_find(provider)->probe->request(arg, &out), 0);
+    check_int(out.len, len);
+    check(out.len == len && memcmp(out.buf, want, len) == 0);
+}
+
+static void test_requests(void)
+{
+    check_request("postgres", "a%20b/c%2Fd",
+                  BYTES("\0\0\0\x3a\0\x03\0\0user\0a b\0database\0c/d\0"
+                        "application_name\0cleanroom\0\0"));
+    check_request("redis", "", BYTES("*1\r\n$4\r\nPING\r\n"));
+    check_request("memcache", "", BYTES("version\r\n"));
+}
+
+static void test_bad_arguments(void)
+{
+    static const struct {
+        const char *provider, *arg;
+    } bad[] = {{"postgres", ""},      {"postgres", "user"}, {"postgres", "/db"},
+               {"postgres", "user/"}, {"redis", "x"},       {"memcache", "x"}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        _cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+        check_int(provider_find(bad[i].provider)->probe->request(bad[i].arg, &out), -1);
+    }
+}
+
+/* Any bytes at all: an answer, a reason that ends and is printable, no read out of bounds. */
+static void test_garbage(void)
+{
+    static const char first[] = "RE+-VSCE\0\xff";
+    unsigned seed = 12345;
+
+    for (int round = 0; round < 20000; round++) {
+        unsigned char bytes[64];
+        char why[32];
+        for (size_t i = 0; i < sizeof(bytes); i++) {
+            seed = seed * 1103515245 + 12345;
+            bytes[i] = (unsigned char)(seed >> (round % 3 ? 16 : 30));
+        }
+        bytes[0] = (unsigned char)first[round % (int)sizeof(first)];
+        const char *name = providers[round % (int)provider_count]->name;
+        judge(name, bytes, (size_t)(seed >> 8) % sizeof(bytes), why, sizeof(why));
+        for (const char *p = why; *p; p++)
+            check(*p >= ' ' && *p < 0x7f);
+    }
+}
+
+int main(void)
+{
+    return tap_run((struct tap_test[]){TAP(test_transcripts),
+                                       TAP(test_wrong_protocol),
+                                       TAP(test_endless_line),
+                                       TAP(test_old_postgres_error),
+                                       TAP(test_requests),
+                                       TAP(test_bad_arguments),
+                                       TAP(test_garbage),
+                                       {0}});
+}
