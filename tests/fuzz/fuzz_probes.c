@@ -14,9 +14,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static enum probe_verdict judge(const struct probe *probe, const uint8_t *data, size_t size)
 {
-    _cleanup_free_ uint8_t *copy = xmemdup(data, size ? size : 1);
+    /* Of exactly that size, so that the sanitizer sees every byte read too far. */
+    _cleanup_free_ uint8_t *copy = xmalloc(size ? size : 1);
     char why[48];
 
+    memcpy(copy, data, size);
     memset(why, 'x', sizeof(why));
     enum probe_verdict verdict = probe->answer(copy, size, why, sizeof(why));
     assert(verdict >= PROBE_MORE && verdict <= PROBE_WRONG);
