@@ -119,7 +119,7 @@ static int account_init(struct account *a, const struct provider_input *in, cons
     else
         a->name = *bare ? url_unquote(bare) : xstrdup(id);
 
-    if (!external && (!*a->user || !*a->password || !*a->name))
+    if (!external && (!*a->user || !a->password || !*a->password || !*a->name))
         return error_set(err, ERROR_CONFIG, "user, password and name must not be empty");
     return 0;
 }
