@@ -26,6 +26,7 @@ struct prepare {
     struct engine_op *satellite_op, *network_op;
     size_t pending; /* parts that are not complete */
     bool events_ready;
+    struct loop_timer events_deadline;
     struct error error; /* the first */
 };
 

@@ -8,8 +8,6 @@
 #include "run/shard_create.h"
 #include "satellite/satellite.h"
 
-#define COLLECT_TIMEOUT (60 * NSEC_PER_SEC)
-
 /* Of each app stream: what the report keeps. The whole is in app.log. */
 #define APP_HEAD        32768
 #define APP_TAIL        98304
@@ -180,14 +178,6 @@ static void create_phases(struct shard *s)
     shard_create_phase(s, &s->test, &s->ctx->plan->test_argv);
 }
 
-static void enter_services(struct shard *s)
-{
-    loop_timer_arm(s->ctx->loop, &s->deadline, s->start_by, start_deadline_passed, s);
-    for (size_t i = 0; i < s->service_count; i++)
-        if (!s->services[i].plan->spec.external)
-            container_start(&s->services[i].container);
-}
-
 static void say_ready(struct shard *s)
 {
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
@@ -212,6 +202,15 @@ static void go_on_if_ready(struct shard *s)
             return;
     say_ready(s);
     shard_set_state(s, s->ctx->plan->deploy ? SHARD_DEPLOY : SHARD_TEST);
+}
+
+static void enter_services(struct shard *s)
+{
+    loop_timer_arm(s->ctx->loop, &s->deadline, s->start_by, start_deadline_passed, s);
+    for (size_t i = 0; i < s->service_count; i++)
+        if (!s->services[i].plan->spec.external)
+            container_start(&s->services[i].container);
+    go_on_if_ready(s); /* the satellite may have been faster than the engine's answer */
 }
 
 static struct shard_service *find_service(struct shard *s, const char *name, size_t len)
@@ -406,9 +405,9 @@ static void archive_ended(void *data, enum engine_outcome outcome, const struct 
 static void enter_collect(struct shard *s)
 {
     s->collect = collect_new(s->ctx->results_dir, s->number);
-    s->archive = s->ctx->engine->ops->container_archive(s->ctx->engine, s->holder.name,
-                                                        PLAN_COLLECT, clock_now() + COLLECT_TIMEOUT,
-                                                        archive_bytes, archive_ended, s);
+    s->archive = s->ctx->engine->ops->container_archive(
+        s->ctx->engine, s->holder.name, PLAN_COLLECT, context_teardown_deadline(s->ctx),
+        archive_bytes, archive_ended, s);
 }
 
 /* --- TEARDOWN -------------------------------------------------------------------------------- */
