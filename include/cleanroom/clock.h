@@ -10,10 +10,10 @@
 
 typedef int64_t nsec_t;
 
-#define NSEC_PER_USEC  INT64_C(1000)
-#define NSEC_PER_MSEC  INT64_C(1000000)
-#define NSEC_PER_SEC   INT64_C(1000000000)
-#define NSEC_INFINITY  INT64_MAX
+#define NSEC_PER_USEC INT64_C(1000)
+#define NSEC_PER_MSEC INT64_C(1000000)
+#define NSEC_PER_SEC  INT64_C(1000000000)
+#define NSEC_INFINITY INT64_MAX
 
 nsec_t clock_now(void);
 /* Nanoseconds since the epoch (CLOCK_REALTIME). */

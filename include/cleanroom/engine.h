@@ -191,12 +191,12 @@ struct engine_ops {
     /* All objects labelled LABEL_RUN=run, or of any run when run is NULL; all kinds. */
     struct engine_op *(*list)(struct engine *, const char *run, nsec_t deadline, engine_list_fn,
                               void *data);
-    /* Tells of containers labelled LABEL_RUN=run that start and die. `ready` as in attach. Completes
-       when the engine ends the stream. Events are wake-ups: inspect is the truth. */
+    /* Tells of containers labelled LABEL_RUN=run that start and die. `ready` as in attach.
+       Completes when the engine ends the stream. Events are wake-ups: inspect is the truth. */
     struct engine_op *(*events)(struct engine *, const char *run, void (*ready)(void *data),
                                 engine_event_fn, engine_done_fn, void *data);
-    /* Asks op to end: it completes with ENGINE_CANCELLED, later, from the loop. Once completed an op
-       must not be named any more. */
+    /* Asks op to end: it completes with ENGINE_CANCELLED, later, from the loop. Once completed an
+       op must not be named any more. */
     void (*cancel)(struct engine *, struct engine_op *);
     /* Drops whatever still runs, without completing it (no callback), and releases everything. */
     void (*free)(struct engine *);
@@ -205,10 +205,10 @@ struct engine_ops {
 struct engine {
     const struct engine_ops *ops;
     struct loop *loop;
-    char *kind;    /* "docker", "podman" */
-    char *version; /* "20.10.24 (API 1.41)" */
-    char *where;   /* "unix:///var/run/docker.sock", for messages */
-    int cpus;      /* of the machine that runs the containers; 0 = unknown */
+    char *kind;        /* "docker", "podman" */
+    char *version;     /* "20.10.24 (API 1.41)" */
+    char *where;       /* "unix:///var/run/docker.sock", for messages */
+    int cpus;          /* of the machine that runs the containers; 0 = unknown */
     uint64_t requests; /* operations begun so far */
 };
 

@@ -2,10 +2,10 @@
 /*
  * Errors are values.
  *
- * A function that can fail takes `struct error *err` last and returns -1 (or NULL). The error is set
- * once where it originates, wrapped with context on the way up ("shard 3: service 'db': ..."), and
- * printed once, in runner/cli. Message law: lower case, no full stop, what failed first, names in
- * 'single quotes', and what to do next where we know it.
+ * A function that can fail takes `struct error *err` last and returns -1 (or NULL). The error is
+ * set once where it originates, wrapped with context on the way up ("shard 3: service 'db': ..."),
+ * and printed once, in runner/cli. Message law: lower case, no full stop, what failed first, names
+ * in 'single quotes', and what to do next where we know it.
  *
  * "Not found on delete" and "name taken" are outcomes (see engine.h), not errors.
  */
@@ -28,10 +28,10 @@ enum error_kind {
 struct error {
     enum error_kind kind;
     char *message; /* one sentence, owned */
-    char *detail;  /* further lines to show below it (a source line and its caret), owned, or NULL */
+    char *detail; /* further lines to show below it (a source line and its caret), owned, or NULL */
 };
 
-#define ERROR_INIT    ((struct error){0})
+#define ERROR_INIT      ((struct error){0})
 #define _cleanup_error_ _cleanup_(error_clear)
 
 /* Sets *err, which must be empty, and returns -1. err may be NULL: nobody wants to know. */

@@ -2,8 +2,8 @@
 /*
  * Memory that never fails, and cleanup by attribute.
  *
- * The x-functions abort on exhaustion: what is left in the engine then falls to the janitor, exactly
- * as after SIGKILL. Everything they return is released with free().
+ * The x-functions abort on exhaustion: what is left in the engine then falls to the janitor,
+ * exactly as after SIGKILL. Everything they return is released with free().
  */
 #ifndef CLEANROOM_MEM_H
 #define CLEANROOM_MEM_H
@@ -14,27 +14,27 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define _cleanup_(fn)     __attribute__((cleanup(fn)))
-#define _printf_(f, a)    __attribute__((format(printf, f, a)))
-#define _must_check_      __attribute__((warn_unused_result))
-#define _unused_          __attribute__((unused))
-#define ARRAY_SIZE(a)     (sizeof(a) / sizeof((a)[0]))
+#define _cleanup_(fn)                 __attribute__((cleanup(fn)))
+#define _printf_(f, a)                __attribute__((format(printf, f, a)))
+#define _must_check_                  __attribute__((warn_unused_result))
+#define _unused_                      __attribute__((unused))
+#define ARRAY_SIZE(a)                 (sizeof(a) / sizeof((a)[0]))
 #define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 
 /* Hands a pointer over: yields it and leaves NULL behind, so that its cleanup does nothing. */
-#define TAKE_PTR(p)               \
-    __extension__({               \
-        __typeof__(p) _take = (p); \
-        (p) = NULL;               \
-        _take;                    \
+#define TAKE_PTR(p)                                                                                \
+    __extension__({                                                                                \
+        __typeof__(p) _take = (p);                                                                 \
+        (p) = NULL;                                                                                \
+        _take;                                                                                     \
     })
 
 /* Hands a file descriptor over: yields it and leaves -1 behind. */
-#define TAKE_FD(fd)       \
-    __extension__({       \
-        int _take = (fd); \
-        (fd) = -1;        \
-        _take;            \
+#define TAKE_FD(fd)                                                                                \
+    __extension__({                                                                                \
+        int _take = (fd);                                                                          \
+        (fd) = -1;                                                                                 \
+        _take;                                                                                     \
     })
 
 void *xmalloc(size_t size);

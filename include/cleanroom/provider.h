@@ -58,17 +58,17 @@ struct provider_input {
 
 /* What is to be started; all owned, released by service_plan_deinit(). */
 struct service_plan {
-    bool external;       /* somebody else's server: nothing is started, nothing probed */
-    char *image;         /* reference */
-    struct strvec argv;  /* empty: the image's CMD */
-    struct strvec env;   /* K=V for the service's container */
-    bool tmpfs_volumes;  /* put a tmpfs over every VOLUME the image declares (fresh, fast, and no
-                            anonymous volume to remove); data kept elsewhere in the image stays */
-    struct strvec tmpfs; /* further ones: "PATH:options" */
-    uint16_t port;       /* on which it listens inside the pod */
-    uint64_t memory;     /* bytes, 0 = no limit */
-    uint64_t shm_size;   /* bytes, 0 = default */
-    char *probe_arg;     /* for the probe's request; never a secret */
+    bool external;         /* somebody else's server: nothing is started, nothing probed */
+    char *image;           /* reference */
+    struct strvec argv;    /* empty: the image's CMD */
+    struct strvec env;     /* K=V for the service's container */
+    bool tmpfs_volumes;    /* put a tmpfs over every VOLUME the image declares (fresh, fast, and no
+                              anonymous volume to remove); data kept elsewhere in the image stays */
+    struct strvec tmpfs;   /* further ones: "PATH:options" */
+    uint16_t port;         /* on which it listens inside the pod */
+    uint64_t memory;       /* bytes, 0 = no limit */
+    uint64_t shm_size;     /* bytes, 0 = default */
+    char *probe_arg;       /* for the probe's request; never a secret */
     struct strvec app_env; /* K=V for the app */
     struct strvec secrets; /* values to mask wherever the plan is shown */
 };

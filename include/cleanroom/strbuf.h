@@ -3,7 +3,8 @@
  * A growable byte string, always NUL-terminated (it may contain NULs of its own; len counts).
  *
  * Invariants: buf is never NULL after strbuf_init(); buf[len] == 0. A buffer that a peer feeds is
- * born with a maximum: an addition that would pass it adds nothing, sets `overflow`, and returns -1.
+ * born with a maximum: an addition that would pass it adds nothing, sets `overflow`, and returns
+ * -1.
  */
 #ifndef CLEANROOM_STRBUF_H
 #define CLEANROOM_STRBUF_H
@@ -20,7 +21,7 @@ struct strbuf {
     bool overflow;
 };
 
-#define STRBUF_INIT ((struct strbuf){.buf = strbuf_empty})
+#define STRBUF_INIT      ((struct strbuf){.buf = strbuf_empty})
 #define _cleanup_strbuf_ _cleanup_(strbuf_deinit)
 
 extern char strbuf_empty[1];

@@ -15,25 +15,25 @@
 
 #include <cleanroom/mem.h>
 
-#define VEC(type)      \
-    struct {           \
-        type *items;   \
-        size_t len;    \
-        size_t cap;    \
+#define VEC(type)                                                                                  \
+    struct {                                                                                       \
+        type *items;                                                                               \
+        size_t len;                                                                                \
+        size_t cap;                                                                                \
     }
 
 void *vec_grow(void *items, size_t len, size_t *cap, size_t size);
 
 /* Appends one zeroed element and yields its address (valid until the next push). */
-#define vec_push(v)                                                                               \
-    ((v)->items = vec_grow((v)->items, (v)->len, &(v)->cap, sizeof(*(v)->items)),                 \
-     (v)->len++, (__typeof__((v)->items))memset(&(v)->items[(v)->len - 1], 0, sizeof(*(v)->items)))
+#define vec_push(v)                                                                                \
+    ((v)->items = vec_grow((v)->items, (v)->len, &(v)->cap, sizeof(*(v)->items)), (v)->len++,      \
+     (__typeof__((v)->items))memset(&(v)->items[(v)->len - 1], 0, sizeof(*(v)->items)))
 
-#define vec_deinit(v)                     \
-    do {                                  \
-        free((v)->items);                 \
-        (v)->items = NULL;                \
-        (v)->len = (v)->cap = 0;          \
+#define vec_deinit(v)                                                                              \
+    do {                                                                                           \
+        free((v)->items);                                                                          \
+        (v)->items = NULL;                                                                         \
+        (v)->len = (v)->cap = 0;                                                                   \
     } while (0)
 
 /* Owned strings; items is NULL-terminated once anything was added, so it serves as an argv. */
@@ -43,7 +43,7 @@ struct strvec {
     size_t cap;
 };
 
-#define STRVEC_INIT ((struct strvec){0})
+#define STRVEC_INIT      ((struct strvec){0})
 #define _cleanup_strvec_ _cleanup_(strvec_deinit)
 
 void strvec_push(struct strvec *v, const char *s);

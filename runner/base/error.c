@@ -91,9 +91,8 @@ void error_copy(struct error *to, const struct error *from)
 int error_exit_code(enum error_kind kind)
 {
     static const int codes[] = {
-        [ERROR_NONE] = 0,      [ERROR_USAGE] = 2,   [ERROR_CONFIG] = 2,
-        [ERROR_ENGINE] = 3,    [ERROR_SERVICE] = 3, [ERROR_TIMEOUT] = 124,
-        [ERROR_CANCELLED] = 3, [ERROR_INTERNAL] = 3,
+        [ERROR_NONE] = 0,    [ERROR_USAGE] = 2,     [ERROR_CONFIG] = 2,    [ERROR_ENGINE] = 3,
+        [ERROR_SERVICE] = 3, [ERROR_TIMEOUT] = 124, [ERROR_CANCELLED] = 3, [ERROR_INTERNAL] = 3,
     };
     return codes[kind];
 }

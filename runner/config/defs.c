@@ -5,7 +5,7 @@
 #include "config/settings.h"
 
 #define MINUTES (60 * NSEC_PER_SEC)
-#define HOURS   (60 * MINUTES)
+#define WEEK    (INT64_C(7) * 24 * 60 * MINUTES)
 #define MIB     (INT64_C(1) << 20)
 
 #define FIELD(name) .offset = offsetof(struct cleanroom_settings, name)
@@ -13,8 +13,8 @@
 #define TIMEOUT(phase, def, text)                                                                  \
     {                                                                                              \
         .key = "timeouts." #phase, .flag = #phase "-timeout", .type = SETTING_DURATION,            \
-        FIELD(phase##_timeout), .min = NSEC_PER_MSEC, .max = 7 * 24 * HOURS, .fallback = def,      \
-        .argument = "TIME", .doc = text, .group = SETTING_GROUP_TIMEOUTS,                          \
+        FIELD(phase##_timeout), .min = NSEC_PER_MSEC, .max = WEEK, .fallback = (def),              \
+        .argument = "TIME", .doc = (text), .group = SETTING_GROUP_TIMEOUTS,                        \
     }
 
 static const char *const pull_names[] = {

@@ -45,7 +45,7 @@ static int add_text(struct schema_texts *out, const struct yaml_node *node, cons
     if (node->kind != YAML_SCALAR)
         return yaml_node_error(node, err, "%s is wanted here, not %s", what,
                                yaml_kind_name(node->kind));
-    *vec_push(out) = node;
+    vec_push(out)->node = node;
     return 0;
 }
 

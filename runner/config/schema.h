@@ -27,12 +27,15 @@ struct schema_key {
 int schema_map(const struct yaml_node *map, const struct schema_key *rows, size_t count,
                const char *what, void *data, struct error *err);
 
-/* Appends every item of a list of texts, or a single text; nothing when empty. what: "a service's
-   name". */
+struct schema_text {
+    const struct yaml_node *node;
+};
 struct schema_texts {
-    const struct yaml_node **items;
+    struct schema_text *items;
     size_t len, cap;
 };
+/* Appends every item of a list of texts, or a single text; nothing when empty. what: "the name of a
+   service". */
 int schema_texts(const struct yaml_node *node, const char *what, struct schema_texts *out,
                  struct error *err);
 void schema_texts_deinit(struct schema_texts *texts);

@@ -85,14 +85,17 @@ int services_request(struct services *s, const char *name, const struct origin *
 
 int services_from_yaml(struct services *s, const struct yaml_node *list, struct error *err)
 {
+    if (list->kind == YAML_NULL)
+        return 0; /* nothing said; [] says that there are none */
+
     _cleanup_(schema_texts_deinit) struct schema_texts names = {0};
     if (schema_texts(list, "the name of a service", &names, err) < 0)
         return -1;
 
     services_clear(s);
     for (size_t i = 0; i < names.len; i++) {
-        const struct origin origin = origin_node(names.items[i]);
-        if (services_request(s, names.items[i]->text, &origin, err) < 0)
+        const struct origin origin = origin_node(names.items[i].node);
+        if (services_request(s, names.items[i].node->text, &origin, err) < 0)
             return -1;
     }
     return 0;
@@ -159,7 +162,7 @@ static int store_list(const struct target *t, const struct yaml_node *value, str
 
     _cleanup_strbuf_ struct strbuf joined = STRBUF_INIT;
     for (size_t i = 0; i < texts.len; i++)
-        strbuf_addf(&joined, "%s%s", i ? "|" : "", texts.items[i]->text);
+        strbuf_addf(&joined, "%s%s", i ? "|" : "", texts.items[i].node->text);
     const struct origin origin = origin_node(value);
     store(t, joined.buf, &origin);
     return 0;

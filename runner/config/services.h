@@ -33,7 +33,7 @@ void services_clear(struct services *s);
 /* Asks for one service by name or alias. */
 int services_request(struct services *s, const char *name, const struct origin *origin,
                      struct error *err);
-/* The value of the key `services`: replaces the list. */
+/* The value of the key `services`: replaces the list, unless it is empty text. */
 int services_from_yaml(struct services *s, const struct yaml_node *list, struct error *err);
 
 /* The map of overrides below a service's name. */

@@ -174,7 +174,7 @@ static int apply_tree(struct merge *m, const struct yaml_tree *tree, struct erro
 
     _cleanup_(file_rows_deinit) struct file_rows rows = {0};
     collect_file_rows(&rows);
-    memset(m->seen, 0, provider_count * sizeof(*m->seen));
+    memset(m->seen, 0, provider_count * sizeof(const struct yaml_node *));
     return schema_map(yaml_tree_root(tree), rows.items, rows.len, "key", m, err);
 }
 

@@ -166,7 +166,7 @@ static int attach(struct builder *b, struct yaml_node *node)
         check_key(parent, node, b->err) < 0)
         return -1;
     parent->children = vec_grow(parent->children, parent->child_count, &parent->child_cap,
-                                sizeof(*parent->children));
+                                sizeof(struct yaml_node *));
     parent->children[parent->child_count++] = node;
     raise_height(parent, node);
     return 0;

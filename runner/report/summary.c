@@ -158,6 +158,8 @@ static void write_problems(struct summary *s)
     size_t problems = 0;
     for (size_t i = 0; i < s->result->suites.len; i++) {
         const struct result_suite *suite = &s->result->suites.items[i];
+        if (suite->shard == 0)
+            continue; /* the run's own error is one sentence, and the caller's last word */
         for (size_t k = 0; k < suite->cases.len; k++) {
             const struct result_case *c = &suite->cases.items[k];
             if (!is_bad(c) || is_consequence(suite, c))

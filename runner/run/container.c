@@ -7,8 +7,7 @@
 #include <cleanroom/log.h>
 
 /* How long output may stay open after the process has ended. */
-#define DRAIN_TIMEOUT   (10 * NSEC_PER_SEC)
-#define INSPECT_TIMEOUT (30 * NSEC_PER_SEC)
+#define DRAIN_TIMEOUT (10 * NSEC_PER_SEC)
 
 static const char *const stage_names[] = {
     [CONTAINER_PLANNED] = "planned",   [CONTAINER_CREATING] = "creating",
@@ -137,8 +136,8 @@ void container_recheck(struct container *c)
 {
     if (c->stage != CONTAINER_RUNNING || c->inspect || c->exit_known)
         return;
-    c->inspect = c->ctx->engine->ops->container_inspect(c->ctx->engine, c->name,
-                                                        clock_now() + INSPECT_TIMEOUT, on_state, c);
+    c->inspect = c->ctx->engine->ops->container_inspect(
+        c->ctx->engine, c->name, context_teardown_deadline(c->ctx), on_state, c);
 }
 
 void container_died(struct container *c)

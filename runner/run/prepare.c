@@ -140,12 +140,21 @@ static void create_network(struct prepare *p)
     p->network_name = xasprintf("cleanroom-%s", p->ctx->plan->run_id);
     ledger_enter(p->ctx->ledger, OBJECT_NETWORK, p->network_name);
     p->pending++;
-    p->ctx->engine->ops->network_create(
-        p->ctx->engine, p->network_name, &labels, clock_now() + p->ctx->settings->own.start_timeout,
-        on_network, p);
+    p->ctx->engine->ops->network_create(p->ctx->engine, p->network_name, &labels,
+                                        clock_now() + p->ctx->settings->own.start_timeout,
+                                        on_network, p);
 }
 
 /* --------------------------------------------------------------------------------------------- */
+
+static void events_deadline_passed(void *data)
+{
+    struct prepare *p = data;
+    _cleanup_error_ struct error err = ERROR_INIT;
+    error_set(&err, ERROR_TIMEOUT, "the engine at %s did not open its events in time",
+              p->ctx->engine->where);
+    note_failure(p, &err, NULL);
+}
 
 void prepare_begin(struct prepare *p, struct run_context *ctx,
                    void (*done)(void *data, const struct error *err), void *data)
@@ -154,6 +163,8 @@ void prepare_begin(struct prepare *p, struct run_context *ctx,
     p->images = xcalloc(ctx->plan->images.len, sizeof(*p->images));
     p->infos = xcalloc(ctx->plan->images.len, sizeof(*p->infos));
     ctx->images = p->infos;
+    loop_timer_arm(ctx->loop, &p->events_deadline, clock_now() + ctx->settings->own.start_timeout,
+                   events_deadline_passed, p);
     create_network(p);
     import_satellite(p);
     resolve_images(p);
@@ -164,6 +175,7 @@ void prepare_events_ready(struct prepare *p)
     if (p->events_ready)
         return;
     p->events_ready = true;
+    loop_timer_disarm(p->ctx->loop, &p->events_deadline);
     part_done(p);
 }
 
@@ -176,6 +188,7 @@ void prepare_deinit(struct prepare *p)
 {
     if (!p->ctx)
         return;
+    loop_timer_disarm(p->ctx->loop, &p->events_deadline);
     for (size_t i = 0; i < p->ctx->plan->images.len; i++)
         image_info_deinit(&p->infos[i]);
     image_info_deinit(&p->satellite);

@@ -23,9 +23,9 @@ struct prepare {
     struct image_info *infos;     /* what the context shows of them */
     char *satellite_name, *network_name;
     struct image_info satellite;
-    struct engine_op *satellite_op, *network_op;
     size_t pending; /* parts that are not complete */
     bool events_ready;
+    struct loop_timer events_deadline;
     struct error error; /* the first */
 };
 

@@ -44,7 +44,9 @@ static void on_answer(void *data, enum engine_outcome outcome, const struct erro
 static void ask(void *data)
 {
     struct removal *r = data;
-    r->op = r->engine->ops->remove(r->engine, r->kind, r->name, r->deadline, on_answer, r);
+    /* An engine that swallowed the request is asked once more within the deadline. */
+    nsec_t now = clock_now(), half = now + (r->deadline - now) / 2;
+    r->op = r->engine->ops->remove(r->engine, r->kind, r->name, half, on_answer, r);
 }
 
 void removal_begin(struct removal *r, struct engine *engine, struct ledger *ledger,

@@ -300,36 +300,43 @@ static void outcome_error(struct run *r, struct error *err)
                      others == 1 ? "" : "s");
 }
 
-/* A run that failed before its shards has a suite of its own, so that the report shows why. */
-static void report_run(struct run *r)
+static void add_run_case(struct run *r, const char *name, const char *message, const char *type)
 {
-    if (!error_is_set(&r->error))
-        return;
-    struct result_suite *suite = result_add_suite(&r->result, 0, (int)r->shard_count);
-    replace_str(&suite->name, "cleanroom");
-    suite->started_wall = r->result.started_wall;
-    suite->duration = clock_now() - r->started_at;
-    struct result_case *c = result_add_case(suite, "cleanroom", "run", CASE_ERROR, suite->duration);
-    replace_str(&c->message, r->error.message);
-    replace_str(&c->type, "RunError");
+    size_t last = r->result.suites.len - 1;
+    struct result_suite *suite = &r->result.suites.items[last];
+    if (suite->shard != 0) {
+        suite = result_add_suite(&r->result, 0, (int)r->shard_count);
+        suite->started_wall = r->result.started_wall;
+        suite->duration = clock_now() - r->started_at;
+    }
+    struct result_case *c = result_add_case(suite, "cleanroom", name, CASE_ERROR, suite->duration);
+    replace_str(&c->message, message);
+    replace_str(&c->type, type);
 }
 
-static void report_leftovers(struct run *r)
+/* What is no shard's fault has a suite of its own, so that the report shows why. */
+static void report_run(struct run *r)
 {
+    if (error_is_set(&r->error))
+        add_run_case(r, "run", r->error.message, "RunError");
     if (is_clean(r))
         return;
+
     for (size_t i = 0; i < r->sweep.left.len; i++)
         console_say(r->ctx.console, 0, "left behind: %s", r->sweep.left.items[i]);
     if (error_is_set(&r->sweep.error))
         console_say(r->ctx.console, 0, "nobody knows what is left: %s", r->sweep.error.message);
-    if (r->state == RUN_DONE)
-        console_say(r->ctx.console, 0, "cleanroom recycle %s removes it", r->plan.run_id);
+    if (r->state != RUN_DONE)
+        return; /* the janitor goes on */
+    console_say(r->ctx.console, 0, "to remove it: cleanroom recycle %s", r->plan.run_id);
+    add_run_case(r, "teardown", "something could not be removed; see the job's output",
+                 "Leftovers");
 }
 
 static int conclude(struct run *r, struct error *err)
 {
     report_run(r);
-    report_leftovers(r);
+    result_settle(&r->result);
     int code = outcome_code(r);
     r->result.finished = true;
     r->result.duration = clock_now() - r->started_at;

@@ -21,7 +21,7 @@ void satellite_image_tar(struct strbuf *out)
     archive_write_set_format_ustar(a);
     archive_write_open2(a, out, NULL, append, NULL, NULL);
 
-    archive_entry_set_pathname(entry, SATELLITE_IMAGE_PATH + 1);
+    archive_entry_set_pathname(entry, &SATELLITE_IMAGE_PATH[1]);
     archive_entry_set_filetype(entry, AE_IFREG);
     archive_entry_set_perm(entry, 0755);
     archive_entry_set_size(entry, (la_int64_t)size);

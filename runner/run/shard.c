@@ -8,8 +8,6 @@
 #include "run/shard_create.h"
 #include "satellite/satellite.h"
 
-#define COLLECT_TIMEOUT (60 * NSEC_PER_SEC)
-
 /* Of each app stream: what the report keeps. The whole is in app.log. */
 #define APP_HEAD        32768
 #define APP_TAIL        98304
@@ -212,8 +210,7 @@ static void enter_services(struct shard *s)
     for (size_t i = 0; i < s->service_count; i++)
         if (!s->services[i].plan->spec.external)
             container_start(&s->services[i].container);
-    /* The pod may have said "up" before the engine said that it had started it. */
-    go_on_if_ready(s);
+    go_on_if_ready(s); /* the satellite may have been faster than the engine's answer */
 }
 
 static struct shard_service *find_service(struct shard *s, const char *name, size_t len)
@@ -408,9 +405,9 @@ static void archive_ended(void *data, enum engine_outcome outcome, const struct 
 static void enter_collect(struct shard *s)
 {
     s->collect = collect_new(s->ctx->results_dir, s->number);
-    s->archive = s->ctx->engine->ops->container_archive(s->ctx->engine, s->holder.name,
-                                                        PLAN_COLLECT, clock_now() + COLLECT_TIMEOUT,
-                                                        archive_bytes, archive_ended, s);
+    s->archive = s->ctx->engine->ops->container_archive(
+        s->ctx->engine, s->holder.name, PLAN_COLLECT, context_teardown_deadline(s->ctx),
+        archive_bytes, archive_ended, s);
 }
 
 /* --- TEARDOWN -------------------------------------------------------------------------------- */

@@ -84,10 +84,10 @@ static bool has_bad_case(const struct result_suite *suite)
     return false;
 }
 
-/* What is no single service's or phase's fault is the pod's. */
+/* What is no single service's or phase's fault is the pod's, unless it never came to that. */
 static void report_pod(struct shard *s, struct result_suite *suite)
 {
-    if (!error_is_set(&s->error) || has_bad_case(suite))
+    if (!s->started_at || !error_is_set(&s->error) || has_bad_case(suite))
         return;
     _cleanup_free_ char *classname = xasprintf("cleanroom.shard-%d", s->number);
     nsec_t took = s->started_at ? clock_now() - s->started_at : 0;

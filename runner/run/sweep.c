@@ -109,7 +109,8 @@ static void on_list(void *data, enum engine_outcome outcome, const struct object
 static void look(void *data)
 {
     struct sweep *s = data;
-    s->engine->ops->list(s->engine, s->run, s->deadline, on_list, s);
+    nsec_t now = clock_now(), half = now + (s->deadline - now) / 2;
+    s->engine->ops->list(s->engine, s->run, half, on_list, s);
 }
 
 void sweep_begin(struct sweep *s)

@@ -12,7 +12,6 @@ const char *fake_engine_last_faulted;
 struct object {
     enum object_kind kind;
     char *name, *run, *role;
-    struct strvec argv;
     bool running, exited;
     int exit_code;
     struct engine_op *attach;
@@ -88,7 +87,6 @@ static struct object *add(struct fake *f, enum object_kind kind, const char *nam
 
 static void free_object(struct object *o)
 {
-    strvec_deinit(&o->argv);
     free(o->name);
     free(o->run);
     free(o->role);
@@ -181,14 +179,14 @@ static void exit_container(struct object *o, int code)
         wake(o->attach);
 }
 
-static void run_holder(struct object *o)
+/* The satellite of the same shard sees the service come up. */
+static void probe_service(struct fake *f, const struct object *service)
 {
-    say(o, "up\n");
-    for (size_t i = 0; i + 1 < o->argv.len; i++) {
-        if (strcmp(o->argv.items[i], "--probe") != 0)
+    size_t pod = (size_t)(strrchr(service->name, '-') - service->name);
+    for (struct object *o = f->objects; o; o = o->next) {
+        if (strcmp(o->role, "holder") != 0 || strncmp(o->name, service->name, pod) != 0)
             continue;
-        const char *probe = o->argv.items[i + 1];
-        _cleanup_free_ char *line = xasprintf("ready %.*s 1000\n", (int)strcspn(probe, ":"), probe);
+        _cleanup_free_ char *line = xasprintf("ready %s 1000\n", service->role);
         say(o, line);
     }
 }
@@ -200,9 +198,11 @@ static enum engine_outcome start_container(struct fake *f, const char *name)
         return ENGINE_NOT_FOUND;
     o->running = true;
     if (strcmp(o->role, "holder") == 0)
-        run_holder(o);
+        say(o, "up\n");
     else if (strcmp(o->role, "test") == 0 || strcmp(o->role, "deploy") == 0)
         exit_container(o, f->options.app_exit);
+    else
+        probe_service(f, o);
     return ENGINE_OK;
 }
 
@@ -376,9 +376,6 @@ static struct engine_op *container_create(struct engine *e, const struct contain
 {
     struct engine_op *op = make(e, OP_CREATE, OBJECT_CONTAINER, spec->name, &spec->labels, deadline,
                                 done, data);
-    struct object *o = find(op->fake, OBJECT_CONTAINER, spec->name);
-    for (const char *const *arg = spec->argv; o && arg && *arg; arg++)
-        strvec_push(&o->argv, *arg);
     return op;
 }
 

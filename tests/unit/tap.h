@@ -17,7 +17,10 @@ struct tap_test {
     const char *name;
     void (*fn)(void);
 };
-#define TAP(fn) {#fn, fn}
+#define TAP(fn)                                                                                    \
+    {                                                                                              \
+#fn, fn                                                                                    \
+    }
 
 /* Runs all; returns the exit code. */
 int tap_run(const struct tap_test *tests);
@@ -26,23 +29,23 @@ int tap_run(const struct tap_test *tests);
 bool tap_check(bool ok, const char *file, int line, const char *fmt, ...) _printf_(4, 5);
 
 #define check(cond) tap_check((cond), __FILE__, __LINE__, "%s", #cond)
-#define check_int(got, want)                                                                     \
-    __extension__({                                                                              \
-        long long _g = (long long)(got), _w = (long long)(want);                                 \
-        tap_check(_g == _w, __FILE__, __LINE__, "%s: got %lld, want %lld", #got, _g, _w);        \
+#define check_int(got, want)                                                                       \
+    __extension__({                                                                                \
+        long long _g = (long long)(got), _w = (long long)(want);                                   \
+        tap_check(_g == _w, __FILE__, __LINE__, "%s: got %lld, want %lld", #got, _g, _w);          \
     })
-#define check_str(got, want)                                                                     \
-    __extension__({                                                                              \
-        const char *_g = (got), *_w = (want);                                                    \
-        tap_check(_g && _w ? strcmp(_g, _w) == 0 : _g == _w, __FILE__, __LINE__,                 \
-                  "%s: got '%s', want '%s'", #got, _g ? _g : "(null)", _w ? _w : "(null)");      \
+#define check_str(got, want)                                                                       \
+    __extension__({                                                                                \
+        const char *_g = (got), *_w = (want);                                                      \
+        tap_check(_g &&_w ? strcmp(_g, _w) == 0 : _g == _w, __FILE__, __LINE__,                    \
+                  "%s: got '%s', want '%s'", #got, _g ? _g : "(null)", _w ? _w : "(null)");        \
     })
 /* `haystack` must contain `needle`. */
-#define check_contains(haystack, needle)                                                         \
-    __extension__({                                                                              \
-        const char *_h = (haystack), *_n = (needle);                                             \
-        tap_check(_h && strstr(_h, _n), __FILE__, __LINE__, "%s: '%s' has no '%s'", #haystack,   \
-                  _h ? _h : "(null)", _n);                                                       \
+#define check_contains(haystack, needle)                                                           \
+    __extension__({                                                                                \
+        const char *_h = (haystack), *_n = (needle);                                               \
+        tap_check(_h &&strstr(_h, _n), __FILE__, __LINE__, "%s: '%s' has no '%s'", #haystack,      \
+                  _h ? _h : "(null)", _n);                                                         \
     })
 
 #endif

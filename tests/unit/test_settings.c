@@ -356,6 +356,20 @@ static void test_flags_add_up(void)
     check_int(w.s.own.shards, 3);
 }
 
+static void test_aliases_are_the_service(void)
+{
+    _cleanup_world_ struct world w;
+    world_init(&w);
+    project(&w, "services: [postgresql]\npostgres: {user: a}\n");
+    write_file(&w, "config/forklift/_default.yaml", "services:\npostgresql: {user: b}\n");
+    check(loads(&w));
+    check_str(services(&w), "postgres");
+    check_str(override(&w, "postgres", "user")->value, "b");
+    write_file(&w, "config/forklift/_default.yaml", "services: []\n");
+    check(loads(&w));
+    check_int(w.s.services.len, 0);
+}
+
 static void test_the_directory_names_the_application(void)
 {
     static const struct {
@@ -443,6 +457,11 @@ static void test_wrong_shapes_in_files(void)
           "forklift.yaml:1:21: the value of 'shards' must be text, not a list", NULL);
     wrong("application_id: [x]\n",
           "forklift.yaml:1:17: the application id must be text, not a list", NULL);
+    wrong("services: [postgres, postgresql]\n",
+          "forklift.yaml:1:22: the service 'postgres' is listed twice", NULL);
+    wrong("memcache: {}\nmemcached: {}\n",
+          "forklift.yaml:2:1: 'memcached' is another name of 'memcache', which is on line 1",
+          "memcached: {}\n^");
     wrong("redis: {}\nredis: {}\n", "forklift.yaml:2:1: 'redis' is given twice, first on line 1",
           NULL);
 }
@@ -649,6 +668,7 @@ int main(void)
         TAP(test_home_is_found_without_xdg),
         TAP(test_overrides_merge_key_by_key),
         TAP(test_flags_add_up),
+        TAP(test_aliases_are_the_service),
         TAP(test_the_directory_names_the_application),
         TAP(test_wrong_names_in_files),
         TAP(test_wrong_shapes_in_files),

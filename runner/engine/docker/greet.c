@@ -93,11 +93,10 @@ static int ask_version(struct http *http, struct hello *hello, struct error *err
     hello->api_max = greet_api_minor(json_string_at(root, "ApiVersion", ""));
     hello->api_min = greet_api_minor(json_string_at(root, "MinAPIVersion", ""));
     replace_str(&hello->version, json_string_at(root, "Version", "unknown"));
-    size_t i;
-    json_t *component;
-    json_array_foreach(json_at(root, "Components"), i,
-                       component) if (strstr(json_string_at(component, "Name", ""), "Podman"))
-        hello->podman = true;
+    const json_t *components = json_at(root, "Components");
+    for (size_t i = 0; i < json_array_size(components); i++)
+        if (strstr(json_string_at(json_array_get(components, i), "Name", ""), "Podman"))
+            hello->podman = true;
     if (hello->api_max == 0)
         return error_set(err, ERROR_ENGINE, "it is no container engine we know");
     return 0;

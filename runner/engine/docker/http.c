@@ -93,14 +93,7 @@ static long status_of(CURL *easy)
     return status;
 }
 
-static void on_ready(void *data)
-{
-    struct http_call *call = data;
-    call->ready = true;
-    call->handlers.ready(call->data);
-    /* The handler records, it does not end the call: what it wants done is done by the loop. */
-    curl_easy_pause(call->easy, CURLPAUSE_CONT);
-}
+static void on_ready(void *data);
 
 /* Called from within libcurl, where neither requests may be made nor this one removed: the loop's
    timers come right after. */
@@ -184,6 +177,25 @@ static void describe(const struct http_call *call, int result, struct error *err
         error_set(err, ERROR_ENGINE, "the engine at %s does not answer any more: %s", where, why);
 }
 
+static void end_with(struct http_call *call, int result)
+{
+    struct error err _cleanup_error_ = ERROR_INIT;
+    describe(call, result, &err);
+    call_finish(call, 0, &err);
+}
+
+static void on_ready(void *data)
+{
+    struct http_call *call = data;
+    call->ready = true;
+    call->handlers.ready(call->data);
+    /* The handler records, it does not end the call: what it wants done is done by the loop. What
+       was held back is delivered from within this: */
+    CURLcode result = curl_easy_pause(call->easy, CURLPAUSE_CONT);
+    if (result != CURLE_OK)
+        end_with(call, (int)result);
+}
+
 static void on_end(void *data, void *easy, int result)
 {
     struct http_call *call = data;
@@ -198,9 +210,7 @@ static void on_end(void *data, void *easy, int result)
         call_finish(call, (int)status_of(easy), NULL);
         return;
     }
-    struct error err _cleanup_error_ = ERROR_INIT;
-    describe(call, result, &err);
-    call_finish(call, 0, &err);
+    end_with(call, result);
 }
 
 static void add_header(struct http_call *call, const char *name, const char *value)

@@ -71,11 +71,9 @@ static const struct json_field info_fields[] = {
 static void choose_digest(const json_t *digests, const struct reference *ref, char **digest)
 {
     _cleanup_free_ char *familiar = reference_familiar(ref->name ? ref->name : "");
-    size_t len = strlen(familiar), i;
-    json_t *item;
-    json_array_foreach(digests, i, item)
-    {
-        const char *text = json_string_value(item);
+    size_t len = strlen(familiar);
+    for (size_t i = 0; i < json_array_size(digests); i++) {
+        const char *text = json_string_value(json_array_get(digests, i));
         if (!text || strncmp(text, "<none>", 6) == 0)
             continue;
         _cleanup_free_ char *candidate = reference_familiar(text);

@@ -62,10 +62,8 @@ static bool decode_strings(const json_t *value, void *slot)
 {
     if (!json_is_array(value))
         return false;
-    size_t i;
-    json_t *item;
-    json_array_foreach(value, i, item)
-    {
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        const json_t *item = json_array_get(value, i);
         if (!json_is_string(item))
             return false;
         strvec_push(slot, json_string_value(item));
@@ -77,9 +75,9 @@ static bool decode_keys(const json_t *value, void *slot)
 {
     if (!json_is_object(value))
         return false;
-    const char *key;
-    json_t *item;
-    json_object_foreach((json_t *)value, key, item) strvec_push(slot, key);
+    json_t *object = (json_t *)value;
+    for (void *it = json_object_iter(object); it; it = json_object_iter_next(object, it))
+        strvec_push(slot, json_object_iter_key(it));
     return true;
 }
 

@@ -89,9 +89,9 @@ static void on_answer(struct engine_op *op, const struct http_answer *answer)
         return;
     }
 
-    size_t i;
-    json_t *item;
-    json_array_foreach(json_at(root, shapes[list->kind].array), i, item) add_object(list, item);
+    const json_t *array = json_at(root, shapes[list->kind].array);
+    for (size_t i = 0; i < json_array_size(array); i++)
+        add_object(list, json_array_get(array, i));
     list->kind++;
     if (list->kind < OBJECT_KINDS)
         ask(list);

@@ -96,10 +96,8 @@ static void on_members(struct engine_op *op, const struct http_answer *answer)
         return;
     }
 
-    size_t i;
-    json_t *item;
-    json_array_foreach(root, i, item)
-        strvec_push(&removal->members, json_string_at(item, "Name", ""));
+    for (size_t i = 0; i < json_array_size(root); i++)
+        strvec_push(&removal->members, json_string_at(json_array_get(root, i), "Name", ""));
     remove_next(removal);
 }
 

@@ -78,9 +78,10 @@ static const json_t *find_entry(const json_t *config, const char *domain)
     const json_t *entry = json_object_get(auths, registry_auth_server(domain));
     if (entry)
         return entry;
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)auths, key, value) if (names_domain(key, domain)) return value;
+    json_t *all = (json_t *)auths;
+    for (void *it = json_object_iter(all); it; it = json_object_iter_next(all, it))
+        if (names_domain(json_object_iter_key(it), domain))
+            return json_object_iter_value(it);
     return NULL;
 }
 
