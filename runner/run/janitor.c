@@ -13,9 +13,10 @@
 #include "run/sweep.h"
 
 /* A create call that was under way when the main process died may take effect this much later. */
-#define SETTLE_TIME  (3 * NSEC_PER_SEC)
-#define SETTLE_PAUSE (250 * NSEC_PER_MSEC)
-#define WORK_TIME    (120 * NSEC_PER_SEC)
+#define SETTLE_TIME   (3 * NSEC_PER_SEC)
+#define SETTLE_PAUSE  (250 * NSEC_PER_MSEC)
+#define WORK_TIME     (120 * NSEC_PER_SEC)
+#define OPEN_PAUSE_MS 500
 
 /* --- in the main process --------------------------------------------------------------------- */
 
@@ -169,13 +170,29 @@ static void swept(void *data)
         w->stop = true;
 }
 
+/* The engine may be what died first and is just being started again. */
+static struct engine *open_patiently(struct loop *loop, const struct engine_options *options)
+{
+    nsec_t give_up = clock_now() + WORK_TIME;
+    for (;;) {
+        _cleanup_error_ struct error err = ERROR_INIT;
+        struct engine *engine = engine_open(loop, options, &err);
+        if (engine)
+            return engine;
+        if (clock_now() >= give_up) {
+            fprintf(stderr, "%s\n", err.message);
+            return NULL;
+        }
+        (void)poll(NULL, 0, OPEN_PAUSE_MS);
+    }
+}
+
 static int clean_up(const char *run_id, const struct engine_options *options, bool unsure)
 {
     _cleanup_error_ struct error err = ERROR_INIT;
     struct loop *loop = loop_new(&err);
-    struct engine *engine = loop ? engine_open(loop, options, &err) : NULL;
+    struct engine *engine = loop ? open_patiently(loop, options) : NULL;
     if (!engine) {
-        fprintf(stderr, "%s\n", err.message);
         loop_free(loop);
         return 4;
     }

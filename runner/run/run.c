@@ -341,15 +341,15 @@ static int conclude(struct run *r, struct error *err)
     r->result.finished = true;
     r->result.duration = clock_now() - r->started_at;
 
+    outcome_error(r, err);
+    if (error_is_set(err))
+        journal_fact(r->ctx.journal, "error", err->message);
     _cleanup_error_ struct error unwritten = ERROR_INIT;
-    if (write_reports(r, code, &unwritten) < 0) {
-        console_say(r->ctx.console, 0, "%s", unwritten.message);
-        code = code ? code : 3;
+    if (write_reports(r, code, &unwritten) < 0 && !error_is_set(err)) {
+        code = code ? code : error_exit_code(unwritten.kind);
+        error_move(err, &unwritten);
     }
     console_summary(r->ctx.console, &r->result, r->ctx.settings->own.results, code);
-    outcome_error(r, err);
-    if (!error_is_set(err) && error_is_set(&unwritten))
-        error_move(err, &unwritten);
     return code;
 }
 
