@@ -44,14 +44,15 @@ SWEEP = 10.0
 
 
 def wait_until(condition, seconds, what):
-    """The first true value of condition(); an AssertionError after that many seconds."""
+    """The first true value of condition(); an AssertionError after that many seconds. What is not
+    so may be a function that tells it."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"after {seconds} s still not: {what}")
+            raise AssertionError(f"after {seconds} s still not: {what() if callable(what) else what}")
         time.sleep(STEP)
 
 
@@ -310,7 +311,7 @@ class LiveTest(unittest.TestCase):
 
     def assert_nothing_left(self):
         """Nothing of ours in the engine and no process of ours, now or soon."""
-        wait_until(lambda: not self.left(), SWEEP, "nothing of ours is left")
+        wait_until(lambda: not self.left(), SWEEP, lambda: f"nothing is left of {self.left()}")
 
     def assert_nothing_left_now(self, result):
         """A run that ended by itself has left nothing, without any waiting."""

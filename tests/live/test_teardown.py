@@ -28,7 +28,8 @@ class Signals(LiveTest):
         self.assert_exit(result, 128 + number)
         self.assert_valid_junit(result)
         self.assertTrue(result.red(), f"an interrupted run is not green\n{result}")
-        self.assert_nothing_left_now(result)
+        if times == 1:  # who says it twice does not want to wait: the janitor does the rest
+            self.assert_nothing_left_now(result)
         return result
 
     def test_sigint(self):
