@@ -63,7 +63,7 @@ class Engine:
         "containers": "/containers/json?all=1&filters=",
         "networks": "/networks?filters=",
         "volumes": "/volumes?filters=",
-        "images": "/images/json?all=1&filters=",
+        "images": "/images/json?filters=",
     }
 
     def __init__(self, host=DOCKER_HOST):
@@ -108,7 +108,8 @@ class Engine:
     @staticmethod
     def name(thing):
         names = thing.get("Names") or thing.get("RepoTags") or [thing.get("Name") or thing.get("Id")]
-        return names[0].lstrip("/")
+        # Podman shows short names of images in full.
+        return names[0].lstrip("/").removeprefix("docker.io/library/").removeprefix("localhost/")
 
     def containers(self, run):
         return [self.inspect(found["Id"]) for found in self.labelled("containers", run)]
