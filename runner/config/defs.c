@@ -87,7 +87,7 @@ const struct setting_def setting_defs[] = {
      .max = 1000,
      .fallback = "0",
      .argument = "N",
-     .doc = "starts in flight, 0 = as the engine's CPUs allow",
+     .doc = "shards coming up and starts at once, 0 = by CPUs",
      .group = SETTING_GROUP_RUN},
 
     TIMEOUT(pull, "10m", "all images together"),

@@ -17,20 +17,26 @@ static const char *const stage_names[] = {
     [CONTAINER_REMOVING] = "removing", [CONTAINER_GONE] = "gone",
 };
 
+static void tell_journal(struct container *c)
+{
+    _cleanup_free_ char *subject = xasprintf("shard %d %s", c->shard, c->role);
+    _cleanup_free_ char *detail = NULL;
+    if (c->stage == CONTAINER_EXITED)
+        detail = container_verdict(c);
+    else if (c->stage == CONTAINER_FAILED)
+        detail = xstrdup(c->error.message);
+    log_debug("%s: %s", subject, stage_names[c->stage]);
+    journal_state(c->ctx->journal, subject, stage_names[c->stage], detail);
+}
+
 /* The one writer of stage. */
 static void container_set_stage(struct container *c, enum container_stage stage)
 {
     assert(stage > c->stage);
+    bool never_was = c->stage == CONTAINER_PLANNED && stage == CONTAINER_GONE;
     c->stage = stage;
-    log_debug("shard %d %s: %s", c->shard, c->role, stage_names[stage]);
-
-    _cleanup_free_ char *subject = xasprintf("shard %d %s", c->shard, c->role);
-    _cleanup_free_ char *detail = NULL;
-    if (stage == CONTAINER_EXITED)
-        detail = container_verdict(c);
-    else if (stage == CONTAINER_FAILED)
-        detail = xstrdup(c->error.message);
-    journal_state(c->ctx->journal, subject, stage_names[stage], detail);
+    if (!never_was)
+        tell_journal(c);
     c->on_change(c->data, c);
 }
 
@@ -72,7 +78,7 @@ static bool remove_if_wanted(struct container *c)
     if (!c->remove_wanted || c->stage == CONTAINER_REMOVING || c->op || c->inspect)
         return false;
     loop_timer_disarm(c->ctx->loop, &c->drain);
-    gate_leave(c->ctx->gate, &c->ticket);
+    gate_leave(c->ctx->starts, &c->ticket);
     container_set_stage(c, CONTAINER_REMOVING);
     removal_begin(&c->removal, c->ctx->engine, c->ctx->ledger, OBJECT_CONTAINER, c->name,
                   c->remove_deadline, removed, c);
@@ -152,7 +158,7 @@ static void on_started(void *data, enum engine_outcome outcome, const struct err
 {
     struct container *c = data;
     c->op = NULL;
-    gate_leave(c->ctx->gate, &c->ticket);
+    gate_leave(c->ctx->starts, &c->ticket);
     if (remove_if_wanted(c))
         return;
     if (outcome != ENGINE_OK && outcome != ENGINE_CONFLICT) {
@@ -177,7 +183,7 @@ static void begin_start(void *data)
 static void queue_start(struct container *c)
 {
     container_set_stage(c, CONTAINER_QUEUED);
-    gate_queue(c->ctx->gate, &c->ticket, c->shard, begin_start, c);
+    gate_queue(c->ctx->starts, &c->ticket, c->shard, begin_start, c);
 }
 
 void container_start(struct container *c)

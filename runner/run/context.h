@@ -18,7 +18,8 @@ struct run_context {
     struct loop *loop;
     struct engine *engine;
     struct ledger *ledger;
-    struct gate *gate;
+    struct gate *starts; /* engine starts in flight */
+    struct gate *pods;   /* shards that come up */
     struct journal *journal;
     struct console *console;
     struct result *result;

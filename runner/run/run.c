@@ -34,7 +34,7 @@ struct run {
     struct plan plan;
     struct result result;
     struct ledger ledger;
-    struct gate gate;
+    struct gate starts, pods;
     struct janitor janitor;
     struct prepare prepare;
     struct shard *shards;
@@ -407,7 +407,8 @@ static void say_hello(struct run *r)
 /* With an engine: everything until nothing is left. */
 static int run_on_engine(struct run *r, struct error *err)
 {
-    gate_init(&r->gate, r->ctx.loop, starts_at_once(r));
+    gate_init(&r->starts, r->ctx.loop, starts_at_once(r));
+    gate_init(&r->pods, r->ctx.loop, starts_at_once(r));
     init_shards(r);
     say_hello(r);
     loop_watch(r->ctx.loop, r->signal_fd, POLLIN, on_signal, r);
@@ -426,7 +427,8 @@ static void release_engine(struct run *r)
     engine_free(r->ctx.engine);
     for (size_t i = 0; i < r->shard_count; i++)
         shard_deinit(&r->shards[i]);
-    gate_deinit(&r->gate);
+    gate_deinit(&r->starts);
+    gate_deinit(&r->pods);
     prepare_deinit(&r->prepare);
     sweep_deinit(&r->sweep);
     free(r->shards);
@@ -484,7 +486,8 @@ int run_execute(const struct settings *settings, FILE *out, struct error *err)
     r.ctx = (struct run_context){.settings = settings,
                                  .plan = &r.plan,
                                  .ledger = &r.ledger,
-                                 .gate = &r.gate,
+                                 .starts = &r.starts,
+                                 .pods = &r.pods,
                                  .result = &r.result,
                                  .results_dir = -1};
     raise_descriptor_limit();

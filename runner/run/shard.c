@@ -42,6 +42,8 @@ static void shard_set_state(struct shard *s, enum shard_state state)
     assert(state > s->state);
     s->state = state;
     loop_timer_disarm(s->ctx->loop, &s->deadline);
+    if (state > SHARD_SERVICES)
+        gate_leave(s->ctx->pods, &s->ticket);
     log_debug("shard %d: %s", s->number, state_names[state]);
     _cleanup_free_ char *subject = xasprintf("shard %d", s->number);
     journal_state(s->ctx->journal, subject, state_names[state],
@@ -103,9 +105,15 @@ static void enter_holder(struct shard *s)
         volume_create(&s->volumes[i], clock_now() + s->ctx->settings->own.start_timeout);
 }
 
+static void come_up(void *data)
+{
+    struct shard *s = data;
+    shard_set_state(s, SHARD_HOLDER);
+}
+
 void shard_begin(struct shard *s)
 {
-    shard_set_state(s, SHARD_HOLDER);
+    gate_queue(s->ctx->pods, &s->ticket, s->number, come_up, s);
 }
 
 static void volume_changed(void *data, struct volume *v)

@@ -51,6 +51,7 @@ struct shard {
     void (*on_done)(void *data, struct shard *s);
     void *data;
 
+    struct gate_ticket ticket; /* from its turn to come up until its services are ready */
     struct volume volumes[SHARD_VOLUMES];
     struct container holder;
     struct strbuf holder_line; /* unfinished line of the satellite */
@@ -78,6 +79,7 @@ void shard_init(struct shard *s, struct run_context *ctx, int number,
 /* When DONE or never begun, or when the engine is freed. */
 void shard_deinit(struct shard *s);
 
+/* It comes up when it is its turn at the gate of pods. */
 void shard_begin(struct shard *s);
 /* Tears it down because of err (copied), from any state. A QUEUED one is DONE at once. */
 void shard_stop(struct shard *s, const struct error *err);

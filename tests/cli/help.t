@@ -10,7 +10,7 @@ Options:
       --pull WHEN             pull images: missing (default), always, never
       --network MODE          reach the outside or not: bridge (default), none
       --memory SIZE           limit of each app container, as 2g
-      --start-limit N         starts in flight, 0 = as the engine's CPUs allow
+      --start-limit N         shards coming up and starts at once, 0 = by CPUs
 
 Services:
   -s, --services LIST         as postgres,redis, instead of the file's
