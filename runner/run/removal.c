@@ -33,7 +33,7 @@ static void on_answer(void *data, enum engine_outcome outcome, const struct erro
     log_debug("remove %s '%s': %s", object_kind_name(r->kind), r->name, r->why.message);
 
     nsec_t next = clock_now() + r->pause;
-    if (next >= r->deadline) {
+    if (next >= r->retry_until) {
         finish(r, true);
         return;
     }
@@ -58,6 +58,7 @@ void removal_begin(struct removal *r, struct engine *engine, struct ledger *ledg
                           .kind = kind,
                           .name = name,
                           .deadline = deadline,
+                          .retry_until = deadline,
                           .pause = PAUSE_MIN,
                           .done = done,
                           .data = data};

@@ -12,19 +12,20 @@
 
 #include "run/ledger.h"
 
-/* Embedded; all private but `left`. */
+/* Embedded; all private but where it says otherwise. */
 struct removal {
     struct engine *engine;
     struct ledger *ledger; /* or NULL */
     enum object_kind kind;
     const char *name;
     nsec_t deadline, pause;
+    nsec_t retry_until; /* the deadline, or earlier: no new request after it (not private) */
     struct engine_op *op;
     struct loop_timer timer;
     void (*done)(void *data);
     void *data;
-    bool left;        /* after done: it could not be removed */
-    struct error why; /* the last reason why not */
+    bool left;        /* after done: it could not be removed (not private) */
+    struct error why; /* the last reason why not (not private) */
 };
 
 /* name must live until done(data), which is called once, from the loop. */

@@ -6,6 +6,9 @@
 #include "run/removal.h"
 
 #define LIST_PAUSE (200 * NSEC_PER_MSEC)
+/* What is still in use after this long may be so by something that a new listing shows: a container
+   that a create call made only after the last one (Podman removes no pod holder before its pod). */
+#define ROUND_TIME (2 * NSEC_PER_SEC)
 
 static void look(void *data);
 
@@ -46,10 +49,11 @@ static void item_done(void *data)
     for (size_t i = 0; i < s->items.len; i++)
         note_outcome(s, &s->items.items[i]);
     drop_items(s);
-    if (s->left.len)
+    nsec_t next = clock_now() + (s->left.len ? LIST_PAUSE : 0);
+    if (s->left.len && next >= s->deadline)
         finish(s);
     else
-        loop_timer_arm(s->engine->loop, &s->timer, clock_now(), look, s);
+        loop_timer_arm(s->engine->loop, &s->timer, next, look, s);
 }
 
 static bool is_wanted(struct sweep *s, const struct object_info *o)
@@ -78,11 +82,13 @@ static void remove_found(struct sweep *s, const struct object_info *objects, siz
         item->removal->kind = objects[i].kind;
     }
 
+    nsec_t round = clock_now() + ROUND_TIME;
     s->pending = s->items.len;
     for (size_t i = 0; i < s->items.len; i++) {
         struct sweep_item *item = &s->items.items[i];
         removal_begin(item->removal, s->engine, NULL, item->removal->kind, item->name, s->deadline,
                       item_done, s);
+        item->removal->retry_until = round < s->deadline ? round : s->deadline;
     }
 }
 
@@ -101,6 +107,7 @@ static void on_list(void *data, enum engine_outcome outcome, const struct object
     }
 
     error_clear(&s->error);
+    strvec_deinit(&s->left);
     remove_found(s, objects, count);
     if (s->pending == 0)
         finish(s);
