@@ -65,7 +65,7 @@ $(SATELLITE): $(SATELLITE_SOURCES) $(HEADERS) Makefile
 $(BUILD)/runner/satellite/blob.o: $(SATELLITE)
 $(BUILD)/runner/satellite/blob.o: CFLAGS += -DSATELLITE_BIN='"$(SATELLITE)"'
 
-$(BUILD)/tests/test_torture: LDFLAGS += -Wl,--wrap=engine_open,--wrap=janitor_start,--wrap=janitor_wait
+$(BUILD)/tests/test_torture: LDFLAGS += -Wl,--wrap=engine_open,--wrap=janitor_start,--wrap=janitor_leave
 $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(TESTLIB_OBJS) $(LIB_OBJS)
 	@echo "  LD    $@"
 	@mkdir -p $(@D)

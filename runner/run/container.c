@@ -8,6 +8,9 @@
 
 /* How long output may stay open after the process has ended. */
 #define DRAIN_TIMEOUT (10 * NSEC_PER_SEC)
+/* An engine that is being restarted is asked again for some seconds. */
+#define LOOKS_MAX  20
+#define LOOK_PAUSE (250 * NSEC_PER_MSEC)
 
 static const char *const stage_names[] = {
     [CONTAINER_PLANNED] = "planned",   [CONTAINER_CREATING] = "creating",
@@ -54,6 +57,7 @@ void container_init(struct container *c, struct run_context *ctx, int shard, con
 
 void container_deinit(struct container *c)
 {
+    loop_timer_disarm(c->ctx->loop, &c->drain);
     removal_deinit(&c->removal);
     error_clear(&c->error);
     free(c->name);
@@ -113,6 +117,20 @@ static void drained(void *data)
     exit_if_complete(c);
 }
 
+static void look_again(void *data)
+{
+    container_recheck(data);
+}
+
+/* Not a word about the container, or that it still runs: what woke us up may have been early. */
+static void look_later(struct container *c, const struct error *err)
+{
+    if (++c->looks <= LOOKS_MAX)
+        loop_timer_arm(c->ctx->loop, &c->drain, clock_now() + LOOK_PAUSE, look_again, c);
+    else
+        fail(c, err, "could not be looked at");
+}
+
 static void on_state(void *data, enum engine_outcome outcome, const struct container_state *state,
                      const struct error *err)
 {
@@ -120,12 +138,20 @@ static void on_state(void *data, enum engine_outcome outcome, const struct conta
     c->inspect = NULL;
     if (remove_if_wanted(c) || c->stage != CONTAINER_RUNNING)
         return;
-    if (outcome != ENGINE_OK) {
-        fail(c, err, "could not be looked at");
+    if (outcome == ENGINE_NOT_FOUND) {
+        fail(c, NULL, "disappeared");
         return;
     }
-    if (state->running)
-        return; /* the stream broke off or the event was early: another one will come */
+    if (outcome != ENGINE_OK) {
+        look_later(c, err);
+        return;
+    }
+    c->looks = 0;
+    if (state->running) {
+        if (c->look_again)
+            container_recheck(c);
+        return; /* another event will come */
+    }
 
     c->exit_known = true;
     if (!c->exited_at)
@@ -140,7 +166,10 @@ static void on_state(void *data, enum engine_outcome outcome, const struct conta
 /* Events and the end of the stream are wake-ups: what the engine tells when asked is the truth. */
 void container_recheck(struct container *c)
 {
-    if (c->stage != CONTAINER_RUNNING || c->inspect || c->exit_known)
+    if (c->stage != CONTAINER_RUNNING || c->exit_known)
+        return;
+    c->look_again = c->inspect != NULL;
+    if (c->inspect)
         return;
     c->inspect = c->ctx->engine->ops->container_inspect(
         c->ctx->engine, c->name, context_teardown_deadline(c->ctx), on_state, c);
@@ -247,6 +276,10 @@ static void on_attach_end(void *data, enum engine_outcome outcome, const struct 
         fail(c, outcome == ENGINE_OK ? NULL : err, "its output could not be attached");
         return;
     }
+    if (c->stage == CONTAINER_RUNNING && outcome != ENGINE_OK) {
+        fail(c, err, "its output broke off");
+        return;
+    }
     container_recheck(c);
     exit_if_complete(c);
 }
@@ -255,8 +288,7 @@ static void on_created(void *data, enum engine_outcome outcome, const struct err
 {
     struct container *c = data;
     c->op = NULL;
-    if (outcome == ENGINE_OK)
-        ledger_made(c->ctx->ledger, OBJECT_CONTAINER, c->name);
+    ledger_answered(c->ctx->ledger, outcome);
     if (remove_if_wanted(c))
         return;
     if (outcome != ENGINE_OK) {
@@ -275,6 +307,13 @@ void container_create(struct container *c, struct container_spec *spec)
     container_set_stage(c, CONTAINER_CREATING);
     c->op = c->ctx->engine->ops->container_create(c->ctx->engine, spec, NSEC_INFINITY, on_created,
                                                   c);
+}
+
+/* Waiting for an answer must leave time for the removal. */
+static nsec_t half_way(nsec_t deadline)
+{
+    nsec_t now = clock_now();
+    return now + (deadline - now) / 2;
 }
 
 /* The engine has not answered a create, start or inspect in time: stop waiting for it. */
@@ -296,7 +335,7 @@ void container_remove(struct container *c, nsec_t deadline)
     if (c->stage == CONTAINER_PLANNED)
         container_set_stage(c, CONTAINER_GONE);
     else if (!remove_if_wanted(c))
-        loop_timer_arm(c->ctx->loop, &c->drain, deadline, stop_waiting, c);
+        loop_timer_arm(c->ctx->loop, &c->drain, half_way(deadline), stop_waiting, c);
 }
 
 char *container_verdict(const struct container *c)

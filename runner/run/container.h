@@ -55,6 +55,8 @@ struct container {
     struct removal removal;
     struct loop_timer drain;
     bool start_wanted, remove_wanted, died, stream_ended, exit_known;
+    bool look_again; /* something happened while it was being inspected */
+    int looks;       /* inspections that failed in a row */
     nsec_t remove_deadline;
 };
 

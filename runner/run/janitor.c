@@ -13,7 +13,7 @@
 #include "run/sweep.h"
 
 /* A create call that was under way when the main process died may take effect this much later. */
-#define SETTLE_TIME   (3 * NSEC_PER_SEC)
+#define SETTLE_TIME   (2 * NSEC_PER_SEC)
 #define SETTLE_PAUSE  (250 * NSEC_PER_MSEC)
 #define WORK_TIME     (120 * NSEC_PER_SEC)
 #define OPEN_PAUSE_MS 500
@@ -41,39 +41,60 @@ static void push_option(struct strvec *argv, const char *value)
     strvec_push(argv, value ? value : "");
 }
 
-/* In the grandchild: only async-signal-safe calls until exec. */
-static void become_janitor(int socket, char *const *argv, char *const *env)
+/* In the grandchild: only async-signal-safe calls until exec. A failure is reported as errno. What
+   was open by inheritance (a lock of flock(1), a pipe somebody reads) is not for the janitor. */
+static void become_janitor(int socket, int report, char *const *argv, char *const *env)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (dup2(socket, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
-        dup2(null, STDERR_FILENO) < 0 || chdir("/") < 0)
-        _exit(127);
-    execve("/proc/self/exe", argv, env);
+    if (dup2(socket, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0 &&
+        dup2(null, STDERR_FILENO) >= 0 && close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
+        execve("/proc/self/exe", argv, env);
+    int why = errno;
+    (void)!write(report, &why, sizeof(why));
     _exit(127);
+}
+
+/* The grandchild's pid, then nothing more if its exec succeeded, else why not. */
+static pid_t read_report(int fd)
+{
+    pid_t pid;
+    int why;
+    if (read(fd, &pid, sizeof(pid)) != sizeof(pid))
+        return -1;
+    if (pid > 0 && read(fd, &why, sizeof(why)) == sizeof(why)) {
+        errno = why;
+        return -1;
+    }
+    return pid;
 }
 
 /* Forks twice, so that nobody finds the janitor among our children. Returns its pid. */
 static pid_t fork_twice(int socket, char *const *argv, char *const *env)
 {
-    int report[2];
-    if (pipe2(report, O_CLOEXEC) < 0)
+    int report[2], order[2];
+    if (pipe2(report, O_CLOEXEC) < 0 || pipe2(order, O_CLOEXEC) < 0)
         return -1;
 
     pid_t child = fork();
     if (child == 0) {
         (void)setsid();
         pid_t grandchild = fork();
-        if (grandchild == 0)
-            become_janitor(socket, argv, env);
+        if (grandchild == 0) {
+            /* After the child, whose word comes first: it lives no longer than that. */
+            char end;
+            close(order[1]);
+            (void)!read(order[0], &end, 1);
+            become_janitor(socket, report[1], argv, env);
+        }
         (void)!write(report[1], &grandchild, sizeof(grandchild));
         _exit(0);
     }
     close(report[1]);
-    pid_t pid = -1;
-    if (child > 0 && (read(report[0], &pid, sizeof(pid)) != sizeof(pid)))
-        pid = -1;
+    close(order[0]);
+    close(order[1]);
     if (child > 0)
         (void)waitpid(child, NULL, 0);
+    pid_t pid = child > 0 ? read_report(report[0]) : -1;
     close(report[0]);
     return pid;
 }
@@ -108,11 +129,12 @@ int janitor_start(struct janitor *j, const char *run_id, const struct settings *
     return 0;
 }
 
-void janitor_wait(struct janitor *j)
+void janitor_leave(struct janitor *j, bool wait)
 {
-    (void)shutdown(j->gone, SHUT_WR);
     struct pollfd p = {.fd = j->gone, .events = POLLIN};
-    (void)poll(&p, 1, 5000);
+    (void)shutdown(j->gone, SHUT_WR);
+    if (wait)
+        (void)poll(&p, 1, 5000);
     close(TAKE_FD(j->gone));
 }
 
@@ -122,9 +144,8 @@ struct work {
     struct sweep sweep;
     struct loop_timer timer;
     nsec_t settle_until;
-    bool unsure; /* a create call may still take effect */
+    size_t seen; /* objects removed when last looked */
     bool stop;
-    size_t removed;
 };
 
 static void read_ledger(struct ledger *ledger)
@@ -146,14 +167,6 @@ static void read_ledger(struct ledger *ledger)
     }
 }
 
-static bool any_unsure(const struct ledger *ledger)
-{
-    for (size_t i = 0; i < ledger->entries.len; i++)
-        if (!ledger->entries.items[i].made)
-            return true;
-    return false;
-}
-
 static void sweep_again(void *data)
 {
     struct work *w = data;
@@ -163,8 +176,11 @@ static void sweep_again(void *data)
 static void swept(void *data)
 {
     struct work *w = data;
-    nsec_t next = clock_now() + SETTLE_PAUSE;
-    if (w->unsure && next < w->settle_until)
+    nsec_t now = clock_now(), next = now + SETTLE_PAUSE;
+    if (w->sweep.count > w->seen)
+        w->settle_until = now + SETTLE_TIME;
+    w->seen = w->sweep.count;
+    if (next < w->settle_until && w->sweep.left.len == 0)
         loop_timer_arm(w->sweep.engine->loop, &w->timer, next, sweep_again, w);
     else
         w->stop = true;
@@ -187,7 +203,7 @@ static struct engine *open_patiently(struct loop *loop, const struct engine_opti
     }
 }
 
-static int clean_up(const char *run_id, const struct engine_options *options, bool unsure)
+static int clean_up(const char *run_id, const struct engine_options *options)
 {
     _cleanup_error_ struct error err = ERROR_INIT;
     struct loop *loop = loop_new(&err);
@@ -197,7 +213,7 @@ static int clean_up(const char *run_id, const struct engine_options *options, bo
         return 4;
     }
 
-    struct work w = {.unsure = unsure, .settle_until = clock_now() + SETTLE_TIME};
+    struct work w = {.settle_until = clock_now() + SETTLE_TIME};
     w.sweep = (struct sweep){.engine = engine,
                              .run = run_id,
                              .done = swept,
@@ -206,8 +222,8 @@ static int clean_up(const char *run_id, const struct engine_options *options, bo
     sweep_begin(&w.sweep);
     (void)loop_run(loop, &w.stop, &err);
 
-    fprintf(stderr, "run %s: the main process died; %zu objects removed, %zu left\n", run_id,
-            w.sweep.count, w.sweep.left.len);
+    fprintf(stderr, "run %s: %zu objects removed, %zu left\n", run_id, w.sweep.count,
+            w.sweep.left.len);
     for (size_t i = 0; i < w.sweep.left.len; i++)
         fprintf(stderr, "left: %s\n", w.sweep.left.items[i]);
     int code = w.sweep.left.len || error_is_set(&w.sweep.error) ? 4 : 0;
@@ -240,13 +256,18 @@ int janitor_main(int argc, char **argv)
     struct ledger ledger;
     ledger_init(&ledger, -1);
     read_ledger(&ledger);
-    bool done = ledger.done, unsure = any_unsure(&ledger);
-    ledger_deinit(&ledger);
-    if (done)
+    if (ledger.done) {
+        ledger_deinit(&ledger);
         return 0;
+    }
 
     open_log(argv[5]);
     struct engine_options options = {.host = argv[3][0] ? argv[3] : NULL,
                                      .context = argv[4][0] ? argv[4] : NULL};
-    return clean_up(argv[2], &options, unsure);
+    /* The very engine that was found, even if another one answers first by now. */
+    if (ledger.where && strncmp(ledger.where, "unix://", 7) == 0)
+        options = (struct engine_options){.host = ledger.where};
+    int code = clean_up(argv[2], &options);
+    ledger_deinit(&ledger);
+    return code;
 }

@@ -26,8 +26,8 @@ struct janitor {
    blocked already: the janitor inherits that. */
 int janitor_start(struct janitor *j, const char *run_id, const struct settings *settings,
                   const char *results_dir, struct error *err);
-/* After the ledger was dismissed: waits (at most 5 s) until it has ended. */
-void janitor_wait(struct janitor *j);
+/* At the end. wait: the ledger was dismissed, so the janitor ends now (at most 5 s are waited). */
+void janitor_leave(struct janitor *j, bool wait);
 
 /* The hidden command; reads the ledger from standard input. Returns the exit code. */
 int janitor_main(int argc, char **argv);

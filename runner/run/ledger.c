@@ -13,6 +13,7 @@ void ledger_deinit(struct ledger *l)
     for (size_t i = 0; i < l->entries.len; i++)
         free(l->entries.items[i].name);
     vec_deinit(&l->entries);
+    free(TAKE_PTR(l->where));
     if (l->pipe >= 0)
         close(TAKE_FD(l->pipe));
 }
@@ -42,12 +43,18 @@ void ledger_enter(struct ledger *l, enum object_kind kind, const char *name)
     tell(l, '+', kind, name);
 }
 
-void ledger_made(struct ledger *l, enum object_kind kind, const char *name)
+void ledger_answered(struct ledger *l, enum engine_outcome outcome)
 {
-    struct ledger_entry *e = find(l, kind, name);
-    if (e)
-        e->made = true;
-    tell(l, '=', kind, name);
+    if (outcome != ENGINE_OK)
+        l->doubt = true;
+}
+
+void ledger_tell_where(struct ledger *l, const char *where)
+{
+    if (l->pipe < 0)
+        return;
+    _cleanup_free_ char *line = xasprintf("@ %s\n", where);
+    (void)!write(l->pipe, line, strlen(line));
 }
 
 void ledger_strike(struct ledger *l, enum object_kind kind, const char *name)
@@ -76,6 +83,10 @@ void ledger_apply(struct ledger *l, const char *line)
         l->done = true;
         return;
     }
+    if (strncmp(line, "@ ", 2) == 0) {
+        replace_str(&l->where, line + 2);
+        return;
+    }
 
     _cleanup_strvec_ struct strvec word = STRVEC_INIT;
     strvec_split(&word, line, " ");
@@ -86,8 +97,6 @@ void ledger_apply(struct ledger *l, const char *line)
             continue;
         if (word.items[0][0] == '+')
             ledger_enter(l, kind, word.items[2]);
-        else if (word.items[0][0] == '=')
-            ledger_made(l, kind, word.items[2]);
         else if (word.items[0][0] == '-')
             ledger_strike(l, kind, word.items[2]);
     }

@@ -3,8 +3,8 @@
  * The ledger: every object made in the engine is entered before its create call and struck out only
  * after a confirmed delete. Each line also goes down the janitor's pipe, who keeps the same book.
  *
- * Lines: "+ KIND NAME\n" (about to be made), "= KIND NAME\n" (made), "- KIND NAME\n" (gone),
- * "done\n" (nothing is left to do).
+ * Lines: "+ KIND NAME\n" (about to be made), "- KIND NAME\n" (gone), "@ WHERE\n" (the engine's
+ * address), "done\n" (nothing is left to do).
  */
 #ifndef CLEANROOM_LEDGER_H
 #define CLEANROOM_LEDGER_H
@@ -17,20 +17,24 @@
 struct ledger_entry {
     enum object_kind kind;
     char *name;
-    bool made; /* the create call was answered */
 };
 
 struct ledger {
     VEC(struct ledger_entry) entries; /* in the order in which they were entered */
     int pipe;                         /* to the janitor, owned; -1 = none */
-    bool done;                        /* read side: "done" was seen */
+    bool doubt;  /* a create call was not answered with success: it may still take effect */
+    char *where; /* read side: the engine's address, or NULL */
+    bool done;   /* read side: "done" was seen */
 };
 
 void ledger_init(struct ledger *l, int pipe);
 void ledger_deinit(struct ledger *l);
 
 void ledger_enter(struct ledger *l, enum object_kind kind, const char *name);
-void ledger_made(struct ledger *l, enum object_kind kind, const char *name);
+/* How a create call ended. */
+void ledger_answered(struct ledger *l, enum engine_outcome outcome);
+/* Tells the janitor where the engine is that was found. */
+void ledger_tell_where(struct ledger *l, const char *where);
 void ledger_strike(struct ledger *l, enum object_kind kind, const char *name);
 /* Tells the janitor that it may go, and closes the pipe. */
 void ledger_dismiss(struct ledger *l);

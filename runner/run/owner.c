@@ -7,21 +7,27 @@
 #include <cleanroom/strbuf.h>
 #include <cleanroom/vec.h>
 
+static char *first_line(const char *path)
+{
+    struct strbuf sb = STRBUF_INIT;
+    if (strbuf_read_file(&sb, path, 256) < 0)
+        strbuf_reset(&sb);
+    strbuf_truncate(&sb, strcspn(sb.buf, "\n"));
+    return strbuf_detach(&sb);
+}
+
+/* Names are given twice, ids to cloned machines too: only both together tell a machine. */
 static char *host_name(void)
 {
     char name[256] = "";
     (void)gethostname(name, sizeof(name) - 1);
-    return xstrdup(name[0] ? name : "localhost");
+    _cleanup_free_ char *id = first_line("/etc/machine-id");
+    return xasprintf("%s:%s", name, id);
 }
 
 static char *boot_id(void)
 {
-    struct strbuf sb = STRBUF_INIT;
-    if (strbuf_read_file(&sb, "/proc/sys/kernel/random/boot_id", 256) < 0)
-        strbuf_reset(&sb);
-    while (sb.len && sb.buf[sb.len - 1] == '\n')
-        strbuf_truncate(&sb, sb.len - 1);
-    return strbuf_detach(&sb);
+    return first_line("/proc/sys/kernel/random/boot_id");
 }
 
 static unsigned long pid_namespace(void)

@@ -3,8 +3,9 @@
  * Whose a run is: the value of LABEL_OWNER, "HOST/BOOT/PIDNS/PID/START".
  *
  * The owner is the run's janitor: while it lives, the run goes on or is being cleaned up. HOST is
- * the host name, BOOT /proc/sys/kernel/random/boot_id, PIDNS the inode of the pid namespace, START
- * field 22 of /proc/PID/stat (proc(5)), so that a reused pid is not mistaken for it.
+ * the host name and /etc/machine-id, BOOT /proc/sys/kernel/random/boot_id, PIDNS the inode of the
+ * pid namespace, START field 22 of /proc/PID/stat (proc(5)), so that a reused pid is not mistaken
+ * for it.
  */
 #ifndef CLEANROOM_OWNER_H
 #define CLEANROOM_OWNER_H

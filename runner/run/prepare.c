@@ -11,6 +11,11 @@ static void part_done(struct prepare *p)
     p->done(p->data, error_is_set(&p->error) ? &p->error : NULL);
 }
 
+static void tell_journal(struct prepare *p, const char *subject, enum engine_outcome outcome)
+{
+    journal_state(p->ctx->journal, subject, outcome == ENGINE_OK ? "ready" : "failed", NULL);
+}
+
 static void cancel_op(struct prepare *p, struct engine_op *op)
 {
     if (op)
@@ -59,19 +64,34 @@ static void on_progress(void *data, const char *ref, uint64_t done, uint64_t tot
     console_status(image->prepare->ctx->console, text);
 }
 
+static void note_image_failure(struct prepare_image *image, const struct error *err)
+{
+    struct prepare *p = image->prepare;
+    _cleanup_error_ struct error late = ERROR_INIT;
+    _cleanup_free_ char *what = xasprintf("image '%s' (%s)", image->ref, image->used_by);
+    if (err && err->kind == ERROR_TIMEOUT) {
+        char limit[16];
+        clock_human(p->ctx->settings->own.pull_timeout, limit, sizeof(limit));
+        error_set(&late, ERROR_TIMEOUT, "not there within %s; --pull-timeout TIME gives it longer",
+                  limit);
+        err = &late;
+    }
+    note_failure(p, err, what);
+}
+
 static void on_image(void *data, enum engine_outcome outcome, const struct image_info *info,
                      const struct error *err)
 {
     struct prepare_image *image = data;
     struct prepare *p = image->prepare;
     image->op = NULL;
+    _cleanup_free_ char *subject = xasprintf("image %s", image->ref);
+    tell_journal(p, subject, outcome);
     if (outcome == ENGINE_OK) {
         copy_info(&p->infos[image - p->images], info);
-        _cleanup_free_ char *key = xasprintf("image %s", image->ref);
-        journal_fact(p->ctx->journal, key, info->digest ? info->digest : info->id);
+        journal_fact(p->ctx->journal, subject, info->digest ? info->digest : info->id);
     } else {
-        _cleanup_free_ char *what = xasprintf("image '%s' (%s)", image->ref, image->used_by);
-        note_failure(p, err, what);
+        note_image_failure(image, err);
     }
     part_done(p);
 }
@@ -97,7 +117,6 @@ static void on_satellite(void *data, enum engine_outcome outcome, const struct i
 {
     struct prepare *p = data;
     if (outcome == ENGINE_OK) {
-        ledger_made(p->ctx->ledger, OBJECT_IMAGE, p->satellite_name);
         copy_info(&p->satellite, info);
         p->ctx->satellite = p->satellite.id;
     } else {
@@ -124,7 +143,6 @@ static void on_network(void *data, enum engine_outcome outcome, const struct err
 {
     struct prepare *p = data;
     if (outcome == ENGINE_OK) {
-        ledger_made(p->ctx->ledger, OBJECT_NETWORK, p->network_name);
         p->ctx->network = p->network_name;
     } else {
         note_failure(p, err, "the run's network could not be made");

@@ -54,6 +54,7 @@ void removal_begin(struct removal *r, struct engine *engine, struct ledger *ledg
                    void (*done)(void *data), void *data)
 {
     *r = (struct removal){.engine = engine,
+                          .loop = engine->loop,
                           .ledger = ledger,
                           .kind = kind,
                           .name = name,
@@ -67,5 +68,7 @@ void removal_begin(struct removal *r, struct engine *engine, struct ledger *ledg
 
 void removal_deinit(struct removal *r)
 {
+    if (r->loop)
+        loop_timer_disarm(r->loop, &r->timer);
     error_clear(&r->why);
 }

@@ -15,6 +15,7 @@
 /* Embedded; all private but where it says otherwise. */
 struct removal {
     struct engine *engine;
+    struct loop *loop;     /* the engine's, which it outlives */
     struct ledger *ledger; /* or NULL */
     enum object_kind kind;
     const char *name;
@@ -32,7 +33,7 @@ struct removal {
 void removal_begin(struct removal *r, struct engine *engine, struct ledger *ledger,
                    enum object_kind kind, const char *name, nsec_t deadline,
                    void (*done)(void *data), void *data);
-/* Only after done (or when never begun). */
+/* After done, when never begun, or when the engine is freed. */
 void removal_deinit(struct removal *r);
 
 #endif

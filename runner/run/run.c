@@ -10,6 +10,7 @@
 
 #include <cleanroom/log.h>
 
+#include "report/text.h"
 #include "run/context.h"
 #include "run/janitor.h"
 #include "run/owner.h"
@@ -19,6 +20,7 @@
 
 #define EVENTS_RETRIES 20
 #define EVENTS_PAUSE   (250 * NSEC_PER_MSEC)
+#define REPORT_PAUSE   NSEC_PER_SEC
 
 enum run_state {
     RUN_PREPARE, /* images, satellite, network */
@@ -42,6 +44,7 @@ struct run {
     struct engine_op *events;
     struct loop_timer events_timer;
     int events_retries;
+    struct loop_timer report_timer;
     struct sweep sweep;
     int signal_fd;
     int signal;         /* the first one that told us to stop, or 0 */
@@ -90,12 +93,21 @@ static int write_reports(struct run *r, int exit_code, struct error *err)
     return journal_write(r->ctx.journal, r->result.finished, exit_code, err);
 }
 
-static void write_interim_report(struct run *r)
+static void write_interim_report(void *data)
 {
+    struct run *r = data;
     _cleanup_error_ struct error err = ERROR_INIT;
     r->result.duration = clock_now() - r->started_at;
     if (junit_write(&r->result, r->ctx.results_dir, "junit.xml", &err) < 0)
         log_warning("%s", err.message);
+}
+
+/* A report is written whole each time: not for each of a thousand shards that end together. */
+static void write_report_soon(struct run *r)
+{
+    if (r->report_timer.at == 0)
+        loop_timer_arm(r->ctx.loop, &r->report_timer, clock_now() + REPORT_PAUSE,
+                       write_interim_report, r);
 }
 
 /* --- events ---------------------------------------------------------------------------------- */
@@ -178,6 +190,15 @@ static void on_signal(void *data, int fd, short revents)
         run_fail(r, &err);
 }
 
+/* The run goes on without its safety net; a `cleanroom recycle` now would take it for abandoned. */
+static void on_janitor_gone(void *data, int fd, short revents)
+{
+    struct run *r = data;
+    (void)revents;
+    loop_unwatch(r->ctx.loop, fd);
+    log_warning("the janitor has died: a kill -9 from now on leaves the run's objects behind");
+}
+
 /* Blocked for good; what was ignored when we began (nohup) stays ignored. */
 static int block_signals(void)
 {
@@ -211,9 +232,10 @@ static void on_shard_done(void *data, struct shard *s)
     r->shards_done++;
     if (r->state != RUN_SHARDS)
         return; /* it never began */
-    write_interim_report(r);
     if (r->shards_done == r->shard_count)
         run_set_state(r, RUN_SWEEP);
+    else
+        write_report_soon(r);
 }
 
 static void enter_shards(struct run *r)
@@ -231,6 +253,7 @@ static void on_swept(void *data)
 static void enter_sweep(struct run *r)
 {
     loop_timer_disarm(r->ctx.loop, &r->events_timer);
+    loop_timer_disarm(r->ctx.loop, &r->report_timer);
     if (r->events)
         r->ctx.engine->ops->cancel(r->ctx.engine, r->events);
     r->sweep = (struct sweep){.engine = r->ctx.engine,
@@ -264,7 +287,7 @@ static int outcome_code(const struct run *r)
     for (size_t i = 0; i < r->shard_count; i++) {
         const struct shard *s = &r->shards[i];
         int mine = error_is_set(&s->error) ? error_exit_code(s->error.kind) : s->failed;
-        static const int rank[] = {3, 124, 1, 0};
+        static const int rank[] = {3, 124, 2, 1, 0};
         for (size_t k = 0; k < ARRAY_SIZE(rank); k++) {
             if (rank[k] == mine || rank[k] == code) {
                 code = rank[k];
@@ -322,8 +345,12 @@ static void report_run(struct run *r)
     if (is_clean(r))
         return;
 
+    char limit[16];
+    clock_human(r->ctx.settings->own.teardown_timeout, limit, sizeof(limit));
     for (size_t i = 0; i < r->sweep.left.len; i++)
-        console_say(r->ctx.console, 0, "left behind: %s", r->sweep.left.items[i]);
+        console_say(r->ctx.console, 0,
+                    "left behind after %s (--teardown-timeout TIME gives it longer): %s", limit,
+                    r->sweep.left.items[i]);
     if (error_is_set(&r->sweep.error))
         console_say(r->ctx.console, 0, "nobody knows what is left: %s", r->sweep.error.message);
     if (r->state != RUN_DONE)
@@ -412,12 +439,15 @@ static int run_on_engine(struct run *r, struct error *err)
     init_shards(r);
     say_hello(r);
     loop_watch(r->ctx.loop, r->signal_fd, POLLIN, on_signal, r);
+    if (r->janitor.gone >= 0)
+        loop_watch(r->ctx.loop, r->janitor.gone, POLLIN, on_janitor_gone, r);
     prepare_begin(&r->prepare, &r->ctx, on_prepared, r);
     open_events(r);
     _cleanup_error_ struct error broken = ERROR_INIT;
     if (loop_run(r->ctx.loop, &r->stop, &broken) < 0 && !error_is_set(&r->error))
         error_move(&r->error, &broken);
     loop_unwatch(r->ctx.loop, r->signal_fd);
+    loop_unwatch(r->ctx.loop, r->janitor.gone);
     return conclude(r, err);
 }
 
@@ -425,6 +455,8 @@ static int run_on_engine(struct run *r, struct error *err)
 static void release_engine(struct run *r)
 {
     engine_free(r->ctx.engine);
+    loop_timer_disarm(r->ctx.loop, &r->events_timer);
+    loop_timer_disarm(r->ctx.loop, &r->report_timer);
     for (size_t i = 0; i < r->shard_count; i++)
         shard_deinit(&r->shards[i]);
     gate_deinit(&r->starts);
@@ -448,8 +480,9 @@ static int run_with_janitor(struct run *r, struct error *err)
         return conclude(r, err);
     }
 
+    ledger_tell_where(&r->ledger, r->ctx.engine->where);
     int code = run_on_engine(r, err);
-    if (is_clean(r))
+    if (is_clean(r) && !r->ledger.doubt)
         ledger_dismiss(&r->ledger);
     release_engine(r);
     return code;
@@ -474,10 +507,33 @@ static int run_with_results(struct run *r, FILE *out, struct error *err)
         ledger_dismiss(&r->ledger);
     bool dismissed = r->ledger.pipe < 0;
     ledger_deinit(&r->ledger);
-    if (dismissed)
-        janitor_wait(&r->janitor);
+    janitor_leave(&r->janitor, dismissed);
     console_free(r->ctx.console);
     return code;
+}
+
+static int check_text(const struct strvec *texts, const char *what, struct error *err)
+{
+    for (size_t i = 0; i < texts->len; i++) {
+        const char *p = texts->items[i];
+        for (size_t left = strlen(p), n; left; p += n, left -= n) {
+            n = text_utf8_length(p, left);
+            if (n == 0)
+                return error_set(err, ERROR_CONFIG,
+                                 "%s '%.*s...' is not UTF-8, which is all an "
+                                 "engine takes",
+                                 what, (int)strcspn(texts->items[i], "="), texts->items[i]);
+        }
+    }
+    return 0;
+}
+
+/* What no engine would take is found before anything is started. */
+static int check_plan(const struct plan *plan, struct error *err)
+{
+    if (check_text(&plan->test_argv, "the argument", err) < 0)
+        return -1;
+    return check_text(&plan->shards.items[0].app_env, "the variable", err);
 }
 
 int run_execute(const struct settings *settings, FILE *out, struct error *err)
@@ -493,6 +549,10 @@ int run_execute(const struct settings *settings, FILE *out, struct error *err)
     raise_descriptor_limit();
     if (plan_make(&r.plan, settings, NULL, err) < 0)
         return error_exit_code(err->kind);
+    if (check_plan(&r.plan, err) < 0) {
+        plan_deinit(&r.plan);
+        return error_exit_code(err->kind);
+    }
 
     int code;
     result_init(&r.result, r.plan.run_id, settings->application_id.value);

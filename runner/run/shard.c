@@ -80,9 +80,9 @@ static void start_deadline_passed(void *data)
     struct shard *s = data;
     char limit[16];
     clock_human(s->ctx->settings->own.start_timeout, limit, sizeof(limit));
-    for (size_t i = 0; i < s->service_count; i++) {
+    for (size_t i = 0; s->state == SHARD_SERVICES && i < s->service_count; i++) {
         const struct shard_service *service = &s->services[i];
-        if (service->ready)
+        if (service->ready || service->plan->spec.external)
             continue;
         fail(s, ERROR_TIMEOUT,
              "service '%s' was not ready within %s (%s); --start-timeout TIME "
@@ -403,8 +403,8 @@ static void archive_ended(void *data, enum engine_outcome outcome, const struct 
         return;
     }
     if (outcome != ENGINE_OK) {
-        console_say(s->ctx->console, s->number, "what the tests left could not be fetched: %s",
-                    err && error_is_set(err) ? err->message : "the pod's holder is gone");
+        error_set(&s->collect_error, ERROR_ENGINE, "what the tests left could not be fetched: %s",
+                  err && error_is_set(err) ? err->message : "the pod's holder is gone");
         collect_free(TAKE_PTR(s->collect));
     }
     shard_set_state(s, SHARD_TEARDOWN);
@@ -436,12 +436,12 @@ static void remove_one(struct container *c, void *deadline)
 
 static void enter_teardown(struct shard *s)
 {
-    nsec_t deadline = context_teardown_deadline(s->ctx);
+    s->teardown_by = context_teardown_deadline(s->ctx);
     if (s->archive)
         s->ctx->engine->ops->cancel(s->ctx->engine, s->archive);
     console_end_stream(s->ctx->console, s->number);
     shard_report(s);
-    each_container(s, remove_one, &deadline);
+    each_container(s, remove_one, &s->teardown_by);
     teardown_goes_on(s);
 }
 
@@ -460,9 +460,8 @@ static void teardown_goes_on(struct shard *s)
         return;
 
     bool gone = true;
-    nsec_t deadline = context_teardown_deadline(s->ctx);
     for (size_t i = 0; i < SHARD_VOLUMES; i++)
-        volume_remove(&s->volumes[i], deadline);
+        volume_remove(&s->volumes[i], s->teardown_by);
     for (size_t i = 0; i < SHARD_VOLUMES; i++)
         gone = gone && s->volumes[i].stage == VOLUME_GONE;
     if (gone && s->state == SHARD_TEARDOWN)
@@ -516,6 +515,16 @@ void shard_recheck(struct shard *s)
     each_container(s, recheck, NULL);
 }
 
+/* -1 when the disk is full: the run goes on without that log. */
+static int open_log(struct shard *s, const char *name)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    int fd = results_create(s->ctx->results_dir, s->number, name, &err);
+    if (fd < 0)
+        log_warning("%s", err.message);
+    return fd;
+}
+
 static void init_service(struct shard *s, struct shard_service *service,
                          const struct plan_service *plan)
 {
@@ -527,7 +536,7 @@ static void init_service(struct shard *s, struct shard_service *service,
     if (plan->spec.external)
         return;
     _cleanup_free_ char *file = xasprintf("%s.log", plan->name);
-    service->log_fd = results_create(s->ctx->results_dir, s->number, file, NULL);
+    service->log_fd = open_log(s, file);
     service->container.log_fd = service->log_fd;
 }
 
@@ -554,7 +563,7 @@ void shard_init(struct shard *s, struct run_context *ctx, int number,
     strbuf_init(&s->holder_line, HOLDER_LINE_MAX);
     capture_init(&s->out, APP_HEAD, APP_TAIL);
     capture_init(&s->err, APP_HEAD, APP_TAIL);
-    s->log_fd = results_create(ctx->results_dir, number, "app.log", NULL);
+    s->log_fd = open_log(s, "app.log");
     for (size_t i = 0; i < SHARD_VOLUMES; i++)
         volume_init(&s->volumes[i], ctx, number, targets[i], volume_changed, s);
     container_init(&s->holder, ctx, number, "holder", holder_changed, s);
@@ -591,6 +600,8 @@ void shard_deinit(struct shard *s)
     strbuf_deinit(&s->holder_line);
     collect_free(s->collect);
     error_clear(&s->error);
+    error_clear(&s->collect_error);
+    loop_timer_disarm(s->ctx->loop, &s->deadline);
     if (s->log_fd >= 0)
         close(s->log_fd);
 }

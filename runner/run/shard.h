@@ -63,8 +63,10 @@ struct shard {
     int log_fd;              /* app.log */
     struct collect *collect;
     struct engine_op *archive;
+    struct error collect_error; /* why the app's own results are not complete */
     struct loop_timer deadline;
-    nsec_t start_by; /* clock_now() by which all services have to be ready */
+    nsec_t start_by;    /* clock_now() by which all services have to be ready */
+    nsec_t teardown_by; /* and by which everything has to be gone */
 
     nsec_t started_at, started_wall;
     struct error error; /* why it ended early: the first reason */

@@ -27,7 +27,7 @@ static void report_service(struct shard *s, struct result_suite *suite, struct s
         why = xasprintf("ended while the app used it: %s", verdict);
     else if (sv->ready)
         status = CASE_PASSED;
-    else if (s->error.kind == ERROR_TIMEOUT)
+    else if (s->error.kind == ERROR_TIMEOUT && s->started_at)
         why = xasprintf("not ready in time: %s", sv->reason ? sv->reason : "it was not started");
     else {
         status = CASE_SKIPPED;
@@ -76,6 +76,19 @@ static void report_phase(struct shard *s, struct result_suite *suite,
     result->text = capture_last_lines(s->err.total ? &s->err : &s->out, LOG_LINES, 16384);
 }
 
+/* Results that are not complete are no results. */
+static void report_uncollected(struct shard *s, struct result_suite *suite)
+{
+    if (!error_is_set(&s->collect_error))
+        return;
+    _cleanup_free_ char *classname = xasprintf("cleanroom.shard-%d", s->number);
+    struct result_case *result = result_add_case(suite, classname, "collect", CASE_ERROR, 0);
+    set_message(result, s->collect_error.message);
+    result->type = xstrdup("CollectError");
+    if (!error_is_set(&s->error))
+        error_copy(&s->error, &s->collect_error);
+}
+
 static bool has_bad_case(const struct result_suite *suite)
 {
     for (size_t i = 0; i < suite->cases.len; i++)
@@ -121,9 +134,7 @@ static void report_collected(struct shard *s, struct result_suite *suite)
     if (!s->collect)
         return;
     size_t phases = suite->cases.len;
-    _cleanup_error_ struct error err = ERROR_INIT;
-    if (collect_finish(s->collect, suite, &s->acknowledged, &err) < 0)
-        console_say(s->ctx->console, s->number, "%s", err.message);
+    (void)collect_finish(s->collect, suite, &s->acknowledged, &s->collect_error);
     collect_free(TAKE_PTR(s->collect));
 
     size_t bad = 0;
@@ -152,6 +163,7 @@ void shard_report(struct shard *s)
         report_phase(s, suite, &s->deploy);
     report_phase(s, suite, &s->test);
     report_collected(s, suite);
+    report_uncollected(s, suite);
     report_pod(s, suite);
     report_facts(s, suite);
 

@@ -16,8 +16,7 @@ static void drop_items(struct sweep *s)
 {
     for (size_t i = 0; i < s->items.len; i++) {
         free(s->items.items[i].name);
-        if (s->items.items[i].removal)
-            removal_deinit(s->items.items[i].removal);
+        removal_deinit(s->items.items[i].removal);
         free(s->items.items[i].removal);
     }
     vec_deinit(&s->items);
@@ -49,11 +48,12 @@ static void item_done(void *data)
     for (size_t i = 0; i < s->items.len; i++)
         note_outcome(s, &s->items.items[i]);
     drop_items(s);
-    nsec_t next = clock_now() + (s->left.len ? LIST_PAUSE : 0);
-    if (s->left.len && next >= s->deadline)
+    /* Two rounds are the rule; what stays listed after that is not asked for all the time. */
+    nsec_t pause = s->left.len || ++s->rounds > 2 ? LIST_PAUSE : 0;
+    if (s->left.len && clock_now() + pause >= s->deadline)
         finish(s);
     else
-        loop_timer_arm(s->engine->loop, &s->timer, next, look, s);
+        loop_timer_arm(s->engine->loop, &s->timer, clock_now() + pause, look, s);
 }
 
 static bool is_wanted(struct sweep *s, const struct object_info *o)
@@ -122,11 +122,15 @@ static void look(void *data)
 
 void sweep_begin(struct sweep *s)
 {
+    s->loop = s->engine->loop;
     look(s);
 }
 
 void sweep_deinit(struct sweep *s)
 {
+    if (s->loop)
+        loop_timer_disarm(s->loop, &s->timer);
+    drop_items(s);
     strvec_deinit(&s->left);
     error_clear(&s->error);
 }

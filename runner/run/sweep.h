@@ -34,13 +34,15 @@ struct sweep {
 
     /* private */
     VEC(struct sweep_item) items;
+    struct loop *loop; /* the engine's, which it outlives */
     size_t pending;
+    int rounds;
     struct loop_timer timer;
 };
 
 /* Set engine, run, wanted, removed, done, data, deadline before; done(data) is called once. */
 void sweep_begin(struct sweep *s);
-/* After done. */
+/* After done, when never begun, or when the engine is freed. */
 void sweep_deinit(struct sweep *s);
 
 #endif

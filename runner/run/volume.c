@@ -3,10 +3,24 @@
 
 #include <assert.h>
 
+static void tell_journal(const struct volume *v)
+{
+    static const char *const names[] = {
+        [VOLUME_PLANNED] = "planned", [VOLUME_CREATING] = "creating", [VOLUME_READY] = "ready",
+        [VOLUME_FAILED] = "failed",   [VOLUME_REMOVING] = "removing", [VOLUME_GONE] = "gone",
+    };
+    _cleanup_free_ char *subject = xasprintf("shard %d volume %s", v->shard, v->target);
+    journal_state(v->ctx->journal, subject, names[v->stage], v->error.message);
+}
+
+/* The one writer of stage. */
 static void volume_set_stage(struct volume *v, enum volume_stage stage)
 {
     assert(stage > v->stage);
+    bool never_was = v->stage == VOLUME_PLANNED && stage == VOLUME_GONE;
     v->stage = stage;
+    if (!never_was)
+        tell_journal(v);
     v->on_change(v->data, v);
 }
 
@@ -43,8 +57,7 @@ static void on_created(void *data, enum engine_outcome outcome, const struct err
 {
     struct volume *v = data;
     v->op = NULL;
-    if (outcome == ENGINE_OK)
-        ledger_made(v->ctx->ledger, OBJECT_VOLUME, v->name);
+    ledger_answered(v->ctx->ledger, outcome);
     if (v->remove_wanted) {
         begin_removal(v);
         return;
@@ -78,8 +91,6 @@ void volume_remove(struct volume *v, nsec_t deadline)
     v->remove_deadline = deadline;
     if (v->stage == VOLUME_PLANNED)
         volume_set_stage(v, VOLUME_GONE);
-    else if (v->op)
-        v->ctx->engine->ops->cancel(v->ctx->engine, v->op);
-    else
+    else if (!v->op) /* else when its creation is answered */
         begin_removal(v);
 }

@@ -17,10 +17,12 @@ static void test_ledger_tells_the_janitor(void)
     ledger_init(&l, ends[1]);
     ledger_enter(&l, OBJECT_CONTAINER, "a");
     ledger_enter(&l, OBJECT_VOLUME, "a");
-    ledger_made(&l, OBJECT_CONTAINER, "a");
+    ledger_answered(&l, ENGINE_OK);
+    ledger_tell_where(&l, "unix:///x");
     check_int(l.entries.len, 2);
-    check(l.entries.items[0].made);
-    check(!l.entries.items[1].made);
+    check(!l.doubt);
+    ledger_answered(&l, ENGINE_FAILED);
+    check(l.doubt);
     ledger_strike(&l, OBJECT_VOLUME, "a");
     check_int(l.entries.len, 1);
     check_int(l.entries.items[0].kind, OBJECT_CONTAINER);
@@ -28,7 +30,7 @@ static void test_ledger_tells_the_janitor(void)
 
     char text[256] = "";
     check(read(ends[0], text, sizeof(text) - 1) > 0);
-    check_str(text, "+ container a\n+ volume a\n= container a\n- volume a\ndone\n");
+    check_str(text, "+ container a\n+ volume a\n@ unix:///x\n- volume a\ndone\n");
     ledger_deinit(&l);
     close(ends[0]);
 }
@@ -39,14 +41,14 @@ static void test_ledger_can_be_read_back(void)
     ledger_init(&l, -1);
     ledger_apply(&l, "+ network n");
     ledger_apply(&l, "+ container c");
-    ledger_apply(&l, "= container c");
     ledger_apply(&l, "- network n");
     ledger_apply(&l, "? what is this");
     ledger_apply(&l, "");
     check_int(l.entries.len, 1);
     check_str(l.entries.items[0].name, "c");
-    check(l.entries.items[0].made);
     check(!l.done);
+    ledger_apply(&l, "@ unix:///x y");
+    check_str(l.where, "unix:///x y");
     ledger_apply(&l, "done");
     check(l.done);
     ledger_deinit(&l);

@@ -4,7 +4,7 @@
  * or comes with a SIGINT, for every k. Required: the run ends within its deadlines, its exit code
  * is not 0 unless it recovered, a finished report says so, and not one object is left.
  *
- * Linked with --wrap=engine_open,janitor_start,janitor_wait.
+ * Linked with --wrap=engine_open,janitor_start,janitor_leave.
  */
 #include <fcntl.h>
 #include <ftw.h>
@@ -24,7 +24,7 @@ struct engine *__wrap_engine_open(struct loop *loop, const struct engine_options
                                   struct error *err);
 int __wrap_janitor_start(struct janitor *j, const char *run_id, const struct settings *settings,
                          const char *results_dir, struct error *err);
-void __wrap_janitor_wait(struct janitor *j);
+void __wrap_janitor_leave(struct janitor *j, bool wait);
 
 struct engine *__wrap_engine_open(struct loop *loop, const struct engine_options *options,
                                   struct error *err)
@@ -41,9 +41,9 @@ int __wrap_janitor_start(struct janitor *j, const char *run_id, const struct set
     return 0;
 }
 
-void __wrap_janitor_wait(struct janitor *j)
+void __wrap_janitor_leave(struct janitor *j, bool wait)
 {
-    (void)j;
+    (void)j, (void)wait;
 }
 
 static void add_service(struct settings *s, const char *name)
@@ -122,7 +122,7 @@ static bool is_repeated(const char *op)
 {
     return op &&
            (strcmp(op, "remove") == 0 || strcmp(op, "list") == 0 || strcmp(op, "events") == 0 ||
-            strcmp(op, "archive") == 0 || strcmp(op, "attach") == 0);
+            strcmp(op, "inspect") == 0 || strcmp(op, "attach") == 0);
 }
 
 static void torture(enum fake_fault fault, const char *what)

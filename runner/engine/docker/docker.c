@@ -20,7 +20,7 @@ static void docker_free(struct engine *engine)
 {
     struct docker *docker = (struct docker *)engine;
     while (docker->ops)
-        op_abort(docker->ops);
+        op_drop(docker->ops);
     http_deinit(&docker->http);
     free(docker->config_dir);
     free(engine->kind);

@@ -31,6 +31,22 @@ static void unlink_op(struct engine_op *op)
         op->next->link = op->link;
 }
 
+static void detach(struct engine_op *op)
+{
+    unlink_op(op);
+    loop_timer_disarm(op->docker->engine.loop, &op->timer);
+    http_call_cancel(TAKE_PTR(op->call));
+}
+
+void op_drop(struct engine_op *op)
+{
+    detach(op);
+    if (op->class->release)
+        op->class->release(op);
+    error_clear(&op->failure);
+    free(op);
+}
+
 void op_finish(struct engine_op *op, enum engine_outcome outcome, const struct error *err)
 {
     struct error cancelled _cleanup_error_ = ERROR_INIT;
@@ -40,9 +56,7 @@ void op_finish(struct engine_op *op, enum engine_outcome outcome, const struct e
         err = &cancelled;
     }
 
-    unlink_op(op);
-    loop_timer_disarm(op->docker->engine.loop, &op->timer);
-    http_call_cancel(TAKE_PTR(op->call));
+    detach(op);
     op->class->complete(op, outcome, err);
     if (op->class->release)
         op->class->release(op);
@@ -67,12 +81,6 @@ void op_cancel(struct engine_op *op)
 {
     op->cancelled = true;
     loop_timer_arm(op->docker->engine.loop, &op->timer, 1, on_timer, op);
-}
-
-void op_abort(struct engine_op *op)
-{
-    op->cancelled = true;
-    op_finish(op, ENGINE_CANCELLED, NULL);
 }
 
 static void on_answer(void *data, const struct http_answer *answer)

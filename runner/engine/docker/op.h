@@ -60,8 +60,8 @@ void op_finish(struct engine_op *op, enum engine_outcome outcome, const struct e
 /* Finishes with ENGINE_FAILED and *err (emptied), but from the loop: for use by the begin calls. */
 void op_fail_later(struct engine_op *op, struct error *err);
 void op_cancel(struct engine_op *op);
-/* Completes with ENGINE_CANCELLED at once. */
-void op_abort(struct engine_op *op);
+/* Frees without completing. */
+void op_drop(struct engine_op *op);
 
 /* An answer that means something else than its status says. */
 struct op_rule {
