@@ -266,5 +266,5 @@ int junit_write(const struct result *r, int dir, const char *name, struct error 
     write_document(&d, r);
     if (xmlTextWriterEndDocument(d.writer) < 0 || xmlTextWriterFlush(d.writer) < 0)
         return error_set(err, ERROR_INTERNAL, "cannot write '%s': libxml2 refused to end", name);
-    return replacement_commit(&file, err);
+    return replacement_commit(&file, r->finished, err);
 }

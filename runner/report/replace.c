@@ -23,9 +23,10 @@ int replacement_begin(struct replacement *r, int dir, const char *name, struct e
 }
 
 /* Once an error is noted, errno may be that of a later call; a full disk says so in both. */
-static int finish_file(struct replacement *r)
+static int finish_file(struct replacement *r, bool durable)
 {
-    bool good = !ferror(r->file) && fflush(r->file) == 0 && fsync(fileno(r->file)) == 0;
+    bool good = !ferror(r->file) && fflush(r->file) == 0 &&
+                (!durable || fsync(fileno(r->file)) == 0);
     int errnum = errno;
     bool closed = fclose(r->file) == 0;
     r->file = NULL;
@@ -34,9 +35,9 @@ static int finish_file(struct replacement *r)
     return closed ? 0 : errno;
 }
 
-int replacement_commit(struct replacement *r, struct error *err)
+int replacement_commit(struct replacement *r, bool durable, struct error *err)
 {
-    int errnum = finish_file(r);
+    int errnum = finish_file(r, durable);
     if (errnum)
         return error_set_errno(err, ERROR_INTERNAL, errnum, "cannot write '%s'", r->name);
     if (renameat(r->dir, r->temporary, r->dir, r->name) < 0)
@@ -44,7 +45,8 @@ int replacement_commit(struct replacement *r, struct error *err)
     free(r->temporary);
     r->temporary = NULL;
     /* Some file systems cannot do this for a directory; then the rename is as safe as it gets. */
-    (void)fsync(r->dir);
+    if (durable)
+        (void)fsync(r->dir);
     return 0;
 }
 

@@ -6,7 +6,7 @@
  *     if (replacement_begin(&r, dir, "junit.xml", err) < 0)
  *         return -1;
  *     fprintf(r.file, ...);                      // its errors are found by the commit
- *     return replacement_commit(&r, err);        // without it the old file stays
+ *     return replacement_commit(&r, true, err);  // without it the old file stays
  */
 #ifndef REPORT_REPLACE_H
 #define REPORT_REPLACE_H
@@ -29,7 +29,8 @@ struct replacement {
 #define _cleanup_replacement_ _cleanup_(replacement_deinit)
 
 int replacement_begin(struct replacement *r, int dir, const char *name, struct error *err);
-int replacement_commit(struct replacement *r, struct error *err);
+/* durable: it survives a power cut. What is only in between need not, and syncing takes its time. */
+int replacement_commit(struct replacement *r, bool durable, struct error *err);
 void replacement_deinit(struct replacement *r);
 
 #endif

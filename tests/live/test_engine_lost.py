@@ -22,7 +22,8 @@ class PrivateDocker:
     def start(self):
         where = self.directory
         self.popen = subprocess.Popen(
-            ["dockerd", "-H", self.engine.host, "--data-root", where / "data", "--exec-root", where / "exec",
+            ["unshare", "--net",  # else --bridge none would take the machine's docker0 away
+             "dockerd", "-H", self.engine.host, "--data-root", where / "data", "--exec-root", where / "exec",
              "--pidfile", where / "pid", "--bridge", "none", "--iptables=false", "--ip6tables=false"],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True)
         wait_until(self.answers, 30, f"dockerd answers; {where}/log")
