@@ -29,7 +29,8 @@ struct replacement {
 #define _cleanup_replacement_ _cleanup_(replacement_deinit)
 
 int replacement_begin(struct replacement *r, int dir, const char *name, struct error *err);
-/* durable: it survives a power cut. What is only in between need not, and syncing takes its time. */
+/* durable: it survives a power cut. What is only in between need not, and syncing takes its time.
+ */
 int replacement_commit(struct replacement *r, bool durable, struct error *err);
 void replacement_deinit(struct replacement *r);
 
