@@ -47,6 +47,7 @@ void container_init(struct container *c, struct run_context *ctx, int shard, con
                     container_change_fn on_change, void *data)
 {
     *c = (struct container){.ctx = ctx,
+                            .gate = ctx->starts,
                             .shard = shard,
                             .role = role,
                             .on_change = on_change,
@@ -82,7 +83,7 @@ static bool remove_if_wanted(struct container *c)
     if (!c->remove_wanted || c->stage == CONTAINER_REMOVING || c->op || c->inspect)
         return false;
     loop_timer_disarm(c->ctx->loop, &c->drain);
-    gate_leave(c->ctx->starts, &c->ticket);
+    gate_leave(c->gate, &c->ticket);
     container_set_stage(c, CONTAINER_REMOVING);
     removal_begin(&c->removal, c->ctx->engine, c->ctx->ledger, OBJECT_CONTAINER, c->name,
                   c->remove_deadline, removed, c);
@@ -187,7 +188,7 @@ static void on_started(void *data, enum engine_outcome outcome, const struct err
 {
     struct container *c = data;
     c->op = NULL;
-    gate_leave(c->ctx->starts, &c->ticket);
+    gate_leave(c->gate, &c->ticket);
     if (remove_if_wanted(c))
         return;
     if (outcome != ENGINE_OK && outcome != ENGINE_CONFLICT) {
@@ -212,7 +213,7 @@ static void begin_start(void *data)
 static void queue_start(struct container *c)
 {
     container_set_stage(c, CONTAINER_QUEUED);
-    gate_queue(c->ctx->starts, &c->ticket, c->shard, begin_start, c);
+    gate_queue(c->gate, &c->ticket, c->shard, begin_start, c);
 }
 
 void container_start(struct container *c)

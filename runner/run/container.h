@@ -39,6 +39,7 @@ struct container {
     container_change_fn on_change;
     engine_output_fn on_output; /* gets all output too; NULL = nobody */
     void *data;                 /* of both */
+    struct gate *gate;          /* where it waits for its start: ctx->starts, or changed before */
 
     int log_fd;              /* all output goes here; -1 = nowhere; borrowed */
     struct capture *sink[3]; /* by enum output_stream, or NULL; borrowed */

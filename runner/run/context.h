@@ -18,8 +18,9 @@ struct run_context {
     struct loop *loop;
     struct engine *engine;
     struct ledger *ledger;
-    struct gate *starts; /* engine starts in flight */
-    struct gate *pods;   /* shards that come up */
+    struct gate *starts;  /* engine starts in flight */
+    struct gate *holders; /* the same for the pods' holders, which enter the network */
+    struct gate *pods;    /* shards that come up */
     struct journal *journal;
     struct console *console;
     struct result *result;
