@@ -9,7 +9,7 @@ int cmd_recycle(const struct invocation *inv, FILE *out, struct error *err)
         return error_exit_code(err->kind);
 
     const struct recycle_options options = {
-        .run = invocation_get(inv, "run"),
+        .run = inv->words.len ? inv->words.items[0] : NULL,
         .dry_run = invocation_get(inv, "dry-run"),
     };
     return recycle_execute(&settings, &options, out, err);

@@ -8,10 +8,6 @@
 #define ALL_GROUPS ((1u << SETTING_GROUPS) - 1)
 
 static const struct option_def recycle_options[] = {
-    {.flag = "run",
-     .group = SETTING_GROUP_RUN,
-     .argument = "ID",
-     .doc = "of this run only, even if it is still alive"},
     {.flag = "dry-run",
      .kind = OPTION_SWITCH,
      .group = SETTING_GROUP_RUN,
@@ -34,9 +30,10 @@ const struct command commands[] = {
      .takes_args = true,
      .run = cmd_plan},
     {.name = "recycle",
-     .synopsis = "[OPTIONS]",
-     .doc = "Remove what runs left behind that ended without clean-up",
+     .synopsis = "[OPTIONS] [RUN]",
+     .doc = "Remove what dead runs left behind, or all of one RUN",
      .groups = BIT(CONFIG) | BIT(ENGINE) | BIT(OUTPUT),
+     .max_words = 1,
      .options = recycle_options,
      .option_count = ARRAY_SIZE(recycle_options),
      .run = cmd_recycle},

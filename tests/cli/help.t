@@ -43,7 +43,7 @@ Output:
 Commands:
   run      Test an image, each shard among fresh services of its own (default)
   plan     Print what a run would do, and where each value comes from
-  recycle  Remove what runs left behind that ended without clean-up
+  recycle  Remove what dead runs left behind, or all of one RUN
   version  Print the version
   help     Explain a command
 
@@ -57,11 +57,10 @@ $ test $(cleanroom --help | wc -l) -le 52
 $ cleanroom --help >a; cleanroom help >b; cleanroom help run >c; cleanroom myapp -h >d; cmp a b && cmp b c && cmp c d
 # Of each command.
 $ cleanroom recycle --help
-Usage: cleanroom recycle [OPTIONS]
-Remove what runs left behind that ended without clean-up.
+Usage: cleanroom recycle [OPTIONS] [RUN]
+Remove what dead runs left behind, or all of one RUN.
 
 Options:
-      --run ID                of this run only, even if it is still alive
       --dry-run               say what would be removed, and leave it
 
 Files:

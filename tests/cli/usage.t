@@ -38,8 +38,8 @@ cleanroom: there is no command 'pln', did you mean 'plan'?
 $ cleanroom run plan myapp
 cleanroom: 'myapp' follows the image 'plan': put arguments for the tests after '--'
 [exit 2]
-$ cleanroom recycle myapp
-cleanroom: 'myapp' is one word too many for 'cleanroom recycle'
+$ cleanroom recycle one two
+cleanroom: 'two' is one word too many for 'cleanroom recycle'
 [exit 2]
 $ cleanroom recycle --shards 4
 cleanroom: --shards: 'cleanroom recycle' does not take it

@@ -141,8 +141,8 @@ class Killed(LiveTest):
         self.assertEqual(self.engine.ours() - self.before, set())
         self.assert_exit(self.run_recycle(), 0)
 
-    def run_recycle(self):
-        result = self.start("recycle").wait(60)
+    def run_recycle(self, *args):
+        result = self.start("recycle", *args).wait(60)
         self.assert_exit(result, 0)
         return result
 
@@ -153,6 +153,16 @@ class Killed(LiveTest):
         self.assertEqual(self.engine.ours() - self.before, objects)
         process.signal(signal.SIGTERM)
         self.assert_exit(process.wait(30), 128 + signal.SIGTERM)
+
+    def test_recycle_ends_a_run_that_is_named(self):
+        process = self.running()
+        name = next(name for name in self.engine.ours() - self.before if name.startswith("container"))
+        run = name.split("-")[1]
+        said = self.run_recycle(run)
+        self.assertIn(name.split()[1], said.out, f"\n{said}")
+        result = process.wait(60)
+        self.assert_exit(result, 3)
+        self.assert_nothing_left()
 
     def test_janitor_ends_with_its_run(self):
         result = self.run_cleanroom(APP)

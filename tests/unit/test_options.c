@@ -100,7 +100,7 @@ static void test_the_first_word_may_be_a_command(void)
         {"plan myapp", "plan", "myapp"}, {"-n 4 plan myapp", "plan", "myapp"},
         {"run plan", "run", "plan"},     {"plan", "plan", NULL},
         {"myapp", "run", "myapp"},       {"", "run", NULL},
-        {"help run", "help", "run"},     {"recycle --run abc", "recycle", NULL},
+        {"help run", "help", "run"},     {"recycle abc", "recycle", "abc"},
         {"planet", "run", "planet"},     {"version --help", "version", NULL},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -134,8 +134,8 @@ static void test_what_is_refused(void)
 static void test_the_command_gets_its_own(void)
 {
     _cleanup_line_ struct line l;
-    check_int(parse(&l, "recycle --run a --run b --dry-run"), 0);
-    check_str(invocation_get(&l.inv, "run"), "b");
+    check_int(parse(&l, "recycle --host a --host b --dry-run"), 0);
+    check_str(invocation_get(&l.inv, "host"), "b");
     check_str(invocation_get(&l.inv, "dry-run"), "true");
     check_str(invocation_get(&l.inv, "file"), NULL);
 }
