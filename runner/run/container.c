@@ -9,8 +9,9 @@
 /* How long output may stay open after the process has ended. */
 #define DRAIN_TIMEOUT (10 * NSEC_PER_SEC)
 /* An engine that is being restarted is asked again for some seconds. */
-#define LOOKS_MAX  20
-#define LOOK_PAUSE (250 * NSEC_PER_MSEC)
+#define LOOKS_MAX    20
+#define LOOK_PAUSE   (250 * NSEC_PER_MSEC)
+#define ATTACH_PAUSE (20 * NSEC_PER_MSEC)
 
 static const char *const stage_names[] = {
     [CONTAINER_PLANNED] = "planned",   [CONTAINER_CREATING] = "creating",
@@ -263,6 +264,8 @@ static void on_bytes(void *data, enum output_stream stream, const void *bytes, s
         c->on_output(c->data, stream, bytes, len);
 }
 
+static void attach(void *data);
+
 static void on_attach_end(void *data, enum engine_outcome outcome, const struct error *err)
 {
     struct container *c = data;
@@ -271,6 +274,10 @@ static void on_attach_end(void *data, enum engine_outcome outcome, const struct 
     if (c->stage == CONTAINER_REMOVING) {
         if (!c->removal.op && c->removal.timer.at == 0)
             container_set_stage(c, CONTAINER_GONE);
+        return;
+    }
+    if (c->stage == CONTAINER_CREATING && outcome == ENGINE_CONFLICT) {
+        loop_timer_arm(c->ctx->loop, &c->drain, clock_now() + ATTACH_PAUSE, attach, c);
         return;
     }
     if (c->stage == CONTAINER_CREATING) {
@@ -285,6 +292,16 @@ static void on_attach_end(void *data, enum engine_outcome outcome, const struct 
     exit_if_complete(c);
 }
 
+/* Podman attaches only to what it could start, so not before the pod's holder runs: it is asked
+   again until then, or until the shard's deadline removes the container. */
+static void attach(void *data)
+{
+    struct container *c = data;
+    c->stream_ended = false;
+    c->attach = c->ctx->engine->ops->container_attach(c->ctx->engine, c->name, on_attached,
+                                                      on_bytes, on_attach_end, c);
+}
+
 static void on_created(void *data, enum engine_outcome outcome, const struct error *err)
 {
     struct container *c = data;
@@ -296,8 +313,7 @@ static void on_created(void *data, enum engine_outcome outcome, const struct err
         fail(c, err, "could not be created");
         return;
     }
-    c->attach = c->ctx->engine->ops->container_attach(c->ctx->engine, c->name, on_attached,
-                                                      on_bytes, on_attach_end, c);
+    attach(c);
 }
 
 void container_create(struct container *c, struct container_spec *spec)
