@@ -306,7 +306,7 @@ static void on_created(void *data, enum engine_outcome outcome, const struct err
 {
     struct container *c = data;
     c->op = NULL;
-    ledger_answered(c->ctx->ledger, outcome);
+    ledger_answered(c->ctx->ledger, outcome, err);
     if (remove_if_wanted(c))
         return;
     if (outcome != ENGINE_OK) {

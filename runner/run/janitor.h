@@ -26,7 +26,7 @@ struct janitor {
    blocked already: the janitor inherits that. */
 int janitor_start(struct janitor *j, const char *run_id, const struct settings *settings,
                   const char *results_dir, struct error *err);
-/* At the end. wait: the ledger was dismissed, so the janitor ends now (at most 5 s are waited). */
+/* At the end. wait: until the janitor has ended, which is expected soon (5 s at most). */
 void janitor_leave(struct janitor *j, bool wait);
 
 /* The hidden command; reads the ledger from standard input. Returns the exit code. */

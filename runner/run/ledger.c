@@ -43,9 +43,9 @@ void ledger_enter(struct ledger *l, enum object_kind kind, const char *name)
     tell(l, '+', kind, name);
 }
 
-void ledger_answered(struct ledger *l, enum engine_outcome outcome)
+void ledger_answered(struct ledger *l, enum engine_outcome outcome, const struct error *err)
 {
-    if (outcome != ENGINE_OK)
+    if (outcome == ENGINE_CANCELLED || (outcome == ENGINE_FAILED && err->kind == ERROR_TIMEOUT))
         l->doubt = true;
 }
 

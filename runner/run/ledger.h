@@ -22,7 +22,7 @@ struct ledger_entry {
 struct ledger {
     VEC(struct ledger_entry) entries; /* in the order in which they were entered */
     int pipe;                         /* to the janitor, owned; -1 = none */
-    bool doubt;  /* a create call was not answered with success: it may still take effect */
+    bool doubt;  /* a create call was given up without an answer: it may still take effect */
     char *where; /* read side: the engine's address, or NULL */
     bool done;   /* read side: "done" was seen */
 };
@@ -31,8 +31,8 @@ void ledger_init(struct ledger *l, int pipe);
 void ledger_deinit(struct ledger *l);
 
 void ledger_enter(struct ledger *l, enum object_kind kind, const char *name);
-/* How a create call ended. */
-void ledger_answered(struct ledger *l, enum engine_outcome outcome);
+/* How a create call ended; err as in the completion. */
+void ledger_answered(struct ledger *l, enum engine_outcome outcome, const struct error *err);
 /* Tells the janitor where the engine is that was found. */
 void ledger_tell_where(struct ledger *l, const char *where);
 void ledger_strike(struct ledger *l, enum object_kind kind, const char *name);

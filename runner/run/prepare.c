@@ -116,6 +116,8 @@ static void on_satellite(void *data, enum engine_outcome outcome, const struct i
                          const struct error *err)
 {
     struct prepare *p = data;
+    ledger_answered(p->ctx->ledger, outcome, err);
+    tell_journal(p, "image of the satellite", outcome);
     if (outcome == ENGINE_OK) {
         copy_info(&p->satellite, info);
         p->ctx->satellite = p->satellite.id;
@@ -142,6 +144,8 @@ static void import_satellite(struct prepare *p)
 static void on_network(void *data, enum engine_outcome outcome, const struct error *err)
 {
     struct prepare *p = data;
+    ledger_answered(p->ctx->ledger, outcome, err);
+    tell_journal(p, "network", outcome);
     if (outcome == ENGINE_OK) {
         p->ctx->network = p->network_name;
     } else {

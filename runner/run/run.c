@@ -514,9 +514,10 @@ static int run_with_results(struct run *r, FILE *out, struct error *err)
     int code = r->ctx.loop ? run_with_janitor(r, err) : error_exit_code(err->kind);
     if (!r->ctx.engine)
         ledger_dismiss(&r->ledger);
-    bool dismissed = r->ledger.pipe < 0;
+    /* In doubt it looks for what may still appear; that is worth a moment. */
+    bool ends_soon = r->ledger.pipe < 0 || (r->state == RUN_DONE && r->ledger.doubt);
     ledger_deinit(&r->ledger);
-    janitor_leave(&r->janitor, dismissed);
+    janitor_leave(&r->janitor, ends_soon);
     console_free(r->ctx.console);
     return code;
 }

@@ -57,7 +57,7 @@ static void on_created(void *data, enum engine_outcome outcome, const struct err
 {
     struct volume *v = data;
     v->op = NULL;
-    ledger_answered(v->ctx->ledger, outcome);
+    ledger_answered(v->ctx->ledger, outcome, err);
     if (v->remove_wanted) {
         begin_removal(v);
         return;

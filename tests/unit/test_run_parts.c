@@ -17,11 +17,14 @@ static void test_ledger_tells_the_janitor(void)
     ledger_init(&l, ends[1]);
     ledger_enter(&l, OBJECT_CONTAINER, "a");
     ledger_enter(&l, OBJECT_VOLUME, "a");
-    ledger_answered(&l, ENGINE_OK);
+    ledger_answered(&l, ENGINE_OK, NULL);
     ledger_tell_where(&l, "unix:///x");
     check_int(l.entries.len, 2);
     check(!l.doubt);
-    ledger_answered(&l, ENGINE_FAILED);
+    struct error refused = {.kind = ERROR_ENGINE}, late = {.kind = ERROR_TIMEOUT};
+    ledger_answered(&l, ENGINE_FAILED, &refused);
+    check(!l.doubt);
+    ledger_answered(&l, ENGINE_FAILED, &late);
     check(l.doubt);
     ledger_strike(&l, OBJECT_VOLUME, "a");
     check_int(l.entries.len, 1);
