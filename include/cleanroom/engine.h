@@ -162,8 +162,7 @@ struct engine_ops {
     struct engine_op *(*image_import)(struct engine *, const char *name, const struct labels *,
                                       const char *const *entrypoint, const void *tar, size_t len,
                                       nsec_t deadline, engine_image_fn, void *data);
-    /* A network on which containers can reach the outside but not each other. internal: not the
-       outside either. */
+    /* A network on which containers can reach the outside but not each other. */
     struct engine_op *(*network_create)(struct engine *, const char *name, const struct labels *,
                                         nsec_t deadline, engine_done_fn, void *data);
     struct engine_op *(*volume_create)(struct engine *, const char *name, const struct labels *,

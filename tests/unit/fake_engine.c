@@ -454,7 +454,7 @@ static void cancel(struct engine *e, struct engine_op *op)
     wake(op);
 }
 
-size_t fake_engine_objects(const struct engine *engine)
+static size_t count_objects(const struct engine *engine)
 {
     const struct fake *f = container_of(engine, struct fake, engine);
     size_t count = 0;
@@ -463,19 +463,10 @@ size_t fake_engine_objects(const struct engine *engine)
     return count;
 }
 
-char *fake_engine_describe(const struct engine *engine)
-{
-    const struct fake *f = container_of(engine, struct fake, engine);
-    struct strbuf sb = STRBUF_INIT;
-    for (struct object *o = f->objects; o; o = o->next)
-        strbuf_addf(&sb, "%s%s %s", sb.len ? ", " : "", object_kind_name(o->kind), o->name);
-    return strbuf_detach(&sb);
-}
-
 static void fake_free(struct engine *engine)
 {
     struct fake *f = container_of(engine, struct fake, engine);
-    fake_engine_last_count = fake_engine_objects(engine);
+    fake_engine_last_count = count_objects(engine);
     fake_engine_last_ops = f->op_count;
     while (f->ops)
         free_op(f->ops);

@@ -27,11 +27,6 @@ struct fake_options {
 };
 
 struct engine *fake_engine_new(struct loop *loop, const struct fake_options *options);
-/* Of objects that exist now. Valid until the engine is freed; see fake_engine_last_count. */
-size_t fake_engine_objects(const struct engine *engine);
-/* "container x, volume y": release with free(). */
-char *fake_engine_describe(const struct engine *engine);
-
 /* The engine's state when it was freed. */
 extern size_t fake_engine_last_count, fake_engine_last_ops;
 extern const char *fake_engine_last_faulted; /* name of the operation that had the fault */
