@@ -2,8 +2,8 @@
 /*
  * What a run needs of a container engine.
  *
- * A vtable with Docker's Engine API (and Podman's compatible one) as the first implementation; a
- * daemonless one is to follow, so nothing here speaks of HTTP, paths or Docker's types.
+ * A vtable with two implementations: Docker's Engine API (and Podman's compatible one), and the
+ * embedded engine, which needs no daemon. So nothing here speaks of HTTP, paths or Docker's types.
  *
  * Every operation is asynchronous. It completes exactly once, from the loop and never from within
  * the call that began it, also when it was cancelled or its deadline passed. Strings in specs are
@@ -31,15 +31,19 @@
 #define LABEL_SHARD "org.cleanroom.shard" /* 1-based; absent on objects of the whole run */
 #define LABEL_ROLE  "org.cleanroom.role"  /* "holder", a service's name, "deploy", "test" ... */
 #define LABEL_OWNER "org.cleanroom.owner" /* the janitor of the run: see runner/run/owner.h */
+/* On images that are kept between runs, which carry none of the labels above: the snapshot's key.
+ */
+#define LABEL_SNAPSHOT "org.cleanroom.snapshot"
 
 enum object_kind {
     OBJECT_CONTAINER,
     OBJECT_VOLUME,
     OBJECT_NETWORK,
     OBJECT_IMAGE,
+    OBJECT_WORLD, /* embedded: what one run's processes, mounts and cgroups hang on; goes last */
     OBJECT_KINDS,
 };
-/* "container", "volume", "network", "image". */
+/* "container", "volume", "network", "image", "world". */
 const char *object_kind_name(enum object_kind kind);
 
 /* Expected outcomes are not errors: only ENGINE_FAILED and ENGINE_CANCELLED come with one. */
@@ -92,8 +96,9 @@ struct container_spec {
     const char *name;
     const char *image; /* an image_info.id */
     struct labels labels;
-    const char *const *argv; /* replaces the image's CMD; NULL-terminated, or NULL to keep it.
-                                The image's ENTRYPOINT is always kept. */
+    const char *const *entrypoint; /* replaces the image's ENTRYPOINT (and drops its CMD);
+                                      NULL-terminated, or NULL to keep it */
+    const char *const *argv; /* replaces the image's CMD; NULL-terminated, or NULL to keep it */
     const char *const *env;  /* K=V, on top of the image's own; NULL-terminated, or NULL */
     const char *user;        /* NULL: the image's */
     const char *pod;         /* join the network namespace of this container, or NULL */
@@ -103,6 +108,16 @@ struct container_spec {
     size_t mount_count;
     uint64_t memory;   /* limit in bytes, 0 = none */
     uint64_t shm_size; /* bytes, 0 = the engine's default */
+    uint64_t cpu;      /* limit in thousandths of a CPU, 0 = none */
+    uint64_t pids;     /* limit of processes and threads, 0 = none */
+};
+
+/* An image made of a container that has ended: its image with what it wrote on top. Volumes and
+   tmpfs are not part of it. Nothing of the container's environment or command gets into it. */
+struct commit_spec {
+    const char *name;            /* "cleanroom-snapshot:KEY"; an image of that name is replaced */
+    const char *snapshot;        /* LABEL_SNAPSHOT, or NULL */
+    const struct labels *labels; /* of a run, or NULL for an image that is kept */
 };
 
 struct container_state {
@@ -183,6 +198,18 @@ struct engine_ops {
     struct engine_op *(*container_archive)(struct engine *, const char *name, const char *path,
                                            nsec_t deadline, engine_bytes_fn, engine_done_fn,
                                            void *data);
+    /* The reverse: unpacks an uncompressed tar archive below `path`, an existing directory of a
+       container that is created or runs; owners and modes as in the archive. tar is borrowed until
+       the completion. */
+    struct engine_op *(*container_extract)(struct engine *, const char *name, const char *path,
+                                           const void *tar, size_t len, nsec_t deadline,
+                                           engine_done_fn, void *data);
+    /* Sends a signal to the container's first process. ENGINE_CONFLICT: it does not run. */
+    struct engine_op *(*container_signal)(struct engine *, const char *name, int signal,
+                                          nsec_t deadline, engine_done_fn, void *data);
+    struct engine_op *(*container_commit)(struct engine *, const char *name,
+                                          const struct commit_spec *, nsec_t deadline,
+                                          engine_image_fn, void *data);
     /* Removes by force, with anonymous volumes. ENGINE_NOT_FOUND: it was gone. ENGINE_CONFLICT:
        somebody removes it already, or it is in use: look again later. */
     struct engine_op *(*remove)(struct engine *, enum object_kind, const char *name,
@@ -204,16 +231,33 @@ struct engine_ops {
 struct engine {
     const struct engine_ops *ops;
     struct loop *loop;
-    char *kind;        /* "docker", "podman" */
+    char *kind;        /* "docker", "podman", "embedded" */
     char *version;     /* "20.10.24 (API 1.41)" */
     char *where;       /* "unix:///var/run/docker.sock", for messages */
     int cpus;          /* of the machine that runs the containers; 0 = unknown */
     uint64_t requests; /* operations begun so far */
 };
 
+enum engine_choice {
+    ENGINE_AUTO, /* embedded where it can run and get its images, else a daemon */
+    ENGINE_EMBEDDED,
+    ENGINE_DOCKER, /* a daemon that speaks Docker's API, Podman's too */
+};
+
+/* How shards reach the outside, when they do. */
+enum network_mode {
+    NETWORK_NONE,     /* not at all: loopback only */
+    NETWORK_OUTSIDE,  /* however the engine does it */
+    NETWORK_HOST_NAT, /* embedded only: a veth pair and the host's NAT (root) */
+    NETWORK_PASTA,    /* embedded only: passt.top's pasta, for everybody */
+};
+
 struct engine_options {
+    enum engine_choice engine;
     const char *host;    /* --host: an endpoint as in DOCKER_HOST, or NULL to look for one */
     const char *context; /* --context: a docker context's name, or NULL for the current one */
+    enum network_mode network;
+    bool scratch_on_disk; /* embedded: what containers write goes to disk, not to memory */
 };
 
 /* Finds, connects to and greets an engine (may wait up to 10 s for the answer). The environment

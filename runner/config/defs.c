@@ -19,8 +19,11 @@
 
 static const char *const pull_names[] = {
     [PULL_MISSING] = "missing", [PULL_ALWAYS] = "always", [PULL_NEVER] = "never", NULL};
-static const char *const network_names[] = {
-    [NETWORK_BRIDGE] = "bridge", [NETWORK_NONE] = "none", NULL};
+static const char *const network_names[] = {[NETWORK_NONE] = "none",
+                                            [NETWORK_OUTSIDE] = "outside",
+                                            [NETWORK_HOST_NAT] = "host-nat",
+                                            [NETWORK_PASTA] = "pasta",
+                                            NULL};
 static const char *const color_names[] = {
     [COLOR_AUTO] = "auto", [COLOR_ALWAYS] = "always", [COLOR_NEVER] = "never", NULL};
 
@@ -66,9 +69,9 @@ const struct setting_def setting_defs[] = {
      .type = SETTING_ENUM,
      FIELD(network),
      .names = network_names,
-     .fallback = "bridge",
+     .fallback = "none",
      .argument = "MODE",
-     .doc = "reach the outside or not",
+     .doc = "way outside",
      .group = SETTING_GROUP_RUN},
     {.key = "memory",
      .flag = "memory",

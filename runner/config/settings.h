@@ -50,11 +50,6 @@ struct service_setting {
     VEC(struct override_setting) overrides;
 };
 
-enum network_mode {
-    NETWORK_BRIDGE, /* shards reach the outside */
-    NETWORK_NONE,   /* hermetic: loopback only */
-};
-
 enum color_mode {
     COLOR_AUTO,
     COLOR_ALWAYS,

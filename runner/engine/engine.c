@@ -10,6 +10,7 @@ const char *object_kind_name(enum object_kind kind)
         [OBJECT_VOLUME] = "volume",
         [OBJECT_NETWORK] = "network",
         [OBJECT_IMAGE] = "image",
+        [OBJECT_WORLD] = "world",
     };
     return names[kind];
 }

@@ -155,7 +155,7 @@ static void test_without_anything_there_are_defaults(void)
     check_int(w.s.services.len, 0);
     check_int(w.s.own.shards, 1);
     check_int(w.s.own.pull, PULL_MISSING);
-    check_int(w.s.own.network, NETWORK_BRIDGE);
+    check_int(w.s.own.network, NETWORK_NONE);
     check_int(w.s.own.test_timeout, 3600 * NSEC_PER_SEC);
     check_int(w.s.own.teardown_timeout, 30 * NSEC_PER_SEC);
     check_str(w.s.own.results, "cleanroom-results");
