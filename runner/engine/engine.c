@@ -6,11 +6,8 @@
 const char *object_kind_name(enum object_kind kind)
 {
     static const char *const names[OBJECT_KINDS] = {
-        [OBJECT_CONTAINER] = "container",
-        [OBJECT_VOLUME] = "volume",
-        [OBJECT_NETWORK] = "network",
-        [OBJECT_IMAGE] = "image",
-        [OBJECT_WORLD] = "world",
+        [OBJECT_CONTAINER] = "container", [OBJECT_VOLUME] = "volume", [OBJECT_NETWORK] = "network",
+        [OBJECT_IMAGE] = "image",         [OBJECT_WORLD] = "world",
     };
     return names[kind];
 }

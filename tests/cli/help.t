@@ -8,7 +8,7 @@ Options:
       --[no-]deploy           run the image's 'deploy' before its 'test'
   -r, --results DIR           report and logs (default cleanroom-results)
       --pull WHEN             pull images: missing (default), always, never
-      --network MODE          way outside: none (default), outside, host-nat, pasta
+      --network MODE          reach the outside or not: bridge (default), none
       --memory SIZE           limit of each app container, as 2g
       --start-limit N         shards coming up and starts at once, 0 = by CPUs
 
