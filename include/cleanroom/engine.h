@@ -258,7 +258,7 @@ struct engine_options {
     const char *host;    /* --host: an endpoint as in DOCKER_HOST, or NULL to look for one */
     const char *context; /* --context: a docker context's name, or NULL for the current one */
     enum network_mode network;
-    bool scratch_on_disk; /* embedded: what containers write goes to disk, not to memory */
+    bool scratch_on_disk;        /* embedded: what containers write goes to disk, not to memory */
     const struct strvec *images; /* ENGINE_AUTO: references it must be able to get, or NULL */
 };
 
