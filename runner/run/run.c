@@ -498,6 +498,8 @@ static int run_with_janitor(struct run *r, struct error *err)
     }
 
     ledger_tell_engine(&r->ledger, r->ctx.engine->kind, r->ctx.engine->where);
+    if (strcmp(r->ctx.engine->kind, "embedded") == 0)
+        ledger_enter(&r->ledger, OBJECT_WORLD, r->plan.run_id); /* it comes with the first object */
     int code = run_on_engine(r, err);
     release_engine(r);
     return code;
