@@ -286,10 +286,10 @@ class LiveTest(unittest.TestCase):
         found = []
         for pid in set(self.own_processes()) - self.processes_before:
             try:
-                words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                title = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
             except OSError:
                 continue
-            if b"__janitor" in words:
+            if b" __janitor " in title:
                 found.append(pid)
         return found
 

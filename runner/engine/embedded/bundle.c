@@ -7,6 +7,7 @@
 #include <limits.h>
 
 #include "engine/embedded/bundle_mounts.h"
+#include "engine/embedded/bundle_seccomp.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -207,6 +208,25 @@ static json_t *linux_json(const struct bundle *bundle, bool *bad)
     return out;
 }
 
+/* ERROR_ENGINE on machines whose system calls we do not know: nothing runs without a filter. */
+static int put_seccomp(json_t *root, enum bundle_runtime runtime, struct error *err)
+{
+    int machine = bundle_seccomp_machine();
+    if (machine < 0)
+        return error_set(err, ERROR_ENGINE,
+                         "the embedded engine knows the system calls of x86_64 and aarch64 only: "
+                         "use --engine docker on this machine");
+    if (runtime == BUNDLE_RUNC) {
+        json_object_set_new(json_object_get(root, "linux"), "seccomp",
+                            bundle_seccomp_json((enum seccomp_machine)machine));
+        return 0;
+    }
+    _cleanup_free_ char *filter = bundle_seccomp_text();
+    json_object_set_new(root, "annotations",
+                        json_pack("{s:s}", "run.oci.seccomp_bpf_data", filter));
+    return 0;
+}
+
 char *bundle_config(const struct bundle *bundle, struct error *err)
 {
     bool bad = false;
@@ -223,9 +243,10 @@ char *bundle_config(const struct bundle *bundle, struct error *err)
     json_object_set_new(root, "hostname", bundle_text(hostname, &bad));
     json_object_set_new(root, "mounts", bundle_mounts(bundle, &bad));
     json_object_set_new(root, "linux", linux_json(bundle, &bad));
-    char *text = bad ? NULL : json_dumps(root, JSON_COMPACT);
+    int seccomp = put_seccomp(root, bundle->runtime, err);
+    char *text = bad || seccomp < 0 ? NULL : json_dumps(root, JSON_COMPACT);
     json_decref(root);
-    if (!text)
+    if (!text && seccomp == 0)
         error_set(err, ERROR_CONFIG,
                   "an argument, variable or name for a container is not UTF-8, which the runtime's "
                   "configuration cannot say");

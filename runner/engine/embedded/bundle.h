@@ -61,7 +61,7 @@ int bundle_find_user(int rootfs, const char *user, struct bundle_user *out, stru
 void bundle_user_deinit(struct bundle_user *user);
 
 /* The seccomp filter as the kernel takes it (struct sock_filter[]), made once per process; release
-   with free(). */
+   with free(). NULL on machines that the table does not know (seccomp.h). */
 void *bundle_seccomp(size_t *size);
 
 #endif
