@@ -115,8 +115,7 @@ static int write_etc(struct keeper *k, uint32_t id, const char *hostname, struct
     return 0;
 }
 
-static int make_network(struct keeper *k, struct cell *c, const struct recipe *r,
-                        struct error *err)
+static int make_network(struct keeper *k, struct cell *c, const struct recipe *r, struct error *err)
 {
     if (r->pod)
         return 0;
@@ -193,6 +192,8 @@ static char *config_of(struct keeper *k, const struct cell *c, const struct reci
         .netns = netns,
         .binds = binds.list.items,
         .bind_count = binds.list.len,
+        .runtime = strstr(k->options->runtime, "crun") ? BUNDLE_CRUN : BUNDLE_RUNC,
+        .hostname = r->hostname,
         .user_namespace = k->user_namespace,
     };
     char *config = bundle_config(&bundle, err);
@@ -213,8 +214,7 @@ static int write_config(struct keeper *k, const struct cell *c, const struct rec
     return 0;
 }
 
-static int make_limits(struct keeper *k, struct cell *c, const struct recipe *r,
-                       struct error *err)
+static int make_limits(struct keeper *k, struct cell *c, const struct recipe *r, struct error *err)
 {
     struct cgroup_limits limits = {.memory = r->memory, .cpu = r->cpu, .pids = r->pids};
     if ((!r->memory && !r->cpu && !r->pids) || k->options->cgroups->version == 0)
@@ -293,8 +293,8 @@ static void become_runtime(const struct cell *c, char *const *argv, char *const 
 
 void cell_start(struct keeper *k, uint32_t number, struct cell *c)
 {
-    static char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                                NULL};
+    static const char *const env[] = {
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
     _cleanup_error_ struct error err = ERROR_INIT;
     _cleanup_strvec_ struct strvec argv = STRVEC_INIT;
     if (c->phase != CELL_MADE || c->remove_number) {
@@ -304,7 +304,7 @@ void cell_start(struct keeper *k, uint32_t number, struct cell *c)
     runtime_arguments(k, c, &argv);
     pid_t pid = vfork();
     if (pid == 0)
-        become_runtime(c, argv.items, env);
+        become_runtime(c, argv.items, (char *const *)env);
     close_output(c);
     if (pid < 0) {
         c->phase = CELL_ENDED;

@@ -8,7 +8,8 @@
 #ifndef EMBEDDED_CGROUP_H
 #define EMBEDDED_CGROUP_H
 
-#include <sys/types.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #include <cleanroom/error.h>
 #include <cleanroom/vec.h>

@@ -98,7 +98,7 @@ static int add_pod(struct embedded *e, struct container *c, const struct contain
 {
     if (!spec->pod)
         return 0;
-    const struct container *pod = container_by_name(e, spec->pod);
+    struct container *pod = container_by_name(e, spec->pod);
     if (!pod || pod->world != c->world)
         return error_set(err, ERROR_ENGINE, "embedded: no such pod '%s'", spec->pod);
     r->pod = pod->id;
@@ -121,7 +121,8 @@ static void copy_image(struct recipe *r, const struct store_image *image)
 static void copy_spec(struct recipe *r, const struct container_spec *spec)
 {
     r->name = xstrdup(spec->name);
-    r->hostname = spec->hostname ? xstrdup(spec->hostname) : xstrndup(spec->name, HOST_NAME_MAX - 1);
+    r->hostname = spec->hostname ? xstrdup(spec->hostname)
+                                 : xstrndup(spec->name, HOST_NAME_MAX - 1);
     r->user = xstrdup(spec->user);
     r->has_entrypoint = spec->entrypoint != NULL;
     r->has_argv = spec->argv != NULL;
@@ -232,16 +233,16 @@ static struct engine_op *ask(struct engine *engine, struct container *c, struct 
     return &op->op;
 }
 
-static struct engine_op *refuse(struct engine *engine, enum engine_outcome outcome,
-                                nsec_t deadline, engine_done_fn done, void *data)
+static struct engine_op *refuse(struct engine *engine, enum engine_outcome outcome, nsec_t deadline,
+                                engine_done_fn done, void *data)
 {
     struct done_op *op = done_new(engine, deadline, done, data);
     op_settle(&op->op, outcome, NULL);
     return &op->op;
 }
 
-struct engine_op *embedded_container_start(struct engine *engine, const char *name,
-                                           nsec_t deadline, engine_done_fn done, void *data)
+struct engine_op *embedded_container_start(struct engine *engine, const char *name, nsec_t deadline,
+                                           engine_done_fn done, void *data)
 {
     struct container *c = container_by_name((struct embedded *)engine, name);
     if (!c || c->phase != PHASE_CREATED || c->removing)

@@ -57,8 +57,7 @@ static void image_detach(struct engine_op *op)
         world_forget(i->world, op);
 }
 
-struct image_op *image_new(struct engine *engine, nsec_t deadline, engine_image_fn done,
-                           void *data)
+struct image_op *image_new(struct engine *engine, nsec_t deadline, engine_image_fn done, void *data)
 {
     static const struct op_class class = {.complete = image_complete, .detach = image_detach};
     struct image_op *op = op_new(engine, &class, sizeof(*op), deadline, data);

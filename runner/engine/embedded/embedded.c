@@ -11,9 +11,8 @@
 
 void tags_init(struct tags *tags, const struct labels *labels)
 {
-    *tags = (struct tags){.owner = xstrdup(labels->owner),
-                          .role = xstrdup(labels->role),
-                          .shard = labels->shard};
+    *tags = (struct tags){
+        .owner = xstrdup(labels->owner), .role = xstrdup(labels->role), .shard = labels->shard};
 }
 
 void tags_deinit(struct tags *tags)

@@ -184,8 +184,7 @@ static int enter_running(const struct cell *cell)
 
 static int enter(struct keeper *k, const struct cell *cell, struct error *err)
 {
-    int entered =
-        cell->phase == CELL_RUNNING ? enter_running(cell) : enter_still(k, cell);
+    int entered = cell->phase == CELL_RUNNING ? enter_running(cell) : enter_still(k, cell);
     if (entered < 0)
         return error_set_errno(err, ERROR_ENGINE, errno,
                                "the container's files could not be reached");
@@ -200,8 +199,7 @@ static void transfer(struct keeper *k, uint32_t number, struct cell *cell, const
     int report;
     if (begin(k, number, cell, &report) == 0) {
         _cleanup_error_ struct error err = ERROR_INIT;
-        enum engine_outcome outcome =
-            enter(k, cell, &err) < 0 ? ENGINE_FAILED : fn(path, fd, &err);
+        enum engine_outcome outcome = enter(k, cell, &err) < 0 ? ENGINE_FAILED : fn(path, fd, &err);
         close(fd);
         say(report, outcome, &err, NULL);
     }
@@ -251,8 +249,8 @@ void job_commit(struct keeper *k, struct cell *cell, const struct request *r)
 void job_discard(struct keeper *k, const char *path)
 {
     bool ours = strncmp(path, k->dir, strlen(k->dir)) == 0;
-    _cleanup_free_ char *to =
-        xasprintf("%s/t/%llu", ours ? k->dir : k->scratch, (unsigned long long)++k->discarded);
+    _cleanup_free_ char *to = xasprintf("%s/t/%llu", ours ? k->dir : k->scratch,
+                                        (unsigned long long)++k->discarded);
     if (rename(path, to) == 0)
         k->trash = true;
 }

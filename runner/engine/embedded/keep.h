@@ -30,11 +30,11 @@ struct cell {
     int out[2];   /* its standard output and error, until it is started */
     VEC(struct cell_volume) volumes;
     bool limited;
-    struct strvec procs;     /* the control groups to join */
-    pid_t runtime;           /* STARTING */
-    uint32_t start_number;   /* STARTING: the request to answer */
-    pid_t init;              /* RUNNING */
-    uint32_t remove_number;  /* being removed: the request to answer, else 0 */
+    struct strvec procs;    /* the control groups to join */
+    pid_t runtime;          /* STARTING */
+    uint32_t start_number;  /* STARTING: the request to answer */
+    pid_t init;             /* RUNNING */
+    uint32_t remove_number; /* being removed: the request to answer, else 0 */
 };
 
 /* A child of ours that does what takes long. */

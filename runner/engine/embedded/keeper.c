@@ -271,8 +271,7 @@ static _Noreturn void keep(const struct keeper_options *options, int socket)
     _exit(0);
 }
 
-int keeper_spawn(const struct keeper_options *options, struct keeper_handle *out,
-                 struct error *err)
+int keeper_spawn(const struct keeper_options *options, struct keeper_handle *out, struct error *err)
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)

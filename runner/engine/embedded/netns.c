@@ -29,8 +29,7 @@ static void allow_low_ports(void)
 
 static int bind_to(const char *path, struct error *err)
 {
-    if (tree_write(path, "", 0600) < 0 ||
-        mount("/proc/self/ns/net", path, NULL, MS_BIND, NULL) < 0)
+    if (tree_write(path, "", 0600) < 0 || mount("/proc/self/ns/net", path, NULL, MS_BIND, NULL) < 0)
         return error_set_errno(err, ERROR_ENGINE, errno,
                                "a network namespace could not be bound to '%s'", path);
     return 0;

@@ -159,11 +159,10 @@ enum engine_outcome unpack(const char *path, int fd, struct error *err)
         return not_there(path, err);
     struct archive *in = archive_read_new(), *disk = archive_write_disk_new();
     archive_read_support_format_tar(in);
-    archive_write_disk_set_options(disk, ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM |
-                                             ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_UNLINK |
-                                             ARCHIVE_EXTRACT_SECURE_NODOTDOT |
-                                             ARCHIVE_EXTRACT_SECURE_SYMLINKS |
-                                             ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS);
+    archive_write_disk_set_options(
+        disk, ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME |
+                  ARCHIVE_EXTRACT_UNLINK | ARCHIVE_EXTRACT_SECURE_NODOTDOT |
+                  ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS);
     enum engine_outcome outcome = archive_read_open_fd(in, fd, BLOCK) == ARCHIVE_OK
                                       ? unpack_all(in, disk, path, err)
                                       : archive_failed(in, path, err);

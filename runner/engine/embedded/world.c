@@ -207,8 +207,7 @@ static int make_scratch(struct world *w, struct error *err)
     _cleanup_free_ char *base = xasprintf("%s/scratch", store_path(w->engine->store));
     w->trace.scratch = xasprintf("%s/%s", base, w->trace.run);
     if ((mkdir(base, 0700) < 0 && errno != EEXIST) || mkdir(w->trace.scratch, 0700) < 0)
-        return error_set_errno(err, ERROR_INTERNAL, errno, "could not make '%s'",
-                               w->trace.scratch);
+        return error_set_errno(err, ERROR_INTERNAL, errno, "could not make '%s'", w->trace.scratch);
     return 0;
 }
 
