@@ -6,6 +6,7 @@
 
 #include "cli/cmds.h"
 #include "cli/help.h"
+#include "engine/store/import.h"
 #include "run/janitor.h"
 
 /* How we begin the janitor; nobody types it. */
@@ -60,6 +61,8 @@ int cli_main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], JANITOR) == 0)
         return janitor_main(argc, argv);
+    if (argc > 1 && strcmp(argv[1], IMPORT_COMMAND) == 0)
+        return import_main(argc, argv);
 
     _cleanup_error_ struct error err = ERROR_INIT;
     _cleanup_(invocation_deinit) struct invocation inv;
