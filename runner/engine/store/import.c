@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/store/import.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -51,15 +51,20 @@ static const struct {
     {"daemon", 2, from_daemon},
 };
 
-/* The limit is kept when something has come, by this process, which nobody waits for but the run
+static int find_kind(const struct strvec *words)
+{
+    for (size_t i = 0; words->len >= 2 && i < ARRAY_SIZE(kinds); i++)
+        if (strcmp(kinds[i].kind, words->items[0]) == 0 && words->len == 2 + (size_t)kinds[i].words)
+            return (int)i;
+    return -1;
+}
+
+/* The limit is kept when something has come: by this process, which nobody waits for but the run
    that brought it. */
-static int run(struct import *import, size_t kind, char **argv, struct error *err)
+static int keep_limit(struct import *import, struct error *err)
 {
     uint64_t freed;
     struct store_image image;
-    prune_rubbish(import->store);
-    if (kinds[kind].run(import, argv, err) < 0)
-        return -1;
     if (store_find(import->store, import->id, &image, err) <= 0)
         return error_is_set(err) ? -1 : 0;
     int r = store_prune(import->store, false, store_limit(import->store), &freed, err);
@@ -67,42 +72,49 @@ static int run(struct import *import, size_t kind, char **argv, struct error *er
     return r;
 }
 
-static int bring(char **argv, int argc, struct import *import, struct error *err)
+static int bring(const struct import_job *job, struct import *import, struct error *err)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-        if (strcmp(kinds[i].kind, argv[5]) == 0 && argc == 7 + kinds[i].words) {
-            import->ref = argv[6];
-            import->store = store_open(argv[2], err);
-            if (import->store)
-                store_set_limit(import->store, strtoull(argv[3], NULL, 10));
-            int r = import->store ? run(import, i, argv + 7, err) : -1;
-            store_close(import->store);
-            return r;
-        }
-    return error_set(err, ERROR_USAGE, "an import is nothing to type");
+    int kind = find_kind(&job->words);
+    if (kind < 0)
+        return error_set(err, ERROR_INTERNAL, "there is no such import");
+    import->store = store_open(job->store, err);
+    if (!import->store)
+        return -1;
+    store_set_limit(import->store, job->limit);
+    prune_rubbish(import->store);
+    import->ref = job->words.items[1];
+    if (kinds[kind].run(import, job->words.items + 2, err) < 0)
+        return -1;
+    return keep_limit(import, err);
 }
 
-/* Our parent may have died before we could ask to be told. */
-static bool is_alone(const char *parent)
+/* What was open by inheritance, a run's sockets above all, must not live longer because of us. A
+   terminal's interrupt is for the parent, who ends us as it sees fit. */
+static void let_go(int output)
 {
-    long pid = strtol(parent, NULL, 10);
-    return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != (pid_t)pid;
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    sigset_t none;
+    sigemptyset(&none);
+    (void)dup2(null, STDIN_FILENO);
+    (void)dup2(output, STDOUT_FILENO);
+    (void)dup2(null, STDERR_FILENO);
+    (void)close_range(3, ~0U, 0);
+    (void)setpgid(0, 0);
+    (void)signal(SIGTERM, SIG_DFL);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-int import_main(int argc, char **argv)
+_Noreturn void import_process(const struct import_job *job, pid_t parent, int output)
 {
-    if (argc < 7 || is_alone(argv[4]))
-        return 2;
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+        _exit(2); /* it died before we could ask to be told */
+    let_go(output);
     (void)umask(022);
     struct import import = {.progress = say_progress};
-    _cleanup_error_ struct error err = ERROR_INIT;
-    _cleanup_free_ char *line = NULL;
-    if (bring(argv, argc, &import, &err) < 0) {
-        line = xasprintf("error %d %s\n", (int)err.kind, json_one_line(err.message));
-    } else {
-        line = xasprintf("id %s\n", import.id);
-    }
+    struct error err = ERROR_INIT;
+    bool good = bring(job, &import, &err) == 0;
+    char *line = good ? xasprintf("id %s\n", import.id)
+                      : xasprintf("error %d %s\n", (int)err.kind, json_one_line(err.message));
     say(line);
-    import_deinit(&import);
-    return error_is_set(&err) ? 3 : 0;
+    _exit(good ? 0 : 3);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bringing images into the store, and the process that does it (cleanroom __import).
+ * Bringing images into the store, and the process of a run that does it.
  *
  * The process enters the user namespace first, when it needs one. It writes lines to standard
  * output: "progress DONE TOTAL", and last "id sha256:..." or "error KIND MESSAGE". It ends with
@@ -10,9 +10,6 @@
 #define STORE_IMPORT_H
 
 #include "engine/store/store.h"
-
-/* How we begin it; nobody types it. */
-#define IMPORT_COMMAND "__import"
 
 struct import {
     struct store *store;
@@ -27,8 +24,12 @@ void import_progress(const struct import *import, uint64_t done, uint64_t total)
 /* From a Docker or Podman behind a unix socket; id is what it calls import->ref just now. */
 int import_daemon(struct import *import, const char *socket, const char *id, struct error *err);
 
-/* The hidden command: __import STORE LIMIT PARENT-PID KIND REF [SOCKET ID]. Returns the exit code.
- */
-int import_main(int argc, char **argv);
+struct import_job {
+    const char *store;   /* its path */
+    uint64_t limit;      /* of the store, kept at the end */
+    struct strvec words; /* KIND REF ...: "daemon" REF SOCKET ID */
+};
+/* The child's whole life, right after its fork. */
+_Noreturn void import_process(const struct import_job *job, pid_t parent, int output);
 
 #endif

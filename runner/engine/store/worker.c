@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -104,27 +103,15 @@ static void on_readable(void *data, int fd, short revents _unused_)
     }
 }
 
-/* Signals are as at the beginning of a program: our own handling of them is not the child's. */
-static int spawn(pid_t *pid, int output, char *const *argv)
+/* A fork and no exec: the program is there already. */
+static pid_t spawn(struct store *store, const struct strvec *words, int output)
 {
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    /* A terminal's interrupt is for the parent, which ends us as it sees fit. */
-    posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                              POSIX_SPAWN_SETPGROUP);
-    int why = posix_spawn(pid, "/proc/self/exe", &actions, &attributes, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return why;
+    const struct import_job job = {
+        .store = store_path(store), .limit = store_limit(store), .words = *words};
+    pid_t parent = getpid(), pid = fork();
+    if (pid == 0)
+        import_process(&job, parent, output);
+    return pid;
 }
 
 struct worker *worker_begin(struct store *store, struct loop *loop, const struct strvec *words,
@@ -136,18 +123,10 @@ struct worker *worker_begin(struct store *store, struct loop *loop, const struct
         error_set_errno(err, ERROR_INTERNAL, errno, "could not begin an import");
         return NULL;
     }
-    _cleanup_strvec_ struct strvec argv = STRVEC_INIT;
-    strvec_push(&argv, "cleanroom");
-    strvec_push(&argv, IMPORT_COMMAND);
-    strvec_push(&argv, store_path(store));
-    strvec_pushf(&argv, "%llu", (unsigned long long)store_limit(store));
-    strvec_pushf(&argv, "%ld", (long)getpid());
-    strvec_append(&argv, words);
-
-    pid_t pid;
-    int why = spawn(&pid, ends[1], argv.items);
+    pid_t pid = spawn(store, words, ends[1]);
+    int why = errno;
     close(ends[1]);
-    if (why) {
+    if (pid < 0) {
         close(ends[0]);
         error_set_errno(err, ERROR_INTERNAL, why, "could not begin an import");
         return NULL;

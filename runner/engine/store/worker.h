@@ -15,7 +15,7 @@ struct worker;
 /* id is NULL when it failed. Called once, from the loop; the worker is gone then. */
 typedef void (*worker_done_fn)(void *data, const char *id, const struct error *err);
 
-/* words: KIND REF ..., as import_main() takes them. NULL and *err when it cannot be begun. */
+/* words: as struct import_job has them. NULL and *err when it cannot be begun. */
 struct worker *worker_begin(struct store *store, struct loop *loop, const struct strvec *words,
                             void (*progress)(void *data, uint64_t done, uint64_t total),
                             worker_done_fn done, void *data, struct error *err);
