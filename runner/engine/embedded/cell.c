@@ -13,7 +13,7 @@
 #include "engine/embedded/bundle.h"
 #include "engine/embedded/keep.h"
 #include "engine/embedded/netns.h"
-#include "engine/embedded/tree.h"
+#include "engine/embedded/put.h"
 
 /* mount(2) takes a page. */
 #define OPTIONS_MAX 4095
@@ -108,7 +108,7 @@ static int write_etc(struct keeper *k, uint32_t id, const char *hostname, struct
     int made = mkdir(dir, 0755);
     for (size_t i = 0; made == 0 && i < ARRAY_SIZE(files); i++) {
         _cleanup_free_ char *path = xasprintf("%s/%s", dir, files[i][0]);
-        made = tree_write(path, files[i][1], 0644);
+        made = put_file(path, files[i][1], 0644);
     }
     if (made < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "could not write into '%s'", dir);
@@ -209,7 +209,7 @@ static int write_config(struct keeper *k, const struct cell *c, const struct rec
     _cleanup_free_ char *path = keeper_path(k->dir, "c", c->id, "config.json");
     if (!config)
         return -1;
-    if (tree_write(path, config, 0600) < 0)
+    if (put_file(path, config, 0600) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "could not write '%s'", path);
     return 0;
 }

@@ -4,8 +4,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 
+#include "engine/embedded/bundle.h"
 #include "engine/embedded/done.h"
 #include "engine/embedded/flow.h"
 
@@ -31,6 +31,7 @@ static void container_free(struct container *c)
     vec_deinit(&c->volumes);
     free(c->name);
     free(c->image);
+    free(c->hostname);
     free(c->network);
     free(c->error);
     free(c);
@@ -96,12 +97,15 @@ static int add_mounts(struct embedded *e, struct container *c, const struct cont
 static int add_pod(struct embedded *e, struct container *c, const struct container_spec *spec,
                    struct recipe *r, struct error *err)
 {
-    if (!spec->pod)
+    if (!spec->pod) {
+        c->hostname = bundle_hostname(spec);
         return 0;
+    }
     struct container *pod = container_by_name(e, spec->pod);
     if (!pod || pod->world != c->world)
         return error_set(err, ERROR_ENGINE, "embedded: no such pod '%s'", spec->pod);
     r->pod = pod->id;
+    c->hostname = xstrdup(pod->hostname);
     return 0;
 }
 
@@ -121,8 +125,6 @@ static void copy_image(struct recipe *r, const struct store_image *image)
 static void copy_spec(struct recipe *r, const struct container_spec *spec)
 {
     r->name = xstrdup(spec->name);
-    r->hostname = spec->hostname ? xstrdup(spec->hostname)
-                                 : xstrndup(spec->name, HOST_NAME_MAX - 1);
     r->user = xstrdup(spec->user);
     r->has_entrypoint = spec->entrypoint != NULL;
     r->has_argv = spec->argv != NULL;
@@ -147,6 +149,7 @@ static int fill_recipe(struct embedded *e, struct container *c, const struct con
     copy_image(r, &image->image);
     if (add_pod(e, c, spec, r, err) < 0 || add_mounts(e, c, spec, r, err) < 0)
         return -1;
+    r->hostname = xstrdup(c->hostname);
     return 0;
 }
 
@@ -181,12 +184,12 @@ struct engine_op *embedded_container_create(struct engine *engine,
     struct done_op *op = done_new(engine, deadline, done, data);
     _cleanup_error_ struct error err = ERROR_INIT;
     if (container_by_name(e, spec->name)) {
-        op_settle(&op->op, ENGINE_CONFLICT, NULL);
+        task_settle(&op->op, ENGINE_CONFLICT, NULL);
         return &op->op;
     }
     struct world *w = embedded_world(e, &spec->labels, &err);
     if (!w) {
-        op_settle(&op->op, ENGINE_FAILED, &err);
+        task_settle(&op->op, ENGINE_FAILED, &err);
         return &op->op;
     }
 
@@ -199,7 +202,7 @@ struct engine_op *embedded_container_create(struct engine *engine,
     struct recipe recipe = {0};
     if (fill_recipe(e, c, spec, &recipe, &err) < 0 || send_recipe(c, &recipe, op, &err) < 0) {
         container_drop(c);
-        op_settle(&op->op, ENGINE_FAILED, &err);
+        task_settle(&op->op, ENGINE_FAILED, &err);
     }
     recipe_deinit(&recipe);
     return &op->op;
@@ -237,7 +240,7 @@ static struct engine_op *refuse(struct engine *engine, enum engine_outcome outco
                                 engine_done_fn done, void *data)
 {
     struct done_op *op = done_new(engine, deadline, done, data);
-    op_settle(&op->op, outcome, NULL);
+    task_settle(&op->op, outcome, NULL);
     return &op->op;
 }
 
@@ -293,10 +296,10 @@ static void state_release(struct engine_op *op)
 struct engine_op *embedded_container_inspect(struct engine *engine, const char *name,
                                              nsec_t deadline, engine_state_fn done, void *data)
 {
-    static const struct op_class class = {.complete = state_complete, .release = state_release};
-    struct state_op *op = op_new(engine, &class, sizeof(*op), deadline, data);
+    static const struct task_class class = {.complete = state_complete, .release = state_release};
+    struct state_op *op = task_new(engine, &class, sizeof(*op), deadline, data);
     op->done = done;
     op->name = xstrdup(name);
-    op_settle(&op->op, ENGINE_OK, NULL);
+    task_settle(&op->op, ENGINE_OK, NULL);
     return &op->op;
 }

@@ -18,8 +18,8 @@ static void done_detach(struct engine_op *op)
 
 struct done_op *done_new(struct engine *engine, nsec_t deadline, engine_done_fn done, void *data)
 {
-    static const struct op_class class = {.complete = done_complete, .detach = done_detach};
-    struct done_op *op = op_new(engine, &class, sizeof(*op), deadline, data);
+    static const struct task_class class = {.complete = done_complete, .detach = done_detach};
+    struct done_op *op = task_new(engine, &class, sizeof(*op), deadline, data);
     op->done = done;
     return op;
 }
@@ -31,7 +31,7 @@ void done_failed(struct engine_op *op, const struct answer *answer, const char *
     if (outcome == ENGINE_FAILED)
         error_set(&err, (enum error_kind)answer->error_kind, "%s%s%s", what ? what : "",
                   what ? ": " : "", answer->text ? answer->text : "");
-    op_finish(op, outcome, &err);
+    task_finish(op, outcome, &err);
 }
 
 void done_answered(struct world *w, struct call *call, const struct answer *answer)
@@ -59,8 +59,8 @@ static void image_detach(struct engine_op *op)
 
 struct image_op *image_new(struct engine *engine, nsec_t deadline, engine_image_fn done, void *data)
 {
-    static const struct op_class class = {.complete = image_complete, .detach = image_detach};
-    struct image_op *op = op_new(engine, &class, sizeof(*op), deadline, data);
+    static const struct task_class class = {.complete = image_complete, .detach = image_detach};
+    struct image_op *op = task_new(engine, &class, sizeof(*op), deadline, data);
     op->done = done;
     return op;
 }

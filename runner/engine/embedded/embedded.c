@@ -33,14 +33,14 @@ struct world *embedded_world(struct embedded *e, const struct labels *labels, st
 static void embedded_cancel(struct engine *engine, struct engine_op *op)
 {
     (void)engine;
-    op_cancel(op);
+    task_cancel(op);
 }
 
 static void embedded_free(struct engine *engine)
 {
     struct embedded *e = (struct embedded *)engine;
     while (e->ops)
-        op_drop(e->ops);
+        task_drop(e->ops);
     while (e->worlds) {
         embedded_forget(e->worlds);
         world_free(e->worlds);

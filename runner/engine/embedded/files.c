@@ -51,9 +51,9 @@ static void release(struct engine_op *op)
 static struct files_op *files_new(struct engine *engine, nsec_t deadline, engine_done_fn done,
                                   void *data)
 {
-    static const struct op_class class = {
+    static const struct task_class class = {
         .complete = complete, .detach = detach, .release = release};
-    struct files_op *f = op_new(engine, &class, sizeof(*f), deadline, data);
+    struct files_op *f = task_new(engine, &class, sizeof(*f), deadline, data);
     f->done = done;
     f->fd = -1;
     return f;
@@ -68,7 +68,7 @@ static void finish_if_complete(struct files_op *f)
     if (f->answer.outcome == ENGINE_FAILED)
         error_set(&err, (enum error_kind)f->answer.error_kind, "embedded: %s",
                   f->answer.text ? f->answer.text : "");
-    op_finish(&f->op, (enum engine_outcome)f->answer.outcome, &err);
+    task_finish(&f->op, (enum engine_outcome)f->answer.outcome, &err);
 }
 
 static void on_answer(struct world *w, struct call *call, const struct answer *a)
@@ -123,7 +123,7 @@ static void begin(struct files_op *f, struct engine *engine, const char *name, c
     int ends[2];
     if (!c || pipe2(ends, O_CLOEXEC) < 0) {
         error_set_errno(&err, ERROR_INTERNAL, errno, "no pipe for a container's files");
-        op_settle(&f->op, c ? ENGINE_FAILED : ENGINE_NOT_FOUND, c ? &err : NULL);
+        task_settle(&f->op, c ? ENGINE_FAILED : ENGINE_NOT_FOUND, c ? &err : NULL);
         return;
     }
     int ours = f->bytes ? ends[0] : ends[1], theirs = f->bytes ? ends[1] : ends[0];

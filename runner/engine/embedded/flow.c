@@ -45,7 +45,7 @@ static void finish_attach(struct container *c)
 {
     struct attach_op *a = c->attach;
     if (a && a->said_ready)
-        op_finish(&a->op, ENGINE_OK, NULL);
+        task_finish(&a->op, ENGINE_OK, NULL);
 }
 
 void flow_settle(struct container *c)
@@ -125,7 +125,7 @@ static void say_ready(void *data)
 {
     struct attach_op *a = data;
     if (a->op.cancelled || !a->container) {
-        op_finish(&a->op, ENGINE_OK, NULL);
+        task_finish(&a->op, ENGINE_OK, NULL);
         return;
     }
     a->said_ready = true;
@@ -140,14 +140,14 @@ struct engine_op *embedded_container_attach(struct engine *engine, const char *n
                                             void (*ready)(void *data), engine_output_fn output,
                                             engine_done_fn done, void *data)
 {
-    static const struct op_class class = {.complete = attach_complete, .detach = attach_detach};
+    static const struct task_class class = {.complete = attach_complete, .detach = attach_detach};
     struct container *c = container_by_name((struct embedded *)engine, name);
-    struct attach_op *a = op_new(engine, &class, sizeof(*a), NSEC_INFINITY, data);
+    struct attach_op *a = task_new(engine, &class, sizeof(*a), NSEC_INFINITY, data);
     a->ready = ready;
     a->output = output;
     a->done = done;
     if (!c || c->attach) {
-        op_settle(&a->op, c ? ENGINE_CONFLICT : ENGINE_NOT_FOUND, NULL);
+        task_settle(&a->op, c ? ENGINE_CONFLICT : ENGINE_NOT_FOUND, NULL);
         return &a->op;
     }
     a->container = c;
@@ -177,8 +177,8 @@ static void events_release(struct engine_op *op)
     free(((struct events_op *)op)->run);
 }
 
-static const struct op_class events_class = {.complete = events_complete,
-                                             .release = events_release};
+static const struct task_class events_class = {.complete = events_complete,
+                                               .release = events_release};
 
 /* A callback may end any op, this one too: so which of them hear it is noted first. */
 void container_tell(struct container *c, int kind)
@@ -208,7 +208,7 @@ struct engine_op *embedded_container_events(struct engine *engine, const char *r
                                             void (*ready)(void *data), engine_event_fn event,
                                             engine_done_fn done, void *data)
 {
-    struct events_op *s = op_new(engine, &events_class, sizeof(*s), NSEC_INFINITY, data);
+    struct events_op *s = task_new(engine, &events_class, sizeof(*s), NSEC_INFINITY, data);
     s->run = xstrdup(run);
     s->ready = ready;
     s->event = event;

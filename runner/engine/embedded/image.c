@@ -54,14 +54,14 @@ static void settle_with(struct image_op *op, const char *id, const struct error 
     struct held_image *held = id ? image_held(op->op.engine, id) : NULL;
     if (held) {
         op->info = &held->image.info;
-        op_settle(&op->op, ENGINE_OK, NULL);
+        task_settle(&op->op, ENGINE_OK, NULL);
         return;
     }
     if (err && error_is_set(err))
         error_copy(&why, err);
     else
         error_set(&why, ERROR_ENGINE, "embedded: the image disappeared from the store");
-    op_settle(&op->op, ENGINE_FAILED, &why);
+    task_settle(&op->op, ENGINE_FAILED, &why);
 }
 
 static void on_progress(void *data, const char *ref, uint64_t done, uint64_t total)
@@ -76,11 +76,11 @@ static void on_resolved(void *data, struct store_image *image, const struct erro
     struct image_op *op = data;
     op->resolve = NULL;
     if (!image) {
-        op_finish(&op->op, ENGINE_FAILED, err);
+        task_finish(&op->op, ENGINE_FAILED, err);
         return;
     }
     op->info = &image_hold(op->op.engine, image)->image.info;
-    op_finish(&op->op, ENGINE_OK, NULL);
+    task_finish(&op->op, ENGINE_OK, NULL);
 }
 
 struct engine_op *embedded_image_resolve(struct engine *engine, const char *ref,
@@ -189,7 +189,7 @@ struct engine_op *embedded_container_commit(struct engine *engine, const char *n
     struct image_op *op = image_new(engine, deadline, done, data);
     struct container *c = container_by_name((struct embedded *)engine, name);
     if (!c || c->phase == PHASE_RUNNING || c->phase == PHASE_STARTING) {
-        op_settle(&op->op, c ? ENGINE_CONFLICT : ENGINE_NOT_FOUND, NULL);
+        task_settle(&op->op, c ? ENGINE_CONFLICT : ENGINE_NOT_FOUND, NULL);
         return &op->op;
     }
     struct request r = {.kind = REQUEST_COMMIT,

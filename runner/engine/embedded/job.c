@@ -2,6 +2,7 @@
 /*
  * What takes long is done by children of the keeper, which is back at once.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -13,8 +14,8 @@
 
 #include "engine/embedded/keep.h"
 #include "engine/embedded/pack.h"
-#include "engine/embedded/tree.h"
 #include "engine/store/store.h"
+#include "engine/store/tree.h"
 
 /* --- children -------------------------------------------------------------------------------- */
 
@@ -265,13 +266,24 @@ static void retry_groups(struct keeper *k)
     }
 }
 
+static void empty(const char *path)
+{
+    DIR *entries = opendir(path);
+    if (!entries)
+        return;
+    for (struct dirent *e; (e = readdir(entries));)
+        if (e->d_name[0] != '.')
+            (void)tree_remove(dirfd(entries), e->d_name);
+    (void)closedir(entries);
+}
+
 static _Noreturn void empty_trash(struct keeper *k)
 {
     const char *const dirs[] = {k->dir, k->scratch};
     let_go(k);
     for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
         _cleanup_free_ char *path = xasprintf("%s/t", dirs[i]);
-        (void)tree_empty(path);
+        empty(path);
     }
     _exit(0);
 }

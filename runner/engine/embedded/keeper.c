@@ -46,7 +46,8 @@ void keeper_answer(struct keeper *k, uint32_t number, enum engine_outcome outcom
         a.text = err->message;
     }
     keeper_tell(k, &a);
-    error_clear(err);
+    if (err)
+        error_clear(err);
 }
 
 char *keeper_path(const char *base, const char *kind, uint32_t id, const char *leaf)

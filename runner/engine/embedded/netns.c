@@ -9,7 +9,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 
-#include "engine/embedded/tree.h"
+#include "engine/embedded/put.h"
 
 static int bring_loopback_up(struct error *err)
 {
@@ -23,13 +23,13 @@ static int bring_loopback_up(struct error *err)
 /* As in Docker's containers: everybody may listen on 80, and ping. Best effort. */
 static void allow_low_ports(void)
 {
-    (void)tree_write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0", 0);
-    (void)tree_write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647", 0);
+    (void)put_file("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0", 0);
+    (void)put_file("/proc/sys/net/ipv4/ping_group_range", "0 2147483647", 0);
 }
 
 static int bind_to(const char *path, struct error *err)
 {
-    if (tree_write(path, "", 0600) < 0 || mount("/proc/self/ns/net", path, NULL, MS_BIND, NULL) < 0)
+    if (put_file(path, "", 0600) < 0 || mount("/proc/self/ns/net", path, NULL, MS_BIND, NULL) < 0)
         return error_set_errno(err, ERROR_ENGINE, errno,
                                "a network namespace could not be bound to '%s'", path);
     return 0;

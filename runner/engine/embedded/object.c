@@ -52,12 +52,12 @@ struct engine_op *embedded_volume_create(struct engine *engine, const char *name
     struct done_op *op = done_new(engine, deadline, done, data);
     _cleanup_error_ struct error err = ERROR_INIT;
     if (volume_by_name(e, name)) {
-        op_settle(&op->op, ENGINE_CONFLICT, NULL);
+        task_settle(&op->op, ENGINE_CONFLICT, NULL);
         return &op->op;
     }
     struct world *w = embedded_world(e, labels, &err);
     if (!w) {
-        op_settle(&op->op, ENGINE_FAILED, &err);
+        task_settle(&op->op, ENGINE_FAILED, &err);
         return &op->op;
     }
     struct volume *v = xcalloc(1, sizeof(*v));
@@ -87,13 +87,13 @@ struct engine_op *embedded_network_create(struct engine *engine, const char *nam
     _cleanup_error_ struct error err = ERROR_INIT;
     struct world *w = network_by_name(e, name) ? NULL : embedded_world(e, labels, &err);
     if (!w) {
-        op_settle(&op->op, error_is_set(&err) ? ENGINE_FAILED : ENGINE_CONFLICT, &err);
+        task_settle(&op->op, error_is_set(&err) ? ENGINE_FAILED : ENGINE_CONFLICT, &err);
         return &op->op;
     }
     struct network *n = vec_push(&e->networks);
     *n = (struct network){.name = xstrdup(name), .world = w};
     tags_init(&n->tags, labels);
-    op_settle(&op->op, ENGINE_OK, NULL);
+    task_settle(&op->op, ENGINE_OK, NULL);
     return &op->op;
 }
 
@@ -257,7 +257,7 @@ static void bury(struct burial_op *b)
     if (trace_remove(&b->trace) < 0)
         error_set_errno(&err, ERROR_ENGINE, errno, "what is left of run '%s' could not be removed",
                         b->trace.run);
-    op_settle(&b->done.op, error_is_set(&err) ? ENGINE_FAILED : ENGINE_OK, &err);
+    task_settle(&b->done.op, error_is_set(&err) ? ENGINE_FAILED : ENGINE_OK, &err);
 }
 
 static void on_keeper_end(void *data, int fd, short revents)
@@ -272,13 +272,13 @@ static void on_keeper_end(void *data, int fd, short revents)
 static struct engine_op *remove_foreign(struct engine *engine, const char *run, nsec_t deadline,
                                         engine_done_fn done, void *data)
 {
-    static const struct op_class class = {
+    static const struct task_class class = {
         .complete = burial_complete, .detach = burial_detach, .release = burial_release};
-    struct burial_op *b = op_new(engine, &class, sizeof(*b), deadline, data);
+    struct burial_op *b = task_new(engine, &class, sizeof(*b), deadline, data);
     b->done.done = done;
     b->pidfd = -1;
     if (!trace_read(run, &b->trace)) {
-        op_settle(&b->done.op, ENGINE_NOT_FOUND, NULL);
+        task_settle(&b->done.op, ENGINE_NOT_FOUND, NULL);
         return &b->done.op;
     }
     if (b->trace.keeper)
@@ -301,11 +301,11 @@ static struct engine_op *remove_world(struct engine *engine, const char *run, ns
             continue;
         struct done_op *op = done_new(engine, deadline, done, data);
         if (w->removal) {
-            op_settle(&op->op, ENGINE_CONFLICT, NULL);
+            task_settle(&op->op, ENGINE_CONFLICT, NULL);
             return &op->op;
         }
         op->world = w;
-        world_remove(w, &op->op);
+        world_remove(w, op);
         return &op->op;
     }
     return remove_foreign(engine, run, deadline, done, data);
@@ -330,7 +330,7 @@ struct engine_op *embedded_remove(struct engine *engine, enum object_kind kind, 
     else if (kind == OBJECT_IMAGE)
         outcome = remove_image(e, name, &err);
     if (!asked)
-        op_settle(&op->op, outcome, &err);
+        task_settle(&op->op, outcome, &err);
     return &op->op;
 }
 
@@ -435,9 +435,9 @@ static bool is_own(const struct embedded *e, const char *run)
 struct engine_op *embedded_list(struct engine *engine, const char *run, nsec_t deadline,
                                 engine_list_fn done, void *data)
 {
-    static const struct op_class class = {.complete = list_complete, .release = list_release};
+    static const struct task_class class = {.complete = list_complete, .release = list_release};
     struct embedded *e = (struct embedded *)engine;
-    struct list_op *l = op_new(engine, &class, sizeof(*l), deadline, data);
+    struct list_op *l = task_new(engine, &class, sizeof(*l), deadline, data);
     _cleanup_strvec_ struct strvec runs = STRVEC_INIT;
     l->done = done;
     for (const struct world *w = e->worlds; w; w = w->next)
@@ -450,6 +450,6 @@ struct engine_op *embedded_list(struct engine *engine, const char *run, nsec_t d
     for (size_t i = 0; i < runs.len; i++)
         if (!is_own(e, runs.items[i]))
             list_foreign(l, runs.items[i]);
-    op_settle(&l->op, ENGINE_OK, NULL);
+    task_settle(&l->op, ENGINE_OK, NULL);
     return &l->op;
 }

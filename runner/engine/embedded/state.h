@@ -7,7 +7,7 @@
 #ifndef EMBEDDED_STATE_H
 #define EMBEDDED_STATE_H
 
-#include "engine/embedded/op.h"
+#include "engine/embedded/task.h"
 #include "engine/embedded/world.h"
 #include "engine/store/store.h"
 
@@ -60,8 +60,9 @@ struct container {
     char *name;
     struct tags tags;
     struct world *world;
-    char *image;   /* id */
-    char *network; /* or NULL */
+    char *image;    /* id */
+    char *hostname; /* a pod's members have its */
+    char *network;  /* or NULL */
     VEC(uint32_t) volumes;
     enum container_phase phase;
     bool removing;

@@ -12,7 +12,8 @@
 
 #include "engine/embedded/cgroup.h"
 #include "engine/embedded/procstat.h"
-#include "engine/embedded/tree.h"
+#include "engine/embedded/put.h"
+#include "engine/store/tree.h"
 
 #define FILE_MAX (1 << 20)
 
@@ -81,7 +82,7 @@ static int write_file(const struct trace *t, const char *dir, struct error *err)
     _cleanup_free_ char *text = json_dumps(root, JSON_COMPACT);
     _cleanup_free_ char *path = xasprintf("%s/world", dir), *new = xasprintf("%s.new", path);
     json_decref(root);
-    if (!text || tree_write(new, text, 0600) < 0 || rename(new, path) < 0)
+    if (!text || put_file(new, text, 0600) < 0 || rename(new, path) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "could not write '%s'", path);
     return 0;
 }
@@ -117,7 +118,7 @@ int trace_write_keeper(const struct trace *t, struct error *err)
     _cleanup_free_ char *start = procstat(t->keeper, PROCSTAT_START);
     _cleanup_free_ char *text = xasprintf("%d %s\n", (int)t->keeper, start ? start : "0");
     _cleanup_free_ char *path = xasprintf("%s/keeper", t->dir);
-    if (tree_write(path, text, 0600) < 0)
+    if (put_file(path, text, 0600) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "could not write '%s'", path);
     return 0;
 }

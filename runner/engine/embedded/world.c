@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "engine/embedded/done.h"
+#include "engine/embedded/flow.h"
 #include "engine/embedded/state.h"
 
 static struct loop *loop_of(const struct world *w)
@@ -51,8 +53,14 @@ static void end_containers(struct world *w)
     struct embedded *e = w->engine;
     for (size_t i = 0; i < e->containers.len; i++) {
         struct container *c = e->containers.items[i];
-        if (c->world == w && (c->phase == PHASE_RUNNING || c->phase == PHASE_STARTING))
+        if (c->world != w || c->phase == PHASE_ENDED)
+            continue;
+        if (c->phase == PHASE_RUNNING || c->phase == PHASE_STARTING) {
             container_ended(c, &died);
+            continue;
+        }
+        c->phase = PHASE_ENDED;
+        flow_end(c);
     }
 }
 
@@ -151,7 +159,8 @@ static void flush(struct world *w)
     while (sent < w->outbox.len && wire_send(w->keeper.socket, &w->outbox.items[sent]) != 0)
         wire_deinit(&w->outbox.items[sent++]);
     w->outbox.len -= sent;
-    memmove(w->outbox.items, w->outbox.items + sent, w->outbox.len * sizeof(*w->outbox.items));
+    if (w->outbox.len)
+        memmove(w->outbox.items, w->outbox.items + sent, w->outbox.len * sizeof(*w->outbox.items));
     watch(w);
 }
 
@@ -196,6 +205,8 @@ void world_forget(struct world *w, const struct engine_op *op)
     for (size_t i = 0; i < w->calls.len; i++)
         if (w->calls.items[i].op == op)
             w->calls.items[i].op = NULL;
+    if (w->removal && &w->removal->op == op)
+        w->removal = NULL;
 }
 
 /* --- making ---------------------------------------------------------------------------------- */
@@ -300,15 +311,17 @@ void world_free(struct world *w)
 static void bury(void *data)
 {
     struct world *w = data;
-    struct engine_op *op = TAKE_PTR(w->removal);
+    struct done_op *op = TAKE_PTR(w->removal);
     _cleanup_error_ struct error err = ERROR_INIT;
     if (trace_remove(&w->trace) < 0)
         error_set_errno(&err, ERROR_ENGINE, errno, "what is left of run '%s' could not be removed",
                         w->trace.run);
     else
         world_free(w);
-    if (op)
-        op_finish(op, error_is_set(&err) ? ENGINE_FAILED : ENGINE_OK, &err);
+    if (!op)
+        return;
+    op->world = NULL;
+    task_finish(&op->op, error_is_set(&err) ? ENGINE_FAILED : ENGINE_OK, &err);
 }
 
 static void on_keeper_end(void *data, int fd, short revents)
@@ -323,7 +336,7 @@ static void on_keeper_end(void *data, int fd, short revents)
     bury(w);
 }
 
-void world_remove(struct world *w, struct engine_op *op)
+void world_remove(struct world *w, struct done_op *op)
 {
     w->removal = op;
     if (w->ended) {

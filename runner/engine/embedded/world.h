@@ -14,6 +14,7 @@
 
 struct world;
 struct call;
+struct done_op;
 
 /* Called once from the loop, also when the keeper ends before it answers (ENGINE_FAILED). op: NULL
    when nobody waits any more. */
@@ -39,7 +40,7 @@ struct world {
     uint32_t last_number;
     VEC(struct call) calls;
     VEC(struct wire) outbox; /* what the socket did not take */
-    struct engine_op *removal;
+    struct done_op *removal;
     bool ended; /* the keeper has */
     struct loop_timer timer;
 };
@@ -54,7 +55,7 @@ void world_call(struct world *w, struct request *request, const int *fds, size_t
 /* Nobody waits for it any more. */
 void world_forget(struct world *w, const struct engine_op *op);
 
-/* Ends it for good: op is finished when nothing is left. w is gone then. */
-void world_remove(struct world *w, struct engine_op *op);
+/* Ends it for good: op, whose world is w, is finished when nothing is left. w is gone then. */
+void world_remove(struct world *w, struct done_op *op);
 
 #endif

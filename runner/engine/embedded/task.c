@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "engine/embedded/op.h"
+#include "engine/embedded/task.h"
 
 #include "engine/embedded/state.h"
 
@@ -8,15 +8,15 @@ static void on_timer(void *data)
     struct engine_op *op = data;
     _cleanup_error_ struct error late = ERROR_INIT;
     if (op->settled && (op->cancelled || clock_now() < op->deadline)) {
-        op_finish(op, op->outcome, &op->failure);
+        task_finish(op, op->outcome, &op->failure);
         return;
     }
     error_set(&late, ERROR_TIMEOUT, "the embedded engine did not answer in time");
-    op_finish(op, ENGINE_FAILED, &late);
+    task_finish(op, ENGINE_FAILED, &late);
 }
 
-void *op_new(struct engine *engine, const struct op_class *class, size_t size, nsec_t deadline,
-             void *data)
+void *task_new(struct engine *engine, const struct task_class *class, size_t size, nsec_t deadline,
+               void *data)
 {
     struct embedded *e = (struct embedded *)engine;
     struct engine_op *op = xcalloc(1, size);
@@ -53,13 +53,13 @@ static void release(struct engine_op *op)
     free(op);
 }
 
-void op_drop(struct engine_op *op)
+void task_drop(struct engine_op *op)
 {
     detach(op);
     release(op);
 }
 
-void op_finish(struct engine_op *op, enum engine_outcome outcome, const struct error *err)
+void task_finish(struct engine_op *op, enum engine_outcome outcome, const struct error *err)
 {
     _cleanup_error_ struct error why = ERROR_INIT;
     if (op->cancelled) {
@@ -73,7 +73,7 @@ void op_finish(struct engine_op *op, enum engine_outcome outcome, const struct e
     release(op);
 }
 
-void op_settle(struct engine_op *op, enum engine_outcome outcome, struct error *err)
+void task_settle(struct engine_op *op, enum engine_outcome outcome, struct error *err)
 {
     op->settled = true;
     op->outcome = outcome;
@@ -82,7 +82,7 @@ void op_settle(struct engine_op *op, enum engine_outcome outcome, struct error *
     loop_timer_arm(op->engine->engine.loop, &op->timer, 1, on_timer, op);
 }
 
-void op_cancel(struct engine_op *op)
+void task_cancel(struct engine_op *op)
 {
     op->cancelled = true;
     op->settled = true;

@@ -2,17 +2,17 @@
 /*
  * An operation of the embedded engine in flight.
  *
- * An op class embeds struct engine_op first. op_finish() is the only way out and is taken exactly
- * once, from the loop: what is known at once is left in `outcome` by op_settle(), for the timer.
+ * An op class embeds struct engine_op first. task_finish() is the only way out and is taken exactly
+ * once, from the loop: what is known at once is left in `outcome` by task_settle(), for the timer.
  */
-#ifndef EMBEDDED_OP_H
-#define EMBEDDED_OP_H
+#ifndef EMBEDDED_TASK_H
+#define EMBEDDED_TASK_H
 
 #include <cleanroom/engine.h>
 
 struct embedded;
 
-struct op_class {
+struct task_class {
     /* Calls the caller's callback. err is not NULL with ENGINE_FAILED and ENGINE_CANCELLED. */
     void (*complete)(struct engine_op *op, enum engine_outcome outcome, const struct error *err);
     /* Lets go of what the class has, before the completion or without one; or NULL. The op is not
@@ -23,7 +23,7 @@ struct op_class {
 };
 
 struct engine_op {
-    const struct op_class *class;
+    const struct task_class *class;
     struct embedded *engine;
     struct engine_op *next;
     struct engine_op **link; /* what points at us */
@@ -37,14 +37,14 @@ struct engine_op {
 };
 
 /* A zeroed op of `size` bytes whose first member is the engine_op. */
-void *op_new(struct engine *engine, const struct op_class *class, size_t size, nsec_t deadline,
-             void *data);
+void *task_new(struct engine *engine, const struct task_class *class, size_t size, nsec_t deadline,
+               void *data);
 /* Completes and frees. err: NULL, or set with ENGINE_FAILED. */
-void op_finish(struct engine_op *op, enum engine_outcome outcome, const struct error *err);
+void task_finish(struct engine_op *op, enum engine_outcome outcome, const struct error *err);
 /* The same soon, from the loop. err is emptied; may be NULL. */
-void op_settle(struct engine_op *op, enum engine_outcome outcome, struct error *err);
-void op_cancel(struct engine_op *op);
+void task_settle(struct engine_op *op, enum engine_outcome outcome, struct error *err);
+void task_cancel(struct engine_op *op);
 /* Frees without completing. */
-void op_drop(struct engine_op *op);
+void task_drop(struct engine_op *op);
 
 #endif
