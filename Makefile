@@ -23,7 +23,8 @@ LDVARIANT_fuzz := -fsanitize=fuzzer,address,undefined
 
 # Not evaluated until something is compiled, so that `make demo` works before the packages are there.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
-PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
+# libcurl is loaded when it is needed: runner/loop/libcurl.c.
+PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(filter-out libcurl,$(PKGS))))$(PKG_LIBS)
 ALL_CFLAGS = $(STD) $(WARNINGS) $(VARIANT_$(VARIANT)) $(PKG_CFLAGS) -DVERSION='"$(VERSION)"' $(CFLAGS)
 
 HEADERS   := $(sort $(wildcard include/cleanroom/*.h runner/*/*.h runner/*/*/*.h providers/*.h tests/unit/*.h))
