@@ -83,6 +83,13 @@ $(BUILD)/tests/live_engine: $(BUILD)/tests/live/engine_docker.o $(TESTLIB_OBJS) 
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDVARIANT_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
+# The floor that `make bench` measures against. Static: it forks, and its libraries would be copied.
+$(BUILD)/bench/bare: $(BUILD)/tests/bench/bare.o $(BUILD)/tests/bench/bare_container.o \
+        $(filter $(addprefix $(BUILD)/runner/,base/% engine/embedded/seccomp%),$(LIB_OBJS))
+	@echo "  LD    $@"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -static -o $@ $^
+
 .SECONDARY:
 
 .PHONY: unit
