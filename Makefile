@@ -108,12 +108,13 @@ $(BUILD)/hdr/%.ok: %.h
 	$(Q)$(CC) $(ALL_CFLAGS) -Wno-unused-function -fsyntax-only -x c $< && touch $@
 
 .PHONY: check live layers lint fuzz
-check: ## everything that must hold: gates, unit, command line, live on Docker and on Podman
-	$(Q)ci/setup build engine images test lint podman
+check: ## everything that must hold: first without any daemon, then on Docker and Podman
+	$(Q)ci/setup build embedded rootless images test lint
 	$(Q)ci/check
 
-live: ## the live tests alone, on Docker (ci/live podman: on Podman)
-	$(Q)ci/live docker
+live: ## the live tests alone, on the embedded engine (ci/live rootless|docker|podman)
+	$(Q)ci/setup build embedded images test
+	$(Q)ci/live
 
 layers: ## each file includes only what stands above it in ci/layers.txt
 	$(Q)ci/check-layers
@@ -127,15 +128,15 @@ fuzz: ## a minute of fuzzing for every parser (FUZZ_SECONDS=60)
 	$(Q)ci/fuzz
 
 .PHONY: demo bench
-demo: ## the example app in four shards, on whatever engine is there
-	$(Q)ci/setup build engine images
+demo: ## the example app in four shards; needs no daemon (ci/demo rootless|docker|podman)
+	$(Q)ci/setup build embedded images
 	$(Q)ci/demo
 
 bench: ## measure: against docker-compose, memory, start-up
 	$(Q)ci/setup build engine images bench
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)ci/engine docker >/dev/null
-	$(Q)ci/images cleanroom-test
+	$(Q)ci/images --for docker cleanroom-test
 	$(Q)tests/bench/run
 
 .PHONY: install uninstall

@@ -6,10 +6,6 @@
 
 #include "cli/cmds.h"
 #include "cli/help.h"
-#include "run/janitor.h"
-
-/* How we begin the janitor; nobody types it. */
-#define JANITOR "__janitor"
 
 /* Text of files, engines and command lines: it must not steer the terminal. */
 static void print_safe(const char *text, FILE *out)
@@ -58,9 +54,6 @@ static int flush(int code, struct error *err)
 
 int cli_main(int argc, char **argv)
 {
-    if (argc > 1 && strcmp(argv[1], JANITOR) == 0)
-        return janitor_main(argc, argv);
-
     _cleanup_error_ struct error err = ERROR_INIT;
     _cleanup_(invocation_deinit) struct invocation inv;
     int code = invocation_parse(&inv, argc, argv, &err) < 0 ? error_exit_code(err.kind)

@@ -431,11 +431,13 @@ static void init_shards(struct run *r)
 static void say_hello(struct run *r)
 {
     const struct engine *e = r->ctx.engine;
-    console_say(r->ctx.console, 0, "run %s: %zu shard%s of %s on %s %s", r->plan.run_id,
+    console_say(r->ctx.console, 0, "run %s: %zu shard%s of %s on %s %s%s%s", r->plan.run_id,
                 r->shard_count, r->shard_count == 1 ? "" : "s", r->ctx.settings->image.value,
-                e->kind, e->version);
+                e->kind, e->version, e->why ? ": " : "", e->why ? e->why : "");
     _cleanup_free_ char *engine = xasprintf("%s %s at %s", e->kind, e->version, e->where);
     journal_fact(r->ctx.journal, "engine", engine);
+    if (e->why)
+        journal_fact(r->ctx.journal, "engine_why", e->why);
 }
 
 /* With an engine: everything until nothing is left. */
@@ -456,6 +458,8 @@ static int run_on_engine(struct run *r, struct error *err)
         error_move(&r->error, &broken);
     loop_unwatch(r->ctx.loop, r->signal_fd);
     loop_unwatch(r->ctx.loop, r->janitor.gone);
+    if (is_clean(r) && !r->ledger.doubt)
+        ledger_dismiss(&r->ledger); /* it goes while we write reports */
     return conclude(r, err);
 }
 
@@ -478,10 +482,14 @@ static void release_engine(struct run *r)
 static int run_with_janitor(struct run *r, struct error *err)
 {
     const struct settings *settings = r->ctx.settings;
-    struct engine_options where = {.host = settings->own.host, .context = settings->own.context};
+    struct engine_options options = settings_engine(settings);
+    _cleanup_strvec_ struct strvec images = STRVEC_INIT;
+    for (size_t i = 0; i < r->plan.images.len; i++)
+        strvec_push(&images, r->plan.images.items[i].ref);
+    options.images = &images;
     _cleanup_free_ char *owner = owner_of(r->janitor.pid);
     r->ctx.owner = owner;
-    r->ctx.engine = engine_open(r->ctx.loop, &where, err);
+    r->ctx.engine = engine_open(r->ctx.loop, &options, err);
     if (!r->ctx.engine) {
         error_copy(&r->error, err);
         error_clear(err);
@@ -489,10 +497,10 @@ static int run_with_janitor(struct run *r, struct error *err)
         return conclude(r, err);
     }
 
-    ledger_tell_where(&r->ledger, r->ctx.engine->where);
+    ledger_tell_engine(&r->ledger, r->ctx.engine->kind, r->ctx.engine->where);
+    if (strcmp(r->ctx.engine->kind, "embedded") == 0)
+        ledger_enter(&r->ledger, OBJECT_WORLD, r->plan.run_id); /* it comes with the first object */
     int code = run_on_engine(r, err);
-    if (is_clean(r) && !r->ledger.doubt)
-        ledger_dismiss(&r->ledger);
     release_engine(r);
     return code;
 }

@@ -34,6 +34,7 @@ struct result {
 static struct {
     struct loop *loop;
     struct engine *engine;
+    struct engine_options options;
     char run[64];
     const char *image;
     char image_id[128];
@@ -762,7 +763,7 @@ static void test_free(void)
 {
     struct error err _cleanup_error_ = ERROR_INIT;
     struct result r[3] = {0};
-    struct engine *e = engine_open(live.loop, &(struct engine_options){0}, &err);
+    struct engine *e = engine_open(live.loop, &live.options, &err);
     if (!check(e != NULL))
         return;
     e->ops->image_resolve(e, live.image, PULL_MISSING, NSEC_INFINITY, NULL, on_image, &r[0]);
@@ -832,8 +833,11 @@ int main(int argc, char **argv)
         log_set_level(LOG_TRACE);
     live.image = getenv("LIVE_IMAGE") ? getenv("LIVE_IMAGE") : "debian:bookworm";
     (void)snprintf(live.run, sizeof(live.run), "cleanroom-live-%d", (int)getpid());
+    const char *engine = getenv("CLEANROOM_ENGINE");
+    bool embedded = engine && strcmp(engine, "embedded") == 0;
+    live.options.engine = embedded ? ENGINE_EMBEDDED : ENGINE_DOCKER;
     live.loop = loop_new(&err);
-    live.engine = live.loop ? engine_open(live.loop, &(struct engine_options){0}, &err) : NULL;
+    live.engine = live.loop ? engine_open(live.loop, &live.options, &err) : NULL;
     int rc = 1;
     if (!live.engine)
         printf("failed: %s\n", err.message);
