@@ -132,12 +132,12 @@ demo: ## the example app in four shards; needs no daemon (ci/demo rootless|docke
 	$(Q)ci/setup build embedded images
 	$(Q)ci/demo
 
-bench: ## measure: against docker-compose, memory, start-up
-	$(Q)ci/setup build engine images bench
-	$(Q)$(MAKE) --no-print-directory all
+bench: ## measure: bare kernel, both engines, docker-compose; QUICK=1 takes a few minutes
+	$(Q)ci/setup build embedded engine images bench
+	$(Q)$(MAKE) --no-print-directory VARIANT=release all build/release/bench/bare
 	$(Q)ci/engine docker >/dev/null
 	$(Q)ci/images --for docker cleanroom-test
-	$(Q)tests/bench/run
+	$(Q)tests/bench/run $(if $(QUICK),--quick) $(BENCH)
 
 .PHONY: install uninstall
 install: all ## into $(PREFIX) (DESTDIR is honoured)
