@@ -234,6 +234,7 @@ struct engine {
     char *kind;        /* "docker", "podman", "embedded" */
     char *version;     /* "20.10.24 (API 1.41)" */
     char *where;       /* "unix:///var/run/docker.sock", for messages */
+    char *why;         /* this one and not the one that comes first, or NULL; engine_open()'s */
     int cpus;          /* of the machine that runs the containers; 0 = unknown */
     uint64_t requests; /* operations begun so far */
 };
@@ -257,12 +258,14 @@ struct engine_options {
     const char *host;    /* --host: an endpoint as in DOCKER_HOST, or NULL to look for one */
     const char *context; /* --context: a docker context's name, or NULL for the current one */
     enum network_mode network;
-    bool scratch_on_disk; /* embedded: what containers write goes to disk, not to memory */
+    bool scratch_on_disk;        /* embedded: what containers write goes to disk, not to memory */
+    const struct strvec *images; /* ENGINE_AUTO: references it must be able to get, or NULL */
 };
 
-/* Finds, connects to and greets an engine (may wait up to 10 s for the answer). The environment
-   (DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CERT_PATH, DOCKER_TLS_VERIFY, DOCKER_CONFIG, HOME,
-   XDG_RUNTIME_DIR) is looked at here and nowhere else. NULL and ERROR_ENGINE when there is none. */
+/* Chooses, finds, connects to and greets an engine (may wait up to 10 s for a daemon's answer). The
+   environment (DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CERT_PATH, DOCKER_TLS_VERIFY, DOCKER_CONFIG,
+   HOME, XDG_RUNTIME_DIR) is looked at here and nowhere else. NULL and ERROR_ENGINE when there is
+   none, ERROR_USAGE when the options contradict each other. */
 struct engine *engine_open(struct loop *loop, const struct engine_options *options,
                            struct error *err);
 /* Accepts NULL. */

@@ -24,6 +24,10 @@ static const char *const network_names[] = {[NETWORK_NONE] = "none",
                                             [NETWORK_HOST_NAT] = "host-nat",
                                             [NETWORK_PASTA] = "pasta",
                                             NULL};
+static const char *const engine_names[] = {
+    [ENGINE_AUTO] = "auto", [ENGINE_EMBEDDED] = "embedded", [ENGINE_DOCKER] = "docker", NULL};
+static const char *const scratch_names[] = {
+    [SCRATCH_MEMORY] = "memory", [SCRATCH_DISK] = "disk", NULL};
 static const char *const color_names[] = {
     [COLOR_AUTO] = "auto", [COLOR_ALWAYS] = "always", [COLOR_NEVER] = "never", NULL};
 
@@ -82,6 +86,15 @@ const struct setting_def setting_defs[] = {
      .argument = "SIZE",
      .doc = "limit of each app container, as 2g",
      .group = SETTING_GROUP_RUN},
+    {.key = "scratch",
+     .flag = "scratch",
+     .type = SETTING_ENUM,
+     FIELD(scratch),
+     .names = scratch_names,
+     .fallback = "memory",
+     .argument = "WHERE",
+     .doc = "what is written, embedded",
+     .group = SETTING_GROUP_RUN},
     {.key = "start-limit",
      .flag = "start-limit",
      .type = SETTING_INT,
@@ -99,13 +112,22 @@ const struct setting_def setting_defs[] = {
     TIMEOUT(test, "1h", "a shard's tests"),
     TIMEOUT(teardown, "30s", "removing everything"),
 
+    {.key = "engine",
+     .flag = "engine",
+     .type = SETTING_ENUM,
+     FIELD(engine),
+     .names = engine_names,
+     .fallback = "auto",
+     .argument = "WHICH",
+     .doc = "container engine",
+     .group = SETTING_GROUP_ENGINE},
     {.key = "host",
      .flag = "host",
      .short_flag = 'H',
      .type = SETTING_STRING,
      FIELD(host),
      .argument = "URL",
-     .doc = "the engine, as in DOCKER_HOST",
+     .doc = "a daemon, as in DOCKER_HOST",
      .group = SETTING_GROUP_ENGINE},
     {.key = "context",
      .flag = "context",

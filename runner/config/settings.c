@@ -330,3 +330,12 @@ void settings_deinit(struct settings *s)
     own_deinit(s);
     *s = (struct settings){0};
 }
+
+struct engine_options settings_engine(const struct settings *s)
+{
+    return (struct engine_options){.engine = s->own.engine,
+                                   .host = s->own.host,
+                                   .context = s->own.context,
+                                   .network = s->own.network,
+                                   .scratch_on_disk = s->own.scratch == SCRATCH_DISK};
+}

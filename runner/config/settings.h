@@ -56,6 +56,12 @@ enum color_mode {
     COLOR_NEVER,
 };
 
+/* Where the embedded engine keeps what containers write. */
+enum scratch_place {
+    SCRATCH_MEMORY,
+    SCRATCH_DISK,
+};
+
 /* The values of our own keys, decoded. One row each in setting_defs[]. */
 struct cleanroom_settings {
     int64_t shards; /* 1..1000 */
@@ -66,6 +72,8 @@ struct cleanroom_settings {
     int64_t start_limit; /* engine starts in flight, 0 = the engine's CPUs decide */
     uint64_t memory;     /* per app container, bytes, 0 = none */
     nsec_t pull_timeout, start_timeout, deploy_timeout, test_timeout, teardown_timeout;
+    enum engine_choice engine;
+    enum scratch_place scratch;
     char *host, *context; /* engine endpoint, or NULL */
     enum color_mode color;
     bool quiet;      /* no live lines */
@@ -141,5 +149,8 @@ struct settings_input {
    line, a caret and the nearest valid name), and nothing is half-valid afterwards. */
 int settings_load(struct settings *out, const struct settings_input *in, struct error *err);
 void settings_deinit(struct settings *s);
+
+/* Which engine they ask for; borrows from them. */
+struct engine_options settings_engine(const struct settings *s);
 
 #endif

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <cleanroom/engine.h>
+#include <cleanroom/strbuf.h>
 
+#include "engine/choose.h"
 #include "engine/docker/docker.h"
+#include "engine/embedded/embedded.h"
+#include "engine/store/resolve.h"
 
 const char *object_kind_name(enum object_kind kind)
 {
@@ -24,14 +28,80 @@ void image_info_deinit(struct image_info *info)
     *info = (struct image_info){0};
 }
 
+static void close_store(struct store **store)
+{
+    store_close(*store);
+}
+
+/* NULL when the store can have them all, else why not; release with free(). */
+static char *lacking_image(const struct strvec *images)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+    _cleanup_(close_store) struct store *store = store_open(NULL, &err);
+    if (!store)
+        return xasprintf("has no place for images: %s", err.message);
+    for (size_t i = 0; i < images->len; i++)
+        if (resolve_possible(store, images->items[i], &why) == 0)
+            return xasprintf("cannot get image '%s': %s", images->items[i], why.buf);
+    return NULL;
+}
+
+/* *lacks as in choose_facts. */
+static struct engine *try_embedded(struct loop *loop, const struct engine_options *options,
+                                   char **lacks)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    struct engine *engine = embedded_open(loop, options, &err);
+    if (!engine)
+        *lacks = xasprintf("cannot run here: %s", err.message);
+    else if (options->engine == ENGINE_AUTO && options->images)
+        *lacks = lacking_image(options->images);
+    if (engine && *lacks)
+        engine_free(TAKE_PTR(engine));
+    return engine;
+}
+
+/* Both reasons in one sentence. */
+static void add_reason(struct error *err, const char *lacks)
+{
+    if (!err || !lacks)
+        return;
+    _cleanup_free_ char *daemon = err->message;
+    err->message = xasprintf("the embedded engine %s; and %s; see 'cleanroom doctor'", lacks,
+                             daemon);
+}
+
 struct engine *engine_open(struct loop *loop, const struct engine_options *options,
                            struct error *err)
 {
-    return docker_open(loop, options, err);
+    struct choose_facts facts = {.asked = options->engine, .network = options->network};
+    _cleanup_free_ char *lacks = NULL, *why = NULL;
+    enum engine_choice choice;
+    choose_daemon(&facts, options);
+    if (choose(&facts, &choice, &why, err) < 0)
+        return NULL;
+
+    struct engine *engine = NULL;
+    if (choice == ENGINE_EMBEDDED) {
+        engine = try_embedded(loop, options, &lacks);
+        facts.lacks = lacks;
+        if (!engine && choose(&facts, &choice, &why, err) < 0)
+            return NULL;
+    }
+    if (!engine)
+        engine = docker_open(loop, options, err);
+    if (engine)
+        engine->why = TAKE_PTR(why);
+    else
+        add_reason(err, lacks);
+    return engine;
 }
 
 void engine_free(struct engine *engine)
 {
-    if (engine)
-        engine->ops->free(engine);
+    if (!engine)
+        return;
+    free(TAKE_PTR(engine->why));
+    engine->ops->free(engine);
 }

@@ -113,7 +113,7 @@ static int recycle_on(struct engine *engine, const struct recycle_options *optio
 int recycle_execute(const struct settings *settings, const struct recycle_options *options,
                     FILE *out, struct error *err)
 {
-    struct engine_options where = {.host = settings->own.host, .context = settings->own.context};
+    struct engine_options where = settings_engine(settings);
     struct loop *loop = loop_new(err);
     struct engine *engine = loop ? engine_open(loop, &where, err) : NULL;
     int code = engine ? recycle_on(engine, options, out, err) : error_exit_code(err->kind);

@@ -431,11 +431,13 @@ static void init_shards(struct run *r)
 static void say_hello(struct run *r)
 {
     const struct engine *e = r->ctx.engine;
-    console_say(r->ctx.console, 0, "run %s: %zu shard%s of %s on %s %s", r->plan.run_id,
+    console_say(r->ctx.console, 0, "run %s: %zu shard%s of %s on %s %s%s%s", r->plan.run_id,
                 r->shard_count, r->shard_count == 1 ? "" : "s", r->ctx.settings->image.value,
-                e->kind, e->version);
+                e->kind, e->version, e->why ? ": " : "", e->why ? e->why : "");
     _cleanup_free_ char *engine = xasprintf("%s %s at %s", e->kind, e->version, e->where);
     journal_fact(r->ctx.journal, "engine", engine);
+    if (e->why)
+        journal_fact(r->ctx.journal, "engine_why", e->why);
 }
 
 /* With an engine: everything until nothing is left. */
@@ -478,10 +480,14 @@ static void release_engine(struct run *r)
 static int run_with_janitor(struct run *r, struct error *err)
 {
     const struct settings *settings = r->ctx.settings;
-    struct engine_options where = {.host = settings->own.host, .context = settings->own.context};
+    struct engine_options options = settings_engine(settings);
+    _cleanup_strvec_ struct strvec images = STRVEC_INIT;
+    for (size_t i = 0; i < r->plan.images.len; i++)
+        strvec_push(&images, r->plan.images.items[i].ref);
+    options.images = &images;
     _cleanup_free_ char *owner = owner_of(r->janitor.pid);
     r->ctx.owner = owner;
-    r->ctx.engine = engine_open(r->ctx.loop, &where, err);
+    r->ctx.engine = engine_open(r->ctx.loop, &options, err);
     if (!r->ctx.engine) {
         error_copy(&r->error, err);
         error_clear(err);

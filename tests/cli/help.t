@@ -8,8 +8,9 @@ Options:
       --[no-]deploy           run the image's 'deploy' before its 'test'
   -r, --results DIR           report and logs (default cleanroom-results)
       --pull WHEN             pull images: missing (default), always, never
-      --network MODE          reach the outside or not: bridge (default), none
+      --network MODE          way out: none (default), outside, host-nat, pasta
       --memory SIZE           limit of each app container, as 2g
+      --scratch WHERE         what is written, embedded: memory (default), disk
       --start-limit N         shards coming up and starts at once, 0 = by CPUs
 
 Services:
@@ -30,7 +31,8 @@ Time limits:
       --teardown-timeout TIME removing everything (default 30s)
 
 Engine:
-  -H, --host URL              the engine, as in DOCKER_HOST
+      --engine WHICH          container engine: auto (default), embedded, docker
+  -H, --host URL              a daemon, as in DOCKER_HOST
       --context NAME          a docker context
 
 Output:
@@ -53,7 +55,7 @@ Exit code: 0 passed, 1 tests failed, 2 usage, 3 engine or service, 4 leftovers,
 'cleanroom:' in forklift.yaml.
 # It fits a screen and says the same wherever it is asked for.
 $ cleanroom --help | awk 'length > 80'
-$ test $(cleanroom --help | wc -l) -le 52
+$ test $(cleanroom --help | wc -l) -le 60
 $ cleanroom --help >a; cleanroom help >b; cleanroom help run >c; cleanroom myapp -h >d; cmp a b && cmp b c && cmp c d
 # Of each command.
 $ cleanroom recycle --help
@@ -69,7 +71,8 @@ Files:
       --no-user-config        ignore the files in your home, as if CI=true
 
 Engine:
-  -H, --host URL              the engine, as in DOCKER_HOST
+      --engine WHICH          container engine: auto (default), embedded, docker
+  -H, --host URL              a daemon, as in DOCKER_HOST
       --context NAME          a docker context
 
 Output:

@@ -422,7 +422,8 @@ static void test_wrong_names_in_files(void)
           "forklift.yaml:1:19: unknown value 'alway', did you mean 'always'?", NULL);
     wrong("cleanroom: {timeouts.test: 1h}\n",
           "forklift.yaml:1:13: unknown key 'timeouts.test'; known are shards, deploy, results, "
-          "pull, network, memory, start-limit, timeouts, host, context, color, quiet, verbose",
+          "pull, network, memory, scratch, start-limit, timeouts, engine, host, context, color, "
+          "quiet, verbose",
           NULL);
 }
 

@@ -22,17 +22,27 @@ struct bundle_bind {
     bool read_only;
 };
 
+enum bundle_runtime {
+    BUNDLE_CRUN, /* takes the seccomp filter ready made: run.oci.seccomp_bpf_data */
+    BUNDLE_RUNC, /* compiles it from its description, for some milliseconds */
+};
+
 struct bundle {
+    enum bundle_runtime runtime;
     const struct container_spec *spec; /* volumes among its mounts are in `binds` already */
     const struct image_info *image;
     const char *working_dir; /* "" = "/" */
     const char *rootfs;      /* absolute path of the mounted overlay */
     const char *netns;       /* path of the network namespace to join, or NULL for a new one */
+    const char *hostname;    /* a pod's member has its pod's; NULL: as bundle_hostname() says */
     const struct bundle_bind *binds;
     size_t bind_count;
     bool user_namespace; /* we are root of a user namespace only: leave out what it forbids */
     bool cgroup;         /* a cgroup namespace and /sys/fs/cgroup can be had */
 };
+
+/* What a container is called inside: by its spec, or else by its name. Release with free(). */
+char *bundle_hostname(const struct container_spec *spec);
 
 /* The text of config.json; release with free(). The runtime is told to keep out of cgroups: the
    keeper has put it into the container's already. ERROR_SERVICE with what an engine would say for
@@ -45,7 +55,8 @@ struct bundle_user {
     VEC(gid_t) groups; /* supplementary ones */
     char *home;        /* "/" when unknown */
 };
-/* "", "0", "postgres", "1000:1000", "app:staff", as Docker reads USER. */
+/* "", "0", "postgres", "1000:1000", "app:staff", as Docker reads USER; rootfs is a directory.
+   ERROR_SERVICE when there is no such user. Release *out in either case. */
 int bundle_find_user(int rootfs, const char *user, struct bundle_user *out, struct error *err);
 void bundle_user_deinit(struct bundle_user *user);
 

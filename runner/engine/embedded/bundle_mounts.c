@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/embedded/bundle_mounts.h"
+
+#include <inttypes.h>
+
+#include <cleanroom/strbuf.h>
+
+#define SHM_DEFAULT (64UL << 20)
+
+/* When a default mount is there. */
+enum need {
+    NEED_NOTHING,
+    NEED_CGROUP,
+};
+
+struct default_mount {
+    const char *target;
+    const char *type;
+    const char *source;
+    const char *options[8];
+    enum need need;
+};
+
+/* Docker's, in Docker's order (moby daemon/pkg/oci/defaults.go). */
+static const struct default_mount defaults[] = {
+    {.target = "/proc", .type = "proc", .source = "proc", .options = {"nosuid", "noexec", "nodev"}},
+    {.target = "/dev",
+     .type = "tmpfs",
+     .source = "tmpfs",
+     .options = {"nosuid", "strictatime", "mode=755", "size=65536k"}},
+    {.target = "/dev/pts",
+     .type = "devpts",
+     .source = "devpts",
+     .options = {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"}},
+    {.target = "/sys",
+     .type = "sysfs",
+     .source = "sysfs",
+     .options = {"nosuid", "noexec", "nodev", "ro"}},
+    {.target = "/sys/fs/cgroup",
+     .type = "cgroup",
+     .source = "cgroup",
+     .options = {"ro", "nosuid", "noexec", "nodev"},
+     .need = NEED_CGROUP},
+    {.target = "/dev/mqueue",
+     .type = "mqueue",
+     .source = "mqueue",
+     .options = {"nosuid", "noexec", "nodev"}},
+    {.target = "/dev/shm",
+     .type = "tmpfs",
+     .source = "shm",
+     .options = {"nosuid", "noexec", "nodev", "mode=1777"}},
+};
+
+json_t *bundle_text(const char *s, bool *bad)
+{
+    json_t *text = json_string(s);
+    if (text)
+        return text;
+    *bad = true;
+    return json_null();
+}
+
+static json_t *mount_json(const char *target, const char *type, const char *source, json_t *options,
+                          bool *bad)
+{
+    json_t *out = json_object();
+    json_object_set_new(out, "destination", bundle_text(target, bad));
+    json_object_set_new(out, "type", json_string(type));
+    json_object_set_new(out, "source", bundle_text(source, bad));
+    json_object_set_new(out, "options", options);
+    return out;
+}
+
+/* The same directory, however many slashes it is written with. */
+static bool same_path(const char *a, const char *b)
+{
+    for (;;) {
+        size_t slashes_a = strspn(a, "/"), slashes_b = strspn(b, "/");
+        a += slashes_a, b += slashes_b;
+        if (!*a || !*b)
+            return !*a && !*b;
+        size_t len = strcspn(a, "/");
+        if (len != strcspn(b, "/") || memcmp(a, b, len) != 0)
+            return false;
+        a += len, b += len;
+    }
+}
+
+static int path_depth(const char *path)
+{
+    int depth = 0;
+    while (*(path += strspn(path, "/"))) {
+        path += strcspn(path, "/");
+        depth++;
+    }
+    return depth;
+}
+
+static bool below_dev(const char *target)
+{
+    return strncmp(target, "/dev/", 5) == 0;
+}
+
+/* A mount of ours on /dev takes what Docker has below it away too, as Docker does. */
+static bool replaced_by(const struct default_mount *mount, const char *target)
+{
+    return same_path(mount->target, target) ||
+           (below_dev(mount->target) && same_path("/dev", target));
+}
+
+static bool is_replaced(const struct bundle *bundle, const struct default_mount *mount)
+{
+    for (size_t i = 0; i < bundle->spec->mount_count; i++)
+        if (replaced_by(mount, bundle->spec->mounts[i].target))
+            return true;
+    for (size_t i = 0; i < bundle->bind_count; i++)
+        if (replaced_by(mount, bundle->binds[i].target))
+            return true;
+    return false;
+}
+
+/* A group that a user namespace does not know cannot own anything. */
+static bool group_exists(unsigned int gid)
+{
+    FILE *f _cleanup_fclose_ = fopen("/proc/self/gid_map", "re");
+    unsigned int inside, outside, count;
+    if (!f)
+        return false;
+    while (fscanf(f, "%u %u %u", &inside, &outside, &count) == 3)
+        if (gid >= inside && gid - inside < count)
+            return true;
+    return false;
+}
+
+#define TTY_GROUP 5
+
+static json_t *default_options(const struct bundle *bundle, const struct default_mount *mount)
+{
+    json_t *options = json_array();
+    for (size_t i = 0; mount->options[i]; i++)
+        json_array_append_new(options, json_string(mount->options[i]));
+    if (strcmp(mount->type, "devpts") == 0 && (!bundle->user_namespace || group_exists(TTY_GROUP)))
+        json_array_append_new(options, json_sprintf("gid=%d", TTY_GROUP));
+    if (strcmp(mount->source, "shm") == 0) {
+        uint64_t size = bundle->spec->shm_size ? bundle->spec->shm_size : SHM_DEFAULT;
+        _cleanup_free_ char *option = xasprintf("size=%" PRIu64, size);
+        json_array_append_new(options, json_string(option));
+    }
+    return options;
+}
+
+static void add_defaults(json_t *mounts, const struct bundle *bundle, bool *bad)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(defaults); i++) {
+        const struct default_mount *m = &defaults[i];
+        if ((m->need == NEED_CGROUP && !bundle->cgroup) || is_replaced(bundle, m))
+            continue;
+        json_array_append_new(
+            mounts, mount_json(m->target, m->type, m->source, default_options(bundle, m), bad));
+    }
+}
+
+/* Docker's defaults for a tmpfs, each unless its opposite is asked for. */
+static const char *const tmpfs_flags[][2] = {
+    {"noexec", "exec"}, {"nosuid", "suid"}, {"nodev", "dev"}};
+
+static json_t *tmpfs_options(const char *text, bool *bad)
+{
+    struct strvec given _cleanup_strvec_ = STRVEC_INIT;
+    json_t *options = json_array();
+    if (text)
+        strvec_split(&given, text, ",");
+    for (size_t i = 0; i < ARRAY_SIZE(tmpfs_flags); i++)
+        if (!strvec_contains(&given, tmpfs_flags[i][0]) &&
+            !strvec_contains(&given, tmpfs_flags[i][1]))
+            json_array_append_new(options, json_string(tmpfs_flags[i][0]));
+    json_array_append_new(options, json_string("rprivate"));
+    for (size_t i = 0; i < given.len; i++)
+        json_array_append_new(options, bundle_text(given.items[i], bad));
+    return options;
+}
+
+static json_t *bind_options(const struct bundle_bind *bind)
+{
+    json_t *options = json_pack("[ss]", "rbind", "rprivate");
+    if (bind->read_only)
+        json_array_append_new(options, json_string("ro"));
+    return options;
+}
+
+/* Behind those that are as deep or less: parents first, else in the order given. */
+static void insert_by_depth(json_t *mounts, size_t first, const char *target, json_t *mount)
+{
+    size_t at = json_array_size(mounts);
+    for (; at > first; at--) {
+        json_t *before = json_object_get(json_array_get(mounts, at - 1), "destination");
+        const char *other = json_string_value(before);
+        if (!other || path_depth(other) <= path_depth(target))
+            break;
+    }
+    json_array_insert_new(mounts, at, mount);
+}
+
+json_t *bundle_mounts(const struct bundle *bundle, bool *bad)
+{
+    json_t *mounts = json_array();
+    add_defaults(mounts, bundle, bad);
+    size_t first = json_array_size(mounts);
+    for (size_t i = 0; i < bundle->bind_count; i++) {
+        const struct bundle_bind *b = &bundle->binds[i];
+        insert_by_depth(mounts, first, b->target,
+                        mount_json(b->target, "bind", b->source, bind_options(b), bad));
+    }
+    for (size_t i = 0; i < bundle->spec->mount_count; i++) {
+        const struct mount *m = &bundle->spec->mounts[i];
+        if (m->kind != MOUNT_TMPFS)
+            continue;
+        insert_by_depth(
+            mounts, first, m->target,
+            mount_json(m->target, "tmpfs", "tmpfs", tmpfs_options(m->options, bad), bad));
+    }
+    return mounts;
+}
