@@ -797,12 +797,13 @@ static void test_commit(void)
     _cleanup_free_ char *c = name("commit"), *d = name("from-commit");
     _cleanup_free_ char *key = xasprintf("test-%d", (int)getpid());
     _cleanup_free_ char *image = xasprintf("cleanroom-snapshot:%s", key);
-    RESULT first = {0}, second = {0}, found = {0}, none = {0};
+    RESULT first = {0}, second = {0}, found = {0}, none = {0}, parent = {0};
     struct container_spec spec = {.name = c,
                                   .entrypoint = (const char *[]){"sh", "-c", write, NULL},
                                   .env = (const char *[]){"SECRET=hidden", NULL},
                                   .user = "0:0"};
     const struct commit_spec kept = {.name = image, .snapshot = key};
+    output_init(&p);
     run_spec(&spec, &o);
     if (commit(c, &kept, &first) && commit(c, &kept, &second))
         check(strcmp(first.info.id, live.image_id) != 0);
@@ -810,10 +811,14 @@ static void test_commit(void)
     live.engine->ops->image_resolve(live.engine, image, PULL_NEVER, soon(), NULL, on_image, &found);
     if (!expect(&found, ENGINE_OK))
         return;
+    live.engine->ops->image_resolve(live.engine, live.image_id, PULL_NEVER, soon(), NULL, on_image,
+                                    &parent);
+    expect(&parent, ENGINE_OK);
     check_str(found.info.id, second.info.id);
     check_str(found.info.user, "");
     check_int(found.info.entrypoint.len, 0);
-    check_str(found.info.cmd.items[0], "bash");
+    check_int(found.info.cmd.len, parent.info.cmd.len);
+    check_int(found.info.env.len, parent.info.env.len);
     check(!is_listed(image));
 
     struct container_spec clone = {
@@ -837,6 +842,7 @@ static void test_extract(void)
     _cleanup_free_ char *c = name("pack"), *d = name("unpack"), *vol = name("extract");
     struct download tar = {.tar = STRBUF_INIT};
     struct labels of_run = labels(0, NULL);
+    output_init(&p);
     RESULT v = {0}, done = {0}, missing = {0};
     struct mount mount = {.kind = MOUNT_VOLUME, .target = "/storage", .volume = vol};
     const struct engine_ops *ops = live.engine->ops;

@@ -169,7 +169,9 @@ static void commit_blanked(struct commit_op *c)
     change_labels(&changes, json_at(c->config, "Labels"), c->labels);
     change_json(&changes, "ENTRYPOINT", json_at(c->parent, "Config/Entrypoint"));
     change_json(&changes, "CMD", json_at(c->parent, "Config/Cmd"));
-    strvec_pushf(&changes, "USER %s", json_string_at(c->parent, "Config/User", ""));
+    const char *user = json_string_at(c->parent, "Config/User", "");
+    if (strcmp(user, json_string_at(c->config, "User", "")) != 0)
+        strvec_pushf(&changes, "USER %s", *user ? user : "0");
     ask(c, api_image_commit(c->container, c->name, &changes), on_blanked);
 }
 
