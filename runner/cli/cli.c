@@ -6,18 +6,15 @@
 
 #include "cli/cmds.h"
 #include "cli/help.h"
-#include "run/janitor.h"
-
-/* How we begin the janitor; nobody types it. */
-#define JANITOR "__janitor"
 
 /* Text of files, engines and command lines: it must not steer the terminal. */
 static void print_safe(const char *text, FILE *out)
 {
-    for (; *text; text++) {
-        bool control = (unsigned char)*text < ' ' && *text != '\t';
-        fputc(control || *text == 0x7f ? '?' : *text, out);
-    }
+    _cleanup_free_ char *safe = xstrdup(text);
+    for (char *p = safe; *p; p++)
+        if (((unsigned char)*p < ' ' && *p != '\t') || *p == 0x7f)
+            *p = '?';
+    fputs(safe, out);
 }
 
 /* "cleanroom: MESSAGE", and the detail below it, indented. */
@@ -58,9 +55,6 @@ static int flush(int code, struct error *err)
 
 int cli_main(int argc, char **argv)
 {
-    if (argc > 1 && strcmp(argv[1], JANITOR) == 0)
-        return janitor_main(argc, argv);
-
     _cleanup_error_ struct error err = ERROR_INIT;
     _cleanup_(invocation_deinit) struct invocation inv;
     int code = invocation_parse(&inv, argc, argv, &err) < 0 ? error_exit_code(err.kind)

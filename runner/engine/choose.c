@@ -73,3 +73,12 @@ int choose(const struct choose_facts *f, enum engine_choice *engine, char **why,
     }
     return 0;
 }
+
+enum choose_need choose_need(const struct choose_facts *f, enum engine_choice engine)
+{
+    if (f->asked != ENGINE_AUTO)
+        return f->asked == engine ? CHOOSE_MUST : CHOOSE_NOT;
+    if (engine == ENGINE_DOCKER)
+        return f->option || f->named ? CHOOSE_MUST : CHOOSE_MAY;
+    return f->option ? CHOOSE_NOT : CHOOSE_MAY;
+}

@@ -25,4 +25,13 @@ void choose_daemon(struct choose_facts *facts, const struct engine_options *opti
 int choose(const struct choose_facts *facts, enum engine_choice *engine, char **why,
            struct error *err);
 
+/* For what looks at all engines there are: which of them it looks at, and which must be there. */
+enum choose_need {
+    CHOOSE_NOT,
+    CHOOSE_MAY,
+    CHOOSE_MUST,
+};
+/* engine: ENGINE_EMBEDDED or ENGINE_DOCKER. */
+enum choose_need choose_need(const struct choose_facts *facts, enum engine_choice engine);
+
 #endif

@@ -6,10 +6,12 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdnoreturn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "run/ledger.h"
+#include "run/proctitle.h"
 #include "run/sweep.h"
 
 /* A create call that was under way when the main process died may take effect this much later. */
@@ -18,83 +20,73 @@
 #define WORK_TIME     (120 * NSEC_PER_SEC)
 #define OPEN_PAUSE_MS 500
 
+struct janitor_options {
+    const char *run_id;
+    struct engine_options engine; /* as the settings have it */
+    const char *results_dir;      /* absolute, or NULL */
+};
+
+static int janitor_main(const struct janitor_options *options);
+
 /* --- in the main process --------------------------------------------------------------------- */
 
-/* Nothing by which a CI finds "its" processes, only what leads to the engine. */
+/* Only what leads to the engines. */
 static void clean_environment(struct strvec *env)
 {
     static const char *const kept[] = {
-        "HOME",           "PATH",          "TMPDIR",           "XDG_RUNTIME_DIR",   "DOCKER_HOST",
-        "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "SSL_CERT_FILE",
-        "ASAN_OPTIONS",   "UBSAN_OPTIONS",
+        "HOME",          "PATH",           "TMPDIR",        "XDG_RUNTIME_DIR",  "XDG_CACHE_HOME",
+        "DOCKER_HOST",   "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY",
+        "SSL_CERT_FILE",
     };
     for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
         const char *value = getenv(kept[i]);
         if (value)
             strvec_pushf(env, "%s=%s", kept[i], value);
     }
-    strvec_push(env, "CLEANROOM_JANITOR=1");
 }
 
-static void push_option(struct strvec *argv, const char *value)
-{
-    strvec_push(argv, value ? value : "");
-}
-
-/* In the grandchild: only async-signal-safe calls until exec. A failure is reported as errno. What
-   was open by inheritance (a lock of flock(1), a pipe somebody reads) is not for the janitor. */
-static void become_janitor(int socket, int report, char *const *argv, char *const *env)
+/* Whoever waits for the end of what we hold (a lock of flock(1), a pipe somebody reads) must not
+   wait for the janitor: it keeps its socket alone. */
+static void let_go(int socket)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (dup2(socket, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0 &&
-        dup2(null, STDERR_FILENO) >= 0 && close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
-        execve("/proc/self/exe", argv, env);
-    int why = errno;
-    (void)!write(report, &why, sizeof(why));
-    _exit(127);
+    (void)dup2(socket, STDIN_FILENO);
+    (void)dup2(null, STDOUT_FILENO);
+    (void)dup2(null, STDERR_FILENO);
+    (void)close_range(3, ~0U, 0);
 }
 
-/* The grandchild's pid, then nothing more if its exec succeeded, else why not. */
-static pid_t read_report(int fd)
+static noreturn void be_janitor(int socket, const struct janitor_options *options)
 {
-    pid_t pid;
-    int why;
-    if (read(fd, &pid, sizeof(pid)) != sizeof(pid))
-        return -1;
-    if (pid > 0 && read(fd, &why, sizeof(why)) == sizeof(why)) {
-        errno = why;
-        return -1;
-    }
-    return pid;
+    struct strvec env = STRVEC_INIT; /* for good */
+    _cleanup_free_ char *title = xasprintf("cleanroom __janitor %s", options->run_id);
+    let_go(socket);
+    clean_environment(&env);
+    proctitle_set(title, &env);
+    _exit(janitor_main(options));
 }
 
 /* Forks twice, so that nobody finds the janitor among our children. Returns its pid. */
-static pid_t fork_twice(int socket, char *const *argv, char *const *env)
+static pid_t fork_twice(int socket, const struct janitor_options *options)
 {
-    int report[2], order[2];
-    if (pipe2(report, O_CLOEXEC) < 0 || pipe2(order, O_CLOEXEC) < 0)
+    int report[2];
+    if (pipe2(report, O_CLOEXEC) < 0)
         return -1;
 
-    pid_t child = fork();
+    pid_t child = fork(), pid = -1;
     if (child == 0) {
         (void)setsid();
-        pid_t grandchild = fork();
-        if (grandchild == 0) {
-            /* After the child, whose word comes first: it lives no longer than that. */
-            char end;
-            close(order[1]);
-            (void)!read(order[0], &end, 1);
-            become_janitor(socket, report[1], argv, env);
-        }
-        (void)!write(report[1], &grandchild, sizeof(grandchild));
+        pid = fork();
+        if (pid == 0)
+            be_janitor(socket, options);
+        (void)!write(report[1], &pid, sizeof(pid));
         _exit(0);
     }
     close(report[1]);
-    close(order[0]);
-    close(order[1]);
     if (child > 0)
         (void)waitpid(child, NULL, 0);
-    pid_t pid = child > 0 ? read_report(report[0]) : -1;
+    if (child < 0 || read(report[0], &pid, sizeof(pid)) != sizeof(pid))
+        pid = -1;
     close(report[0]);
     return pid;
 }
@@ -102,20 +94,16 @@ static pid_t fork_twice(int socket, char *const *argv, char *const *env)
 int janitor_start(struct janitor *j, const char *run_id, const struct settings *settings,
                   const char *results_dir, struct error *err)
 {
-    _cleanup_strvec_ struct strvec argv = STRVEC_INIT, env = STRVEC_INIT;
     char absolute[PATH_MAX];
-    strvec_push(&argv, "cleanroom");
-    strvec_push(&argv, "__janitor");
-    strvec_push(&argv, run_id);
-    push_option(&argv, settings->own.host);
-    push_option(&argv, settings->own.context);
-    push_option(&argv, realpath(results_dir, absolute));
-    clean_environment(&env);
-
+    const struct janitor_options options = {
+        .run_id = run_id,
+        .engine = settings_engine(settings),
+        .results_dir = realpath(results_dir, absolute),
+    };
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "could not begin the janitor");
-    j->pid = fork_twice(ends[1], argv.items, env.items);
+    j->pid = fork_twice(ends[1], &options);
     close(ends[1]);
     j->socket = ends[0];
     j->gone = fcntl(ends[0], F_DUPFD_CLOEXEC, 0);
@@ -237,37 +225,39 @@ static int clean_up(const char *run_id, const struct engine_options *options)
  */
 static void open_log(const char *dir)
 {
-    _cleanup_free_ char *path = xasprintf("%s/janitor.log", dir);
-    int fd = *dir ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
+    _cleanup_free_ char *path = dir ? xasprintf("%s/janitor.log", dir) : NULL;
+    int fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
     if (fd >= 0) {
         (void)dup2(fd, STDERR_FILENO);
         close(fd);
     }
 }
 
-int janitor_main(int argc, char **argv)
+/* The very engine that was used, even if another one would be chosen by now. */
+static struct engine_options used_engine(const struct ledger *ledger,
+                                         const struct engine_options *asked)
+{
+    if (strcmp(ledger->engine, "embedded") == 0)
+        return (struct engine_options){.engine = ENGINE_EMBEDDED};
+    if (strncmp(ledger->where, "unix://", 7) == 0)
+        return (struct engine_options){.engine = ENGINE_DOCKER, .host = ledger->where};
+    return (struct engine_options){
+        .engine = ENGINE_DOCKER, .host = asked->host, .context = asked->context};
+}
+
+static int janitor_main(const struct janitor_options *asked)
 {
     static const int deaf_to[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2};
     for (size_t i = 0; i < ARRAY_SIZE(deaf_to); i++)
         (void)signal(deaf_to[i], SIG_IGN);
-    if (argc != 6)
-        return 2;
 
     struct ledger ledger;
     ledger_init(&ledger, -1);
     read_ledger(&ledger);
-    if (ledger.done) {
-        ledger_deinit(&ledger);
-        return 0;
-    }
+    if (ledger.done || !ledger.where)
+        return 0; /* without an engine nothing was made */
 
-    open_log(argv[5]);
-    struct engine_options options = {.host = argv[3][0] ? argv[3] : NULL,
-                                     .context = argv[4][0] ? argv[4] : NULL};
-    /* The very engine that was found, even if another one answers first by now. */
-    if (ledger.where && strncmp(ledger.where, "unix://", 7) == 0)
-        options = (struct engine_options){.host = ledger.where};
-    int code = clean_up(argv[2], &options);
-    ledger_deinit(&ledger);
-    return code;
+    open_log(asked->results_dir);
+    struct engine_options options = used_engine(&ledger, &asked->engine);
+    return clean_up(asked->run_id, &options);
 }

@@ -3,10 +3,11 @@
  * The janitor: a process of its own, begun before the first object is made, that removes a run's
  * objects when the main process dies without having done so.
  *
- * It is no child of ours when it works (forked twice), in a session of its own, and re-executed
- * (cleanroom __janitor) with a small clean environment: Jenkins kills by parentage, by process
- * group and by the BUILD_ID and JENKINS_NODE_COOKIE variables it finds in a process's initial
- * environment. It ignores signals; the end of its socket is its only event.
+ * It is no child of ours when it works (forked twice), in a session of its own, and shows a small
+ * clean environment: Jenkins kills by parentage, by process group and by the BUILD_ID and
+ * JENKINS_NODE_COOKIE variables it finds in a process's initial environment. It ignores signals;
+ * the end of its socket is its only event. It is a fork of ours and no program begun anew, and
+ * opens no engine before it has to work, because every run pays for it.
  */
 #ifndef CLEANROOM_JANITOR_H
 #define CLEANROOM_JANITOR_H
@@ -28,8 +29,5 @@ int janitor_start(struct janitor *j, const char *run_id, const struct settings *
                   const char *results_dir, struct error *err);
 /* At the end. wait: until the janitor has ended, which is expected soon (5 s at most). */
 void janitor_leave(struct janitor *j, bool wait);
-
-/* The hidden command; reads the ledger from standard input. Returns the exit code. */
-int janitor_main(int argc, char **argv);
 
 #endif

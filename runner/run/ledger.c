@@ -13,6 +13,7 @@ void ledger_deinit(struct ledger *l)
     for (size_t i = 0; i < l->entries.len; i++)
         free(l->entries.items[i].name);
     vec_deinit(&l->entries);
+    free(TAKE_PTR(l->engine));
     free(TAKE_PTR(l->where));
     if (l->pipe >= 0)
         close(TAKE_FD(l->pipe));
@@ -49,11 +50,11 @@ void ledger_answered(struct ledger *l, enum engine_outcome outcome, const struct
         l->doubt = true;
 }
 
-void ledger_tell_where(struct ledger *l, const char *where)
+void ledger_tell_engine(struct ledger *l, const char *kind, const char *where)
 {
     if (l->pipe < 0)
         return;
-    _cleanup_free_ char *line = xasprintf("@ %s\n", where);
+    _cleanup_free_ char *line = xasprintf("@ %s %s\n", kind, where);
     (void)!write(l->pipe, line, strlen(line));
 }
 
@@ -77,6 +78,16 @@ void ledger_dismiss(struct ledger *l)
     close(TAKE_FD(l->pipe));
 }
 
+static void apply_engine(struct ledger *l, const char *text)
+{
+    const char *space = strchr(text, ' ');
+    if (!space)
+        return;
+    free(l->engine);
+    l->engine = xstrndup(text, (size_t)(space - text));
+    replace_str(&l->where, space + 1);
+}
+
 void ledger_apply(struct ledger *l, const char *line)
 {
     if (strcmp(line, "done") == 0) {
@@ -84,7 +95,7 @@ void ledger_apply(struct ledger *l, const char *line)
         return;
     }
     if (strncmp(line, "@ ", 2) == 0) {
-        replace_str(&l->where, line + 2);
+        apply_engine(l, line + 2);
         return;
     }
 

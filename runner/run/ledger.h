@@ -3,8 +3,8 @@
  * The ledger: every object made in the engine is entered before its create call and struck out only
  * after a confirmed delete. Each line also goes down the janitor's pipe, who keeps the same book.
  *
- * Lines: "+ KIND NAME\n" (about to be made), "- KIND NAME\n" (gone), "@ WHERE\n" (the engine's
- * address), "done\n" (nothing is left to do).
+ * Lines: "+ KIND NAME\n" (about to be made), "- KIND NAME\n" (gone), "@ ENGINE WHERE\n" (its
+ * kind and address), "done\n" (nothing is left to do).
  */
 #ifndef CLEANROOM_LEDGER_H
 #define CLEANROOM_LEDGER_H
@@ -22,9 +22,9 @@ struct ledger_entry {
 struct ledger {
     VEC(struct ledger_entry) entries; /* in the order in which they were entered */
     int pipe;                         /* to the janitor, owned; -1 = none */
-    bool doubt;  /* a create call was given up without an answer: it may still take effect */
-    char *where; /* read side: the engine's address, or NULL */
-    bool done;   /* read side: "done" was seen */
+    bool doubt; /* a create call was given up without an answer: it may still take effect */
+    char *engine, *where; /* read side: the engine's kind and address, or NULL */
+    bool done;            /* read side: "done" was seen */
 };
 
 void ledger_init(struct ledger *l, int pipe);
@@ -33,8 +33,8 @@ void ledger_deinit(struct ledger *l);
 void ledger_enter(struct ledger *l, enum object_kind kind, const char *name);
 /* How a create call ended; err as in the completion. */
 void ledger_answered(struct ledger *l, enum engine_outcome outcome, const struct error *err);
-/* Tells the janitor where the engine is that was found. */
-void ledger_tell_where(struct ledger *l, const char *where);
+/* Tells the janitor which engine it is; before anything is made. */
+void ledger_tell_engine(struct ledger *l, const char *kind, const char *where);
 void ledger_strike(struct ledger *l, enum object_kind kind, const char *name);
 /* Tells the janitor that it may go, and closes the pipe. */
 void ledger_dismiss(struct ledger *l);

@@ -458,6 +458,8 @@ static int run_on_engine(struct run *r, struct error *err)
         error_move(&r->error, &broken);
     loop_unwatch(r->ctx.loop, r->signal_fd);
     loop_unwatch(r->ctx.loop, r->janitor.gone);
+    if (is_clean(r) && !r->ledger.doubt)
+        ledger_dismiss(&r->ledger); /* it goes while we write reports */
     return conclude(r, err);
 }
 
@@ -495,10 +497,10 @@ static int run_with_janitor(struct run *r, struct error *err)
         return conclude(r, err);
     }
 
-    ledger_tell_where(&r->ledger, r->ctx.engine->where);
+    ledger_tell_engine(&r->ledger, r->ctx.engine->kind, r->ctx.engine->where);
+    if (strcmp(r->ctx.engine->kind, "embedded") == 0)
+        ledger_enter(&r->ledger, OBJECT_WORLD, r->plan.run_id); /* it comes with the first object */
     int code = run_on_engine(r, err);
-    if (is_clean(r) && !r->ledger.doubt)
-        ledger_dismiss(&r->ledger);
     release_engine(r);
     return code;
 }

@@ -10,6 +10,8 @@
    that a create call made only after the last one (Podman removes no pod holder before its pod). */
 #define ROUND_TIME (2 * NSEC_PER_SEC)
 
+#define STAGES 3
+
 static void look(void *data);
 
 static void drop_items(struct sweep *s)
@@ -48,8 +50,9 @@ static void item_done(void *data)
     for (size_t i = 0; i < s->items.len; i++)
         note_outcome(s, &s->items.items[i]);
     drop_items(s);
-    /* Two rounds are the rule; what stays listed after that is not asked for all the time. */
-    nsec_t pause = s->left.len || ++s->rounds > 2 ? LIST_PAUSE : 0;
+    /* A round for each stage is the rule; what stays listed after that is not asked for all the
+       time. */
+    nsec_t pause = s->left.len || ++s->rounds > STAGES ? LIST_PAUSE : 0;
     if (s->left.len && clock_now() + pause >= s->deadline)
         finish(s);
     else
@@ -61,20 +64,26 @@ static bool is_wanted(struct sweep *s, const struct object_info *o)
     return !s->wanted || s->wanted(s->data, o);
 }
 
-/* Containers, as long as there are any; what they hold on to only afterwards. */
-static bool choose_containers(struct sweep *s, const struct object_info *objects, size_t count)
+/* Containers as long as there are any, then what they held on to; what all hung on goes last. */
+static int stage_of(enum object_kind kind)
 {
+    return kind == OBJECT_CONTAINER ? 0 : kind == OBJECT_WORLD ? 2 : 1;
+}
+
+static int choose_stage(struct sweep *s, const struct object_info *objects, size_t count)
+{
+    int stage = stage_of(OBJECT_WORLD);
     for (size_t i = 0; i < count; i++)
-        if (objects[i].kind == OBJECT_CONTAINER && is_wanted(s, &objects[i]))
-            return true;
-    return false;
+        if (stage_of(objects[i].kind) < stage && is_wanted(s, &objects[i]))
+            stage = stage_of(objects[i].kind);
+    return stage;
 }
 
 static void remove_found(struct sweep *s, const struct object_info *objects, size_t count)
 {
-    bool containers = choose_containers(s, objects, count);
+    int stage = choose_stage(s, objects, count);
     for (size_t i = 0; i < count; i++) {
-        if ((objects[i].kind == OBJECT_CONTAINER) != containers || !is_wanted(s, &objects[i]))
+        if (stage_of(objects[i].kind) != stage || !is_wanted(s, &objects[i]))
             continue;
         struct sweep_item *item = vec_push(&s->items);
         item->name = xstrdup(objects[i].name);

@@ -2,7 +2,8 @@
 /*
  * The sweep: removes what carries our labels, until a listing shows nothing more.
  *
- * Containers go first, then what they used. Repeats until nothing is found or the deadline passes.
+ * Containers go first, then what they used, then worlds. Repeats until nothing is found or the
+ * deadline passes.
  */
 #ifndef CLEANROOM_SWEEP_H
 #define CLEANROOM_SWEEP_H

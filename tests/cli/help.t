@@ -49,6 +49,7 @@ Commands:
   run      Test an image, each shard among fresh services of its own (default)
   plan     Print what a run would do, and where each value comes from
   recycle  Remove what dead runs left behind, or all of one RUN
+  doctor   Say what each engine has and lacks on this machine
   version  Print the version
   help     Explain a command
 

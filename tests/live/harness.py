@@ -1,28 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a live test needs: the engine's own view, a way to run cleanroom, and what must hold after.
+"""What a live test needs: a way to run cleanroom, and what must hold after.
 
-The program comes from $CLEANROOM, the engine from $DOCKER_HOST. Nothing is skipped here: an engine
-or an image that is not there is a failure.
+The program comes from $CLEANROOM. $CLEANROOM_ENGINE says on what: `embedded`, or `docker` at
+$DOCKER_HOST; views.py looks at each with eyes of its own. $LIVE_USER ("NAME UID HOME RUNTIME-DIR",
+see ci/rootless) is the ordinary user as whom root lets the program run. Nothing is skipped here: an
+engine or an image that is not there is a failure.
 """
 
-import http.client
 import json
 import os
 import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 import unittest
-import urllib.parse
 import xml.etree.ElementTree as ElementTree
+
+import views
+from views import wait_until
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 CLEANROOM = os.environ.get("CLEANROOM") or str(TOP / "build/release/cleanroom")
-DOCKER_HOST = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+USER = views.User.from_environment()
+if USER:
+    CLEANROOM = f"{USER.home}/bin/cleanroom"
 SCHEMA = TOP / "tests/data/junit-10.xsd"
 SANITIZED = b"__asan_init" in pathlib.Path(CLEANROOM).read_bytes()
 
@@ -36,89 +40,17 @@ EXITS_AT_ONCE = "cleanroom-test/exits-at-once:latest"
 NEVER_READY = "cleanroom-test/never-ready:latest"
 WRONG_PROTOCOL = "cleanroom-test/wrong-protocol:latest"
 
-LABEL = "org.cleanroom.run"
-# A poll of something that is not ours to wait on (the engine's lists, /proc).
-STEP = 0.05
 # How long the janitor and the engine may take to remove what a killed run left.
 SWEEP = 10.0
 
 
-def wait_until(condition, seconds, what):
-    """The first true value of condition(); an AssertionError after that many seconds. What is not
-    so may be a function that tells it."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"after {seconds} s still not: {what() if callable(what) else what}")
-        time.sleep(STEP)
-
-
-class Engine:
-    """The engine's API, read directly: the tests do not ask the program under test what is there."""
-
-    KINDS = {
-        "containers": "/containers/json?all=1&filters=",
-        "networks": "/networks?filters=",
-        "volumes": "/volumes?filters=",
-        "images": "/images/json?filters=",
-    }
-
-    def __init__(self, host=DOCKER_HOST):
-        self.host = host
-        self.path = urllib.parse.urlparse(host).path
-
-    def request(self, method, path, attempts=20):
-        connection = http.client.HTTPConnection("engine", timeout=30)
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.settimeout(30)
-        connection.sock.connect(self.path)
-        try:
-            connection.request(method, path)
-            answer = connection.getresponse()
-            body = answer.read()
-        finally:
-            connection.close()
-        if answer.status >= 400:
-            if answer.status == 500 and b"image not known" in body and attempts > 1:
-                # Podman's listing stumbles over an image that is being removed just now.
-                return self.request(method, path, attempts=attempts - 1)
-            raise AssertionError(f"{method} {path}: {answer.status} {body.decode()}")
-        return json.loads(body) if body else None
-
-    def kind(self):
-        version = json.dumps(self.request("GET", "/version"))
-        return "podman" if "odman" in version else "docker"
-
-    def labelled(self, kind, value=None):
-        label = LABEL if value is None else f"{LABEL}={value}"
-        filters = urllib.parse.quote(json.dumps({"label": [label]}))
-        found = self.request("GET", self.KINDS[kind] + filters)
-        if kind == "volumes":
-            found = found["Volumes"]
-        return found or []
-
-    def ours(self, run=None):
-        """{"containers web-1", ...}: everything in the engine that carries our label."""
-        return {
-            f"{kind[:-1]} {self.name(thing)}"
-            for kind in self.KINDS
-            for thing in self.labelled(kind, run)
-        }
-
-    @staticmethod
-    def name(thing):
-        names = thing.get("Names") or thing.get("RepoTags") or [thing.get("Name") or thing.get("Id")]
-        # Podman shows short names of images in full.
-        return names[0].lstrip("/").removeprefix("docker.io/library/").removeprefix("localhost/")
-
-    def containers(self, run):
-        return [self.inspect(found["Id"]) for found in self.labelled("containers", run)]
-
-    def inspect(self, container):
-        return self.request("GET", f"/containers/{container}/json")
+def on(*kinds):
+    """A test, or a class of them, that is only of these engines: "docker", "podman", "embedded" (as
+    root), "rootless". On others it is not there."""
+    def mark(thing):
+        thing.engines = kinds
+        return thing
+    return mark
 
 
 class Result:
@@ -171,7 +103,7 @@ class Process:
         self.err = open(directory / "stderr", "w+b")
         self.popen = subprocess.Popen(
             argv, cwd=directory, env=environment, stdin=subprocess.DEVNULL,
-            stdout=self.out, stderr=self.err, start_new_session=True)
+            stdout=self.out, stderr=self.err, start_new_session=True, **(USER.popen() if USER else {}))
         self.pid = self.popen.pid
 
     def output(self):
@@ -204,6 +136,11 @@ class Process:
     def signal(self, number):
         os.kill(self.pid, number)
 
+    @property
+    def run(self):
+        """Its id, as soon as it has one."""
+        return json.loads((self.results / "run.json").read_text())["run"]
+
     def peak_rss(self):
         """Bytes, as long as the process is there."""
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
@@ -213,11 +150,11 @@ class Process:
 class LiveTest(unittest.TestCase):
     """Runs cleanroom in a directory of its own, and holds that each test leaves nothing behind."""
 
-    engine = Engine()
+    engine = views.open_view(CLEANROOM, USER)
     maxDiff = None
 
     def setUp(self):
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="cleanroom-live-"))
+        self.directory = self.give(pathlib.Path(tempfile.mkdtemp(prefix="cleanroom-live-")))
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
         self.before = self.engine.ours()
         self.processes_before = set(self.own_processes())
@@ -226,11 +163,23 @@ class LiveTest(unittest.TestCase):
 
     # --- running
 
+    @staticmethod
+    def give(path):
+        """The path, now of the user as whom the program runs."""
+        if USER:
+            os.chown(path, USER.uid, USER.uid)
+        return path
+
+    def make_directory(self, name):
+        path = self.directory / name
+        path.mkdir()
+        return self.give(path)
+
     def environment(self, extra=None):
         """A small one, so that no test depends on who runs it."""
         clean = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_RUNTIME_DIR", "LANG")
                  if name in os.environ}
-        clean["DOCKER_HOST"] = self.engine.host
+        clean.update(self.engine.environment())
         clean["CI"] = "true"
         clean["ASAN_OPTIONS"] = "quarantine_size_mb=1:detect_leaks=1"
         clean["UBSAN_OPTIONS"] = "print_stacktrace=1"
@@ -241,8 +190,7 @@ class LiveTest(unittest.TestCase):
         """Starts `cleanroom ARGS` where a forklift.yaml says `yaml`; test and deploy are what the
         test image's phases do (tests/images/app/entrypoint)."""
         self.runs += 1
-        directory = self.directory / f"run-{self.runs}"
-        directory.mkdir()
+        directory = self.make_directory(f"run-{self.runs}")
         if yaml is not None:
             (directory / "forklift.yaml").write_text(yaml)
         argv = [CLEANROOM]
@@ -338,10 +286,10 @@ class LiveTest(unittest.TestCase):
         found = []
         for pid in set(self.own_processes()) - self.processes_before:
             try:
-                words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                title = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
             except OSError:
                 continue
-            if b"__janitor" in words:
+            if b" __janitor " in title:
                 found.append(pid)
         return found
 

@@ -58,8 +58,9 @@ def small_tar():
     return out.getvalue()
 
 
+@harness.on("docker", "podman")
 class EngineTest(unittest.TestCase):
-    engine = harness.Engine()
+    engine = harness.LiveTest.engine
 
     def setUp(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="cleanroom-engine-"))
@@ -67,7 +68,7 @@ class EngineTest(unittest.TestCase):
 
     def program(self, *args, host=None, env=None):
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.directory),
-                       "DOCKER_HOST": host or self.engine.host}
+                       "DOCKER_HOST": host or self.engine.host, "CLEANROOM_ENGINE": "docker"}
         environment.update(env or {})
         environment = {name: value for name, value in environment.items() if value is not None}
         return subprocess.run([PROGRAM, *args], env=environment, capture_output=True, text=True,

@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import tempfile
 
-from harness import APP, LABEL, Engine, LiveTest, wait_until
+from harness import APP, LiveTest, on, wait_until
+from views import LABEL, Docker
 
 
 class PrivateDocker:
@@ -15,7 +16,7 @@ class PrivateDocker:
 
     def __init__(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="cleanroom-dockerd-"))
-        self.engine = Engine(f"unix://{self.directory}/docker.sock")
+        self.engine = Docker(f"unix://{self.directory}/docker.sock")
         self.log = open(self.directory / "log", "ab")
         self.popen = None
 
@@ -71,6 +72,7 @@ class PrivateDocker:
                 continue
 
 
+@on("docker")  # Podman has no daemon whose death would be a case of its own
 class EngineLost(LiveTest):
     def setUp(self):
         super().setUp()
@@ -97,9 +99,3 @@ class EngineLost(LiveTest):
         wait_until(lambda: not self.docker.engine.ours(), 20, f"nothing labelled {LABEL}\n{recycle}")
         wait_until(lambda: not self.left(), 20, "the janitor has ended, while its engine still answers")
 
-
-def load_tests(_loader, tests, _pattern):
-    """Podman has no daemon whose death would be a case of its own."""
-    if LiveTest.engine.kind() == "podman":
-        tests._tests = []  # pylint: disable=protected-access
-    return tests

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every way in which a run can end: its exit code, its one sentence, its report."""
 
-import json
-
 from harness import (APP, EXITS_AT_ONCE, MEMCACHED, NEVER_READY, POSTGRES, REDIS, WRONG_PROTOCOL,
                      LiveTest)
 
@@ -121,10 +119,7 @@ class BrokenServices(LiveTest):
         process = self.start("--redis.image", REDIS, APP, yaml="services: [redis]\n",
                              test="say running; elapse 3; say late")
         process.wait_for_output("running")
-        run = json.loads((process.results / "run.json").read_text())["run"]
-        name = next(found["Names"][0] for found in self.engine.labelled("containers", run)
-                    if found["Labels"]["org.cleanroom.role"] == "redis")
-        self.engine.request("POST", f"/containers{name}/kill")
+        self.engine.kill_service(process.run, 1, "redis")
         result = process.wait(60)
         self.assert_exit(result, 3)
         self.assert_one_sentence(result, "redis")
@@ -168,7 +163,7 @@ class NotThere(LiveTest):
         self.assertTrue(result.red())
 
     def test_engine_is_not_there(self):
-        result = self.run_cleanroom(APP, env={"DOCKER_HOST": "unix:///nowhere/docker.sock"})
+        result = self.run_cleanroom(APP, env={"CLEANROOM_ENGINE": "docker", "DOCKER_HOST": "unix:///nowhere/docker.sock"})
         self.assert_exit(result, 3)
         self.assert_one_sentence(result, "unix:///nowhere/docker.sock")
         self.assert_valid_junit(result)

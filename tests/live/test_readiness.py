@@ -12,6 +12,7 @@ import time
 import unittest
 
 import harness
+import views
 
 SATELLITE = pathlib.Path(harness.CLEANROOM).resolve().parent / "satellite"
 POSTGRES_ENV = ["POSTGRES_USER=my_app", "POSTGRES_PASSWORD=right", "POSTGRES_DB=my_app",
@@ -21,13 +22,14 @@ POSTGRES_ARGV = ["postgres", "-c", "fsync=off", "-c", "synchronous_commit=off",
 
 
 def docker(*words, check=True):
-    done = subprocess.run(["docker", "--host", harness.DOCKER_HOST, *words], check=False,
+    done = subprocess.run(["docker", "--host", views.DOCKER_HOST, *words], check=False,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if check and done.returncode:
         raise AssertionError(f"docker {words}: {done.stderr}")
     return done
 
 
+@harness.on("docker", "podman")
 class Readiness(unittest.TestCase):
     def remove(self, container):
         docker("rm", "--force", "--volumes", container)
@@ -38,7 +40,7 @@ class Readiness(unittest.TestCase):
                            "--entrypoint", "/satellite", image, "hold", "--probe", probe).stdout.strip()
         self.addCleanup(self.remove, container)
         follower = subprocess.Popen(
-            ["docker", "--host", harness.DOCKER_HOST, "start", "--attach", container],
+            ["docker", "--host", views.DOCKER_HOST, "start", "--attach", container],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         lines = queue.SimpleQueue()
 

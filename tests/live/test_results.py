@@ -111,8 +111,7 @@ class Directory(LiveTest):
         self.assertNotIn("first", second.log(1))
 
     def test_what_is_not_ours_is_not_touched(self):
-        results = self.directory / "precious"
-        results.mkdir()
+        results = self.make_directory("precious")
         (results / "thesis.txt").write_text("years of work")
         result = self.run_cleanroom(APP, results=results)
         self.assertIn(result.code, (2, 3), f"\n{result}")
@@ -121,8 +120,7 @@ class Directory(LiveTest):
 
     def test_no_space_left(self):
         """A truthful exit code and an empty engine, though nothing more can be written."""
-        results = self.directory / "small"
-        results.mkdir()
+        results = self.make_directory("small")
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "cleanroom-live", results], check=True)
         self.addCleanup(subprocess.run, ["umount", results], check=True)
         result = self.run_cleanroom("--quiet", APP, results=results, test="print_mb 4", seconds=60)

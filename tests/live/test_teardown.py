@@ -133,7 +133,12 @@ class Killed(LiveTest):
         process.popen.kill()
         process.wait()
         left = self.engine.ours() - self.before
-        self.assertGreater(len(left), 5, "the run's objects are still there")
+        if self.engine.kind() in ("docker", "podman"):
+            self.assertGreater(len(left), 5, "the run's objects are still there")
+        else:
+            # Processes and mounts are the kernel's to take back; the directory is not.
+            left = {name for name in left if name.startswith("world ")}
+            self.assertEqual(len(left), 1)
 
         said = self.run_recycle()
         for name in left:
@@ -156,10 +161,8 @@ class Killed(LiveTest):
 
     def test_recycle_ends_a_run_that_is_named(self):
         process = self.running()
-        name = next(name for name in self.engine.ours() - self.before if name.startswith("container"))
-        run = name.split("-")[1]
-        said = self.run_recycle(run)
-        self.assertIn(name.split()[1], said.out, f"\n{said}")
+        said = self.run_recycle(process.run)
+        self.assertIn(process.run, said.out, f"\n{said}")
         result = process.wait(60)
         self.assert_exit(result, 3)
         self.assert_nothing_left()

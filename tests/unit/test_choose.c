@@ -105,7 +105,26 @@ static void test_who_names_a_daemon(void)
     check_str(facts.named, "DOCKER_HOST");
 }
 
+static void test_what_looks_everywhere(void)
+{
+    static const struct {
+        struct choose_facts facts;
+        enum choose_need embedded, daemon;
+    } needs[] = {
+        {{.asked = ENGINE_AUTO}, CHOOSE_MAY, CHOOSE_MAY},
+        {{.asked = ENGINE_AUTO, .named = "DOCKER_HOST"}, CHOOSE_MAY, CHOOSE_MUST},
+        {{.asked = ENGINE_AUTO, .option = "--host"}, CHOOSE_NOT, CHOOSE_MUST},
+        {{.asked = ENGINE_EMBEDDED, .named = "DOCKER_HOST"}, CHOOSE_MUST, CHOOSE_NOT},
+        {{.asked = ENGINE_DOCKER}, CHOOSE_NOT, CHOOSE_MUST},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(needs); i++) {
+        check_int(choose_need(&needs[i].facts, ENGINE_EMBEDDED), needs[i].embedded);
+        check_int(choose_need(&needs[i].facts, ENGINE_DOCKER), needs[i].daemon);
+    }
+}
+
 int main(void)
 {
-    return tap_run((struct tap_test[]){TAP(test_choices), TAP(test_who_names_a_daemon), {0}});
+    return tap_run((struct tap_test[]){
+        TAP(test_choices), TAP(test_who_names_a_daemon), TAP(test_what_looks_everywhere), {0}});
 }

@@ -18,7 +18,7 @@ static void test_ledger_tells_the_janitor(void)
     ledger_enter(&l, OBJECT_CONTAINER, "a");
     ledger_enter(&l, OBJECT_VOLUME, "a");
     ledger_answered(&l, ENGINE_OK, NULL);
-    ledger_tell_where(&l, "unix:///x");
+    ledger_tell_engine(&l, "docker", "unix:///x");
     check_int(l.entries.len, 2);
     check(!l.doubt);
     struct error refused = {.kind = ERROR_ENGINE}, late = {.kind = ERROR_TIMEOUT};
@@ -33,7 +33,7 @@ static void test_ledger_tells_the_janitor(void)
 
     char text[256] = "";
     check(read(ends[0], text, sizeof(text) - 1) > 0);
-    check_str(text, "+ container a\n+ volume a\n@ unix:///x\n- volume a\ndone\n");
+    check_str(text, "+ container a\n+ volume a\n@ docker unix:///x\n- volume a\ndone\n");
     ledger_deinit(&l);
     close(ends[0]);
 }
@@ -50,7 +50,10 @@ static void test_ledger_can_be_read_back(void)
     check_int(l.entries.len, 1);
     check_str(l.entries.items[0].name, "c");
     check(!l.done);
-    ledger_apply(&l, "@ unix:///x y");
+    ledger_apply(&l, "@ nonsense");
+    check_str(l.where, NULL);
+    ledger_apply(&l, "@ podman unix:///x y");
+    check_str(l.engine, "podman");
     check_str(l.where, "unix:///x y");
     ledger_apply(&l, "done");
     check(l.done);

@@ -7,8 +7,14 @@
 
 #include <cleanroom/engine.h>
 
+#include "engine/finding.h"
+
 /* As engine_open(). */
 struct engine *docker_open(struct loop *loop, const struct engine_options *options,
                            struct error *err);
+
+/* Whether the daemon that the options mean answers, and what it keeps images in. May wait as
+   engine_open() does. */
+void docker_examine(struct loop *loop, const struct engine_options *options, struct findings *out);
 
 #endif

@@ -3,8 +3,8 @@
  * From what a run wants of a container to what an OCI runtime reads: config.json of the OCI runtime
  * specification 1.0.2 (github.com/opencontainers/runtime-spec, config.md, config-linux.md).
  *
- * Capabilities, masked and read-only paths, the default mounts and the seccomp filter are those of
- * Docker (docs.docker.com/engine/security/seccomp, moby oci/defaults.go, oci/caps/defaults.go).
+ * Capabilities (but for CAP_MKNOD), masked and read-only paths, the default mounts and the seccomp
+ * filter are those of Docker (docs.docker.com/engine/security/seccomp, moby daemon/pkg/oci).
  * Pure but for reading the image's /etc/passwd and /etc/group below the root file system, where
  * symbolic links cannot lead out of it (openat2, RESOLVE_IN_ROOT).
  */
@@ -61,7 +61,7 @@ int bundle_find_user(int rootfs, const char *user, struct bundle_user *out, stru
 void bundle_user_deinit(struct bundle_user *user);
 
 /* The seccomp filter as the kernel takes it (struct sock_filter[]), made once per process; release
-   with free(). */
+   with free(). NULL on machines that the table does not know (seccomp.h). */
 void *bundle_seccomp(size_t *size);
 
 #endif

@@ -18,25 +18,14 @@
 
 #include <cleanroom/engine.h>
 
+#include "engine/finding.h"
+
 /* Never waits for anything but this machine. ERROR_ENGINE with the one sentence that says what is
    missing when this machine cannot run it. Nothing is made until the first object is. */
 struct engine *embedded_open(struct loop *loop, const struct engine_options *options,
                              struct error *err);
 
-/* One thing that this engine needs, as it is here. */
-struct finding {
-    bool ok;
-    bool essential;   /* it cannot run without */
-    const char *what; /* "OCI runtime", "overlay mounts", "subordinate ids", "memory limits" ... */
-    char *found;      /* "crun 1.8.1 (/usr/bin/crun)", or why not: one sentence */
-    const char *remedy; /* one sentence, or NULL */
-};
-struct findings {
-    struct finding *items;
-    size_t len, cap;
-};
 /* Tries each thing for real (namespaces, a mount), in child processes; leaves nothing behind. */
 void embedded_examine(struct findings *out);
-void findings_deinit(struct findings *findings);
 
 #endif

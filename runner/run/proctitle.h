@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLEANROOM_PROCTITLE_H
+#define CLEANROOM_PROCTITLE_H
+
+#include <cleanroom/vec.h>
+
+/*
+ * What others see of this process in /proc: `title` as its command line, and nothing of the
+ * environment it was begun with (proc(5): cmdline and environ are read from where the kernel put
+ * them on our stack). Its own environment is env from now on, which must live on.
+ */
+void proctitle_set(const char *title, struct strvec *env);
+
+#endif
