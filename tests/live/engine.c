@@ -125,6 +125,14 @@ static void await(const bool *done)
     check(!late);
 }
 
+static void run_for(nsec_t time)
+{
+    struct loop_timer timer = {0};
+    bool stop = false;
+    loop_timer_arm(live.loop, &timer, clock_now() + time, stop_now, &stop);
+    check_int(loop_run(live.loop, &stop, NULL), 0);
+}
+
 static bool expect(struct result *r, enum engine_outcome outcome)
 {
     check(!r->done); /* never from within the call */
@@ -770,8 +778,8 @@ static void test_signal(void)
     begin_spec(
         &(struct container_spec){.name = c, .argv = (const char *[]){"bash", "-c", script, NULL}},
         &o);
-    while (o.text[OUTPUT_STDOUT].len < 3 && !o.r.done)
-        loop_run(live.loop, &(bool){true}, NULL);
+    for (nsec_t until = soon(); o.text[OUTPUT_STDOUT].len < 3 && clock_now() < until;)
+        run_for(10 * NSEC_PER_MSEC);
     send_signal(c, SIGINT, ENGINE_OK);
     await(&o.r.done);
     check_str(o.text[OUTPUT_STDOUT].buf, "up\nint\n");
@@ -910,14 +918,6 @@ static struct engine_op *begin(int which, struct container_spec *spec, struct re
     default:
         return NULL;
     }
-}
-
-static void run_for(nsec_t time)
-{
-    struct loop_timer timer = {0};
-    bool stop = false;
-    loop_timer_arm(live.loop, &timer, clock_now() + time, stop_now, &stop);
-    check_int(loop_run(live.loop, &stop, NULL), 0);
 }
 
 static void test_cancel(void)
