@@ -78,7 +78,7 @@ $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB_OBJS)
 	$(Q)$(CC) $(LDVARIANT_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # A TAP program like the unit tests, but against the engine that is there.
-$(BUILD)/tests/live_engine: $(BUILD)/tests/live/engine_docker.o $(TESTLIB_OBJS) \
+$(BUILD)/tests/live_engine: $(BUILD)/tests/live/engine.o $(TESTLIB_OBJS) \
         $(filter $(addprefix $(BUILD)/runner/,base/% loop/% engine/%),$(LIB_OBJS))
 	@echo "  LD    $@"
 	@mkdir -p $(@D)
