@@ -195,6 +195,7 @@ static char *config_of(struct keeper *k, const struct cell *c, const struct reci
         .runtime = strstr(k->options->runtime, "crun") ? BUNDLE_CRUN : BUNDLE_RUNC,
         .hostname = r->hostname,
         .user_namespace = k->user_namespace,
+        .cgroup = k->options->cgroups->version == 2 || c->limited,
     };
     char *config = bundle_config(&bundle, err);
     vec_deinit(&binds.list);

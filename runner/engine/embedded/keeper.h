@@ -38,6 +38,7 @@ struct keeper_options {
 
 struct keeper_handle {
     pid_t pid;
+    pid_t mapper; /* ordinary users: a child that gives it its ids, to be reaped when it is up */
     int pidfd;
     int socket; /* see message.h; non-blocking */
 };

@@ -13,6 +13,7 @@
 #include "engine/embedded/cgroup.h"
 #include "engine/embedded/procstat.h"
 #include "engine/embedded/put.h"
+#include "engine/embedded/userns.h"
 #include "engine/store/tree.h"
 
 #define FILE_MAX (1 << 20)
@@ -191,11 +192,17 @@ void trace_list(struct strvec *runs)
     (void)closedir(entries);
 }
 
+/* Its owners may be ids that are ours only inside. */
+static int remove_scratch(void *path)
+{
+    return tree_remove(AT_FDCWD, path);
+}
+
 int trace_remove(const struct trace *t)
 {
     if (cgroup_remove_all(&t->cgroups) < 0)
         return -1;
-    if (t->scratch && tree_remove(AT_FDCWD, t->scratch) < 0)
+    if (t->scratch && userns_run(remove_scratch, t->scratch) < 0)
         return -1;
     return tree_remove(AT_FDCWD, t->dir);
 }

@@ -101,11 +101,20 @@ static void on_done(struct world *w, const struct answer *a)
     }
 }
 
+/* It has said its word, or it is at the end. */
+static void reap_mapper(struct world *w)
+{
+    if (w->keeper.mapper > 0)
+        (void)waitpid(w->keeper.mapper, NULL, 0);
+    w->keeper.mapper = 0;
+}
+
 static void take(struct world *w, const struct answer *a)
 {
     struct container *c;
     switch (a->kind) {
     case ANSWER_UP:
+        reap_mapper(w);
         if (a->outcome != ENGINE_OK)
             world_broke(w, a->text ? a->text : "");
         break;
@@ -280,6 +289,7 @@ static void reap(struct world *w)
 {
     struct pollfd p = {.fd = w->keeper.pidfd, .events = POLLIN};
     (void)kill(w->keeper.pid, SIGKILL);
+    reap_mapper(w);
     (void)poll(&p, 1, 1000);
     (void)waitid(P_PIDFD, (id_t)w->keeper.pidfd, &(siginfo_t){0}, WEXITED | WNOHANG);
 }
