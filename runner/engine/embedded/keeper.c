@@ -274,7 +274,8 @@ static _Noreturn void keep(const struct keeper_options *options, int socket, int
                        .socket = socket,
                        .user_namespace = userns_inside(),
                        .dir = options->dir,
-                       .scratch = options->scratch ? options->scratch : options->dir};
+                       .scratch = options->scratch ? options->scratch : options->dir,
+                       .outside = *options->outside};
     forget_parent(socket);
     struct answer up = {.kind = ANSWER_UP, .outcome = ENGINE_OK};
     if (mapped < 0 || furnish(&k, &err) < 0) {
