@@ -17,6 +17,7 @@
 #include "engine/store/image.h"
 #include "engine/store/import.h"
 #include "engine/store/place.h"
+#include "engine/store/reach.h"
 #include "engine/store/tree.h"
 
 #define TIMEOUT_MS 30000
@@ -102,11 +103,15 @@ struct task {
 static int fill(void *data, int dir, uint64_t *size, struct error *err)
 {
     const struct task *task = data;
-    struct tree_copy copy = {.link = true};
+    struct tree_copy copy = {0};
     _cleanup_close_ int from = open(task->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (from < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open '%s'", task->directory);
-    if (tree_copy(&copy, from, dir, err) < 0)
+    _cleanup_close_ int near_from = -1, near_to = -1;
+    copy.link = reach_both(from, dir, &near_from, &near_to) == 0;
+    int r = copy.link ? tree_copy(&copy, near_from, near_to, err)
+                      : tree_copy(&copy, from, dir, err);
+    if (r < 0)
         return -1;
     *size = copy.bytes;
     _cleanup_json_ json_t *still = inspect(task->source, task->id, err);
