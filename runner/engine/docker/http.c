@@ -224,16 +224,17 @@ static void add_header(struct http_call *call, const char *name, const char *val
 static void set_method(struct http_call *call)
 {
     const struct http_request *request = &call->request;
-    if (strcmp(request->method, "POST") == 0) {
+    bool post = strcmp(request->method, "POST") == 0;
+    if (post || request->body) {
         curl_easy_setopt(call->easy, CURLOPT_POST, 1L);
         curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
         curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, request->body ? request->body : "");
         /* On a kept-alive connection that just died libcurl sends again, of itself: a second
            "create" is not what we mean. */
         curl_easy_setopt(call->easy, CURLOPT_FRESH_CONNECT, 1L);
-    } else {
-        curl_easy_setopt(call->easy, CURLOPT_CUSTOMREQUEST, request->method);
     }
+    if (!post)
+        curl_easy_setopt(call->easy, CURLOPT_CUSTOMREQUEST, request->method);
     /* An empty value takes the header out: no pause for "100 Continue". */
     call->headers = curl_slist_append(call->headers, "Expect:");
     add_header(call, "Content-Type", request->type ? request->type : "application/json");
@@ -262,7 +263,7 @@ static void on_begin(void *data)
     const char *prefix = call->request.versioned ? "" : call->http->prefix;
     call->easy = easy_new(call->http, prefix, call->request.path);
     if (!call->easy) {
-        error_set(&err, ERROR_INTERNAL, "could not set up a transfer");
+        error_set(&err, ERROR_INTERNAL, "could not set up a transfer: is libcurl.so.4 installed?");
         call_finish(call, 0, &err);
         return;
     }
@@ -335,7 +336,8 @@ int http_get_now(struct http *http, const char *path, int timeout_ms,
     struct header_sink sink = {.fn = header, .data = data};
     CURL *easy = easy_new(http, http->prefix, path);
     if (!easy)
-        return error_set(err, ERROR_INTERNAL, "could not set up a transfer");
+        return error_set(err, ERROR_INTERNAL,
+                         "could not set up a transfer: is libcurl.so.4 installed?");
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, why);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header_now);

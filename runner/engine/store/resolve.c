@@ -36,6 +36,7 @@ struct resolve {
     size_t asked;     /* how many of them */
     struct http http; /* of the one being asked */
     struct http_call *call;
+    char *known; /* what it answered: an id, or NULL */
     struct worker *worker;
 };
 
@@ -48,6 +49,7 @@ static void resolve_free(struct resolve *r)
     endpoints_deinit(&r->daemons);
     reference_deinit(&r->ref);
     error_clear(&r->error);
+    free(r->known);
     free(r->text);
     free(r);
 }
@@ -188,17 +190,25 @@ static char *id_in(const struct http_answer *answer)
     return id ? xasprintf("%s%s", strchr(id, ':') ? "" : "sha256:", id) : NULL;
 }
 
-static void on_answer(void *data, const struct http_answer *answer)
+/* Not from within the answer: `http` must outlive its call. */
+static void after_answer(void *data)
 {
     struct resolve *r = data;
-    r->call = NULL;
-    _cleanup_free_ char *id = id_in(answer);
-    if (answer->err)
-        log_debug("image '%s': %s", r->text, answer->err->message);
+    _cleanup_free_ char *id = TAKE_PTR(r->known);
     if (id)
         on_known(r, id);
     else
         ask_next(r);
+}
+
+static void on_answer(void *data, const struct http_answer *answer)
+{
+    struct resolve *r = data;
+    r->call = NULL;
+    r->known = id_in(answer);
+    if (answer->err)
+        log_debug("image '%s': %s", r->text, answer->err->message);
+    loop_timer_arm(r->loop, &r->timer, 1, after_answer, r);
 }
 
 static bool is_socket(const char *path)
