@@ -10,6 +10,7 @@
 #include <cleanroom/strbuf.h>
 
 #include "engine/docker/json.h"
+#include "engine/embedded/userns.h"
 #include "engine/store/prune.h"
 #include "engine/store/registry.h"
 
@@ -89,6 +90,8 @@ static int bring(const struct import_job *job, struct import *import, struct err
     int kind = find_kind(&job->words);
     if (kind < 0)
         return error_set(err, ERROR_INTERNAL, "there is no such import");
+    if (userns_enter(err) < 0)
+        return -1;
     import->store = store_open(job->store, err);
     if (!import->store)
         return -1;
