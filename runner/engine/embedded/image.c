@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sys/mman.h>
 
 #include "engine/embedded/done.h"
@@ -105,16 +106,17 @@ struct engine_op *embedded_image_resolve(struct engine *engine, const char *ref,
 
 /* What was made for a run only is remembered for those who clean up after it. */
 static void note_run_image(struct embedded *e, struct world *w, const struct labels *labels,
-                           const char *name, const char *id)
+                           const char *name, const char *id, bool kept)
 {
     for (size_t i = 0; i < e->run_images.len; i++) {
         if (strcmp(e->run_images.items[i].name, name) != 0)
             continue;
         replace_str(&e->run_images.items[i].id, id);
+        e->run_images.items[i].kept = kept;
         return;
     }
     struct run_image *image = vec_push(&e->run_images);
-    *image = (struct run_image){.name = xstrdup(name), .id = xstrdup(id), .world = w};
+    *image = (struct run_image){.name = xstrdup(name), .id = xstrdup(id), .world = w, .kept = kept};
     tags_init(&image->tags, labels);
 }
 
@@ -127,6 +129,41 @@ static void announce(struct world *w, const char *name)
     (void)trace_write(&w->trace, &err);
 }
 
+/* By word and not by a real digest: it is read at each run, in a store of the caller's own. */
+static uint64_t mix(uint64_t hash, const void *bytes, size_t len)
+{
+    for (uint64_t word; len; len -= len < sizeof(word) ? len : sizeof(word)) {
+        word = len;
+        memcpy(&word, bytes, len < sizeof(word) ? len : sizeof(word));
+        hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 32;
+        bytes = (const char *)bytes + sizeof(word);
+    }
+    return hash;
+}
+
+static char *kept_name(const char *const *entrypoint, const void *tar, size_t len)
+{
+    uint64_t hash = mix(len, tar, len);
+    for (size_t i = 0; entrypoint && entrypoint[i]; i++)
+        hash = mix(hash, entrypoint[i], strlen(entrypoint[i]) + 1);
+    return xasprintf("cleanroom-import:%016" PRIx64, hash);
+}
+
+/* What is imported for each run is the same each time: it is added to the store once. Returns its
+   id. */
+static char *import(struct embedded *e, const char *const *entrypoint, const void *tar, size_t len,
+                    struct error *err)
+{
+    _cleanup_free_ char *name = kept_name(entrypoint, tar, len);
+    struct store_image found = {.lock = -1};
+    char *id = NULL;
+    if (store_find(e->store, name, &found, NULL) > 0)
+        return xstrdup(image_hold(e, &found)->image.info.id);
+    (void)store_add_rootfs(e->store, name, entrypoint, tar, len, &id, err);
+    return id;
+}
+
 struct engine_op *embedded_image_import(struct engine *engine, const char *name,
                                         const struct labels *labels, const char *const *entrypoint,
                                         const void *tar, size_t len, nsec_t deadline,
@@ -137,11 +174,10 @@ struct engine_op *embedded_image_import(struct engine *engine, const char *name,
     _cleanup_error_ struct error err = ERROR_INIT;
     _cleanup_free_ char *id = NULL;
     struct world *w = embedded_world(e, labels, &err);
-    if (w) {
-        announce(w, name);
-        if (store_add_rootfs(e->store, name, entrypoint, tar, len, &id, &err) == 0)
-            note_run_image(e, w, labels, name, id);
-    }
+    if (w)
+        id = import(e, entrypoint, tar, len, &err);
+    if (id)
+        note_run_image(e, w, labels, name, id, true);
     settle_with(op, id, &err);
     return &op->op;
 }
@@ -158,7 +194,7 @@ static void on_committed(struct world *w, struct call *call, const struct answer
     struct commit *commit = call->subject;
     struct image_op *op = (struct image_op *)call->op;
     if (a->outcome == ENGINE_OK && commit->of_run)
-        note_run_image(w->engine, w, &commit->labels, commit->name, a->text);
+        note_run_image(w->engine, w, &commit->labels, commit->name, a->text, false);
     free(commit->name);
     free(commit->owner);
     free(commit->role);

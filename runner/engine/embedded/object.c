@@ -203,19 +203,29 @@ static bool image_in_use(struct embedded *e, const char *id)
     return false;
 }
 
-static void forget_run_image(struct embedded *e, const char *name)
+static struct run_image *run_image_by_name(struct embedded *e, const char *name)
 {
-    for (size_t i = 0; i < e->run_images.len; i++) {
-        if (strcmp(e->run_images.items[i].name, name) != 0)
-            continue;
-        run_image_drop(e, i);
-        return;
-    }
+    for (size_t i = 0; i < e->run_images.len; i++)
+        if (strcmp(e->run_images.items[i].name, name) == 0)
+            return &e->run_images.items[i];
+    return NULL;
+}
+
+static enum engine_outcome remove_kept_image(struct embedded *e, struct run_image *image)
+{
+    if (image_in_use(e, image->id))
+        return ENGINE_CONFLICT;
+    run_image_drop(e, (size_t)(image - e->run_images.items));
+    return ENGINE_OK;
 }
 
 /* We hold what we have used, containers apart: that is let go of first. */
 static enum engine_outcome remove_image(struct embedded *e, const char *name, struct error *err)
 {
+    struct run_image *own = run_image_by_name(e, name);
+    if (own && own->kept)
+        return remove_kept_image(e, own);
+
     struct store_image image = {.lock = -1};
     int found = store_find(e->store, name, &image, err);
     if (found <= 0)
@@ -225,7 +235,8 @@ static enum engine_outcome remove_image(struct embedded *e, const char *name, st
     if (image_in_use(e, id))
         return ENGINE_CONFLICT;
     image_release(e, id);
-    forget_run_image(e, name);
+    if (own)
+        run_image_drop(e, (size_t)(own - e->run_images.items));
     int removed = store_remove(e->store, name, err);
     if (removed < 0)
         return ENGINE_FAILED;

@@ -44,6 +44,7 @@ struct run_image {
     char *id;
     struct tags tags;
     struct world *world;
+    bool kept; /* the store has it under another name, and keeps it */
 };
 
 enum container_phase {
