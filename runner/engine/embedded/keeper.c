@@ -125,6 +125,9 @@ static void serve(struct keeper *k, struct wire *w)
     case REQUEST_VOLUME_DROP:
         volume_drop(k, &r);
         break;
+    case REQUEST_IMPORT:
+        job_import(k, &r, wire_take_fd(w));
+        break;
     case REQUEST_MAKE:
         cell_make(k, r.number, r.object, &r.recipe, (int[2]){wire_take_fd(w), wire_take_fd(w)});
         break;
@@ -271,7 +274,8 @@ static _Noreturn void keep(const struct keeper_options *options, int socket, int
                        .socket = socket,
                        .user_namespace = userns_inside(),
                        .dir = options->dir,
-                       .scratch = options->scratch ? options->scratch : options->dir};
+                       .scratch = options->scratch ? options->scratch : options->dir,
+                       .outside = *options->outside};
     forget_parent(socket);
     struct answer up = {.kind = ANSWER_UP, .outcome = ENGINE_OK};
     if (mapped < 0 || furnish(&k, &err) < 0) {

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 
 #include "engine/embedded/done.h"
+#include "engine/embedded/userns.h"
 
 static struct volume *volume_by_name(struct embedded *e, const char *name)
 {
@@ -195,6 +196,28 @@ static void run_image_drop(struct embedded *e, size_t i)
     *image = e->run_images.items[--e->run_images.len];
 }
 
+struct dropping {
+    struct store *store;
+    const char *name;
+};
+
+static int drop_inside(void *data)
+{
+    struct dropping *d = data;
+    return store_remove(d->store, d->name, NULL) < 0 ? -1 : 0;
+}
+
+/* An ordinary user's layers have owners that are his only inside a user namespace. */
+static int store_drop(struct store *store, const char *name, struct error *err)
+{
+    struct dropping d = {.store = store, .name = name};
+    if (!userns_needed())
+        return store_remove(store, name, err);
+    if (userns_run(drop_inside, &d) == 0)
+        return 1;
+    return error_set_errno(err, ERROR_ENGINE, errno, "image '%s' could not be removed", name);
+}
+
 static bool image_in_use(struct embedded *e, const char *id)
 {
     for (size_t i = 0; i < e->containers.len; i++)
@@ -211,21 +234,9 @@ static struct run_image *run_image_by_name(struct embedded *e, const char *name)
     return NULL;
 }
 
-static enum engine_outcome remove_kept_image(struct embedded *e, struct run_image *image)
-{
-    if (image_in_use(e, image->id))
-        return ENGINE_CONFLICT;
-    run_image_drop(e, (size_t)(image - e->run_images.items));
-    return ENGINE_OK;
-}
-
 /* We hold what we have used, containers apart: that is let go of first. */
-static enum engine_outcome remove_image(struct embedded *e, const char *name, struct error *err)
+static enum engine_outcome remove_stored(struct embedded *e, const char *name, struct error *err)
 {
-    struct run_image *own = run_image_by_name(e, name);
-    if (own && own->kept)
-        return remove_kept_image(e, own);
-
     struct store_image image = {.lock = -1};
     int found = store_find(e->store, name, &image, err);
     if (found <= 0)
@@ -235,12 +246,21 @@ static enum engine_outcome remove_image(struct embedded *e, const char *name, st
     if (image_in_use(e, id))
         return ENGINE_CONFLICT;
     image_release(e, id);
-    if (own)
-        run_image_drop(e, (size_t)(own - e->run_images.items));
-    int removed = store_remove(e->store, name, err);
+    int removed = store_drop(e->store, name, err);
     if (removed < 0)
         return ENGINE_FAILED;
     return removed ? ENGINE_OK : ENGINE_NOT_FOUND;
+}
+
+static enum engine_outcome remove_image(struct embedded *e, const char *name, struct error *err)
+{
+    struct run_image *image = run_image_by_name(e, name);
+    if (image && image_in_use(e, image->id))
+        return ENGINE_CONFLICT;
+    enum engine_outcome outcome = image && image->kept ? ENGINE_OK : remove_stored(e, name, err);
+    if (image && (outcome == ENGINE_OK || outcome == ENGINE_NOT_FOUND))
+        run_image_drop(e, (size_t)(image - e->run_images.items));
+    return outcome;
 }
 
 /* --- worlds of others ------------------------------------------------------------------------ */
@@ -276,7 +296,7 @@ static void bury(struct burial_op *b)
     _cleanup_error_ struct error err = ERROR_INIT;
     struct embedded *e = b->done.op.engine;
     for (size_t i = 0; i < b->trace.images.len; i++)
-        (void)store_remove(e->store, b->trace.images.items[i], NULL);
+        (void)store_drop(e->store, b->trace.images.items[i], NULL);
     if (trace_remove(&b->trace) < 0)
         error_set_errno(&err, ERROR_ENGINE, errno, "what is left of run '%s' could not be removed",
                         b->trace.run);

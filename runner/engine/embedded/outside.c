@@ -90,12 +90,11 @@ int outside_nat(struct outside *outside, const struct outside_pod *pod, struct e
     return link_connect(&pair, err);
 }
 
-int outside_pasta(const struct outside *outside, const struct outside_pod *pod, pid_t *pid,
-                  struct error *err)
+int outside_pasta(const struct outside *outside, const char *netns, struct error *err)
 {
     struct pasta pasta = {
-        .program = outside->pasta, .netns = pod->netns, .forward_dns = outside->forward_dns};
-    return pasta_start(&pasta, pid, err);
+        .program = outside->pasta, .netns = netns, .forward_dns = outside->forward_dns};
+    return pasta_start(&pasta, err);
 }
 
 int outside_remove(const char *run)

@@ -15,7 +15,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include <cleanroom/engine.h>
 
@@ -44,11 +43,10 @@ struct outside_pod {
 /* Host-nat: connects a pod, at once; the run's first one takes some 20 ms for the firewall. */
 int outside_nat(struct outside *outside, const struct outside_pod *pod, struct error *err);
 
-/* Pasta: connects a pod; returns when its default route is there. Waits, up to 10 s, and does not
-   come back to its own namespace: for a child process that is about to end. *pid takes pasta's,
-   which runs on as an orphan and has to be killed when the pod goes. */
-int outside_pasta(const struct outside *outside, const struct outside_pod *pod, pid_t *pid,
-                  struct error *err);
+/* Pasta: connects a network namespace; returns when its default route is there. Waits, up to 10 s,
+   and stays in that namespace: for a child process that is about to end. pasta runs on in its
+   process group, which has to be killed when the pod goes. */
+int outside_pasta(const struct outside *outside, const char *netns, struct error *err);
 
 /* Takes back what a run's host-nat left on the host; whether or not there is anything. 0: gone. */
 int outside_remove(const char *run);

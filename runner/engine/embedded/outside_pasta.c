@@ -160,26 +160,27 @@ static int await_pasta(const struct pasta *pasta, pid_t pid, int go, int words, 
     return error_set(err, ERROR_ENGINE, "pasta could not connect a pod: %s", said);
 }
 
-int pasta_start(const struct pasta *pasta, pid_t *pid, struct error *err)
+int pasta_start(const struct pasta *pasta, struct error *err)
 {
+    pid_t pid = -1;
     struct strvec argv _cleanup_strvec_ = STRVEC_INIT;
     _cleanup_free_ char *netns = xasprintf("/proc/%d/ns/net", (int)getpid());
     int go[2] = {-1, -1}, words[2] = {-1, -1};
     make_argv(pasta, netns, &argv);
-    if (pipe2(go, O_CLOEXEC) < 0 || pipe2(words, O_CLOEXEC | O_NONBLOCK) < 0 || (*pid = fork()) < 0)
+    if (pipe2(go, O_CLOEXEC) < 0 || pipe2(words, O_CLOEXEC | O_NONBLOCK) < 0 || (pid = fork()) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "could not begin pasta");
-    if (*pid == 0) {
+    if (pid == 0) {
         close(go[1]);
         become_pasta(argv.items, go[0], words[1]);
     }
     close(words[1]);
-    int started = await_pasta(pasta, *pid, go[1], words[0], err);
+    int started = await_pasta(pasta, pid, go[1], words[0], err);
     close(go[0]);
     close(go[1]);
     close(words[0]);
     if (started < 0) {
-        kill(*pid, SIGKILL);
-        (void)waitpid(*pid, NULL, 0);
+        kill(pid, SIGKILL);
+        (void)waitpid(pid, NULL, 0);
     }
     return started;
 }

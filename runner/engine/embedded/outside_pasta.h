@@ -4,7 +4,6 @@
 #define EMBEDDED_OUTSIDE_PASTA_H
 
 #include <stdbool.h>
-#include <sys/types.h>
 
 #include <cleanroom/error.h>
 
@@ -18,6 +17,6 @@ struct pasta {
 };
 
 /* See outside_pasta(). */
-int pasta_start(const struct pasta *pasta, pid_t *pid, struct error *err);
+int pasta_start(const struct pasta *pasta, struct error *err);
 
 #endif

@@ -11,6 +11,7 @@
 #include "engine/embedded/done.h"
 #include "engine/embedded/flow.h"
 #include "engine/embedded/state.h"
+#include "engine/embedded/userns.h"
 
 static struct loop *loop_of(const struct world *w)
 {
@@ -234,6 +235,10 @@ static int make_scratch(struct world *w, struct error *err)
 static int make(struct world *w, struct error *err)
 {
     struct embedded *e = w->engine;
+    if (e->network != NETWORK_NONE &&
+        outside_choose(&w->outside, e->network, userns_needed(), err) < 0)
+        return -1;
+    w->trace.nat = w->outside.mode == NETWORK_HOST_NAT;
     if (make_scratch(w, err) < 0 || trace_make(&w->trace, err) < 0)
         return -1;
     w->root = xasprintf("%s/w", w->trace.dir);
@@ -244,7 +249,7 @@ static int make(struct world *w, struct error *err)
         .store = store_path(e->store),
         .runtime = e->runtime,
         .cgroups = &w->cgroups,
-        .network = e->network,
+        .outside = &w->outside,
     };
     if (keeper_spawn(&options, &w->keeper, err) < 0)
         return -1;
@@ -308,6 +313,7 @@ void world_free(struct world *w)
         if (w->calls.items[i].op)
             w->calls.items[i].op = NULL;
     vec_deinit(&w->calls);
+    outside_deinit(&w->outside);
     vec_deinit(&w->outbox);
     cgroup_places_deinit(&w->cgroups);
     trace_deinit(&w->trace);
