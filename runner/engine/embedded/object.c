@@ -103,6 +103,10 @@ struct engine_op *embedded_network_create(struct engine *engine, const char *nam
 static void on_container_removed(struct world *w, struct call *call, const struct answer *a)
 {
     struct container *c = container_by_id(w->engine, (uint32_t)(uintptr_t)call->subject);
+    static const struct answer gone = {.kind = ANSWER_DONE, .outcome = ENGINE_OK};
+    /* What was in a world that broke, the kernel has removed. */
+    if (error_is_set(&w->failure))
+        a = &gone;
     if (c && a->outcome == ENGINE_OK)
         container_drop(c);
     else if (c)
@@ -110,17 +114,12 @@ static void on_container_removed(struct world *w, struct call *call, const struc
     done_answered(w, call, a);
 }
 
-/* What was in a world that broke, the kernel has removed. */
 static enum engine_outcome remove_container(struct embedded *e, const char *name,
                                             struct done_op *op, bool *asked)
 {
     struct container *c = container_by_name(e, name);
     if (!c || c->removing)
         return c ? ENGINE_CONFLICT : ENGINE_NOT_FOUND;
-    if (error_is_set(&c->world->failure)) {
-        container_drop(c);
-        return ENGINE_OK;
-    }
     struct request r = {.kind = REQUEST_REMOVE, .object = c->id};
     c->removing = true;
     op->world = c->world;
