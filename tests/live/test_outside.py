@@ -11,17 +11,15 @@ import os
 import pathlib
 import re
 import socket
-import stat
 import subprocess
 import threading
 
 import views
-from harness import APP, REDIS, USER, LiveTest, on, wait_until
+from harness import APP, REDIS, LiveTest, on, wait_until
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
 HOST, OUTSIDE = "198.51.100.1", "198.51.100.2"
-TUN = "/dev/net/tun"
 
 CONNECT = 'connect() { timeout 2 bash -c "cat < /dev/tcp/$1/$2"; }; '
 SERVE = """perl -MIO::Socket -e '$s = IO::Socket::INET->new(LocalPort => 9000, Listen => 9, ReuseAddr => 1)
@@ -146,10 +144,6 @@ class Outside(LiveTest):
         cls.engine.apart.add(cls.host.namespace)
         cls.server = Server(cls.outside, OUTSIDE, 80)
         cls.addClassCleanup(cls.server.close)
-        mode = stat.S_IMODE(os.stat(TUN).st_mode)
-        if USER and mode & 0o666 != 0o666:  # as udev has it everywhere
-            os.chmod(TUN, 0o666)
-            cls.addClassCleanup(os.chmod, TUN, mode)
 
     def setUp(self):
         super().setUp()
