@@ -186,14 +186,15 @@ class LiveTest(unittest.TestCase):
         clean.update(extra or {})
         return {name: value for name, value in clean.items() if value is not None}
 
-    def start(self, *args, yaml="services: []\n", test=None, deploy=None, env=None, results=None):
+    def start(self, *args, yaml="services: []\n", test=None, deploy=None, env=None, results=None,
+              wrap=()):
         """Starts `cleanroom ARGS` where a forklift.yaml says `yaml`; test and deploy are what the
-        test image's phases do (tests/images/app/entrypoint)."""
+        test image's phases do (tests/images/app/entrypoint). wrap: a command to run it by."""
         self.runs += 1
         directory = self.make_directory(f"run-{self.runs}")
         if yaml is not None:
             (directory / "forklift.yaml").write_text(yaml)
-        argv = [CLEANROOM]
+        argv = [*wrap, CLEANROOM]
         if test is not None:
             argv += ["--environment", f"TESTAPP_TEST={test}"]
         if deploy is not None:
