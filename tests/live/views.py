@@ -48,6 +48,10 @@ class User:
         """For subprocess.Popen."""
         return {"user": self.name, "group": self.name, "extra_groups": []}
 
+    def become(self):
+        """Words before a command's."""
+        return ["setpriv", "--reuid", self.name, "--regid", self.name, "--clear-groups"]
+
 
 class Docker:
     """Docker's API, and Podman's."""
