@@ -232,7 +232,7 @@ class Embedded:
 
     def ours(self, run=None):
         """{"process 12 (redis-server, ...)", "world 0123456789ab", "cgroup /...", ...}"""
-        found = self.worlds_left(run) | self.cgroups_left(run) | self.mounts_left(run)
+        found = self.worlds_left(run) | self.cgroups_left(run) | self.mounts_left(run) | self.names_left(run)
         if run is None:
             found |= {str(task) for task in self.family().values()}
             found |= self.namespaces_left() | self.scratch_left()
@@ -287,9 +287,15 @@ class Embedded:
         bound = {name for name in self.namespaces if name in read("/proc/self/mountinfo")}
         return {f"namespace {name} of {self.namespaces[name]}" for name in held | bound}
 
+    def names_left(self, run):
+        """Of images in the store, those that a run gave for itself."""
+        refs = self.store / "refs"
+        return {f"name {entry.name}" for entry in (refs.iterdir() if refs.is_dir() else ())
+                if re.search(run or r"\b[0-9a-f]{12}\b", entry.name)}
+
     def scratch_left(self):
         """Where imports work, and what containers write with --scratch disk."""
-        places = [self.store / "tmp", self.store.parent / "scratch"]
+        places = [self.store / "tmp", self.store / "scratch"]
         return {f"scratch {entry}" for place in places if place.is_dir() for entry in place.iterdir()}
 
     # --- what is in a run
