@@ -2,8 +2,9 @@
 /*
  * The one event loop: libcurl transfers, file descriptors and timers in one thread.
  *
- * libcurl's multi interface is the poll. Callbacks of all kinds are called from loop_run() only,
- * never from within the call that armed them; they may arm, disarm and free anything of their own.
+ * While there are transfers, libcurl's multi interface is the poll. Callbacks of all kinds are
+ * called from loop_run() only, never from within the call that armed them; they may arm, disarm and
+ * free anything of their own.
  */
 #ifndef CLEANROOM_LOOP_H
 #define CLEANROOM_LOOP_H

@@ -10,10 +10,11 @@
 /* Text of files, engines and command lines: it must not steer the terminal. */
 static void print_safe(const char *text, FILE *out)
 {
-    for (; *text; text++) {
-        bool control = (unsigned char)*text < ' ' && *text != '\t';
-        fputc(control || *text == 0x7f ? '?' : *text, out);
-    }
+    _cleanup_free_ char *safe = xstrdup(text);
+    for (char *p = safe; *p; p++)
+        if (((unsigned char)*p < ' ' && *p != '\t') || *p == 0x7f)
+            *p = '?';
+    fputs(safe, out);
 }
 
 /* "cleanroom: MESSAGE", and the detail below it, indented. */

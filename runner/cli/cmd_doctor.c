@@ -76,7 +76,9 @@ static void describe_store(struct store *store, struct finding *f)
     _cleanup_(store_entries_deinit) struct store_entries entries = {0};
     f->ok = store_list(store, &entries, &err) == 0;
     if (f->ok)
-        f->found = xasprintf("%s: %zu images", store_path(store), entries.len);
+        f->found = xasprintf("%zu image%s in %s, which may grow to %.0f GiB", entries.len,
+                             entries.len == 1 ? "" : "s", store_path(store),
+                             (double)store_limit(store) / (1 << 30));
     else
         f->found = xstrdup(err.message);
 }

@@ -43,7 +43,7 @@ static char *lacking_image(const struct strvec *images)
         return xasprintf("has no place for images: %s", err.message);
     for (size_t i = 0; i < images->len; i++)
         if (resolve_possible(store, images->items[i], &why) == 0)
-            return xasprintf("cannot get image '%s': %s", images->items[i], why.buf);
+            return xasprintf("cannot get its images: %s", why.buf);
     return NULL;
 }
 

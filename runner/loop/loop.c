@@ -3,9 +3,12 @@
 
 #include <assert.h>
 #include <curl/curl.h>
+#include <errno.h>
 #include <poll.h>
 
 #include <cleanroom/vec.h>
+
+#define LONGEST_WAIT (60 * NSEC_PER_SEC)
 
 struct watch {
     int fd; /* -1: unwatched, to be dropped after the round */
@@ -21,29 +24,25 @@ struct transfer {
 };
 
 struct loop {
-    CURLM *multi;
+    CURLM *multi;     /* made for the first transfer */
+    size_t transfers; /* in it */
     VEC(struct watch) watches;
-    VEC(struct curl_waitfd) fds; /* rebuilt each round, parallel to watches */
-    struct loop_timer *timers;   /* sorted by time */
+    VEC(struct pollfd) fds;    /* rebuilt each round, parallel to watches */
+    struct loop_timer *timers; /* sorted by time */
 };
 
 struct loop *loop_new(struct error *err)
 {
-    struct loop *loop = xcalloc(1, sizeof(*loop));
-    loop->multi = curl_multi_init();
-    if (!loop->multi) {
-        free(loop);
-        error_set(err, ERROR_INTERNAL, "could not set up libcurl");
-        return NULL;
-    }
-    return loop;
+    (void)err;
+    return xcalloc(1, sizeof(struct loop));
 }
 
 void loop_free(struct loop *loop)
 {
     if (!loop)
         return;
-    curl_multi_cleanup(loop->multi);
+    if (loop->multi)
+        curl_multi_cleanup(loop->multi);
     vec_deinit(&loop->watches);
     vec_deinit(&loop->fds);
     free(loop);
@@ -91,13 +90,17 @@ void loop_timer_arm(struct loop *loop, struct loop_timer *timer, nsec_t at, loop
 int loop_transfer_add(struct loop *loop, void *curl_easy, loop_transfer_fn fn, void *data,
                       struct error *err)
 {
+    if (!loop->multi && !(loop->multi = curl_multi_init()))
+        return error_set(err, ERROR_INTERNAL, "could not set up libcurl");
     struct transfer *t = xcalloc(1, sizeof(*t));
     *t = (struct transfer){.fn = fn, .data = data};
     curl_easy_setopt(curl_easy, CURLOPT_PRIVATE, t);
 
     CURLMcode code = curl_multi_add_handle(loop->multi, curl_easy);
-    if (code == CURLM_OK)
+    if (code == CURLM_OK) {
+        loop->transfers++;
         return 0;
+    }
     free(t);
     return error_set(err, ERROR_INTERNAL, "could not begin a transfer: %s",
                      curl_multi_strerror(code));
@@ -108,6 +111,7 @@ static struct transfer *transfer_detach(struct loop *loop, CURL *easy)
     struct transfer *t = NULL;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t);
     curl_multi_remove_handle(loop->multi, easy);
+    loop->transfers--;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, NULL);
     return t;
 }
@@ -169,42 +173,71 @@ static void collect_fds(struct loop *loop)
     drop_unwatched(loop);
     loop->fds.len = 0;
     for (size_t i = 0; i < loop->watches.len; i++) {
-        struct curl_waitfd *w = vec_push(&loop->fds);
-        w->fd = loop->watches.items[i].fd;
-        /* CURL_WAIT_POLLIN and POLLOUT are 1 and 4, as poll(2)'s are on Linux. */
-        w->events = loop->watches.items[i].events;
+        const struct watch *w = &loop->watches.items[i];
+        *vec_push(&loop->fds) = (struct pollfd){.fd = w->fd, .events = w->events};
     }
 }
 
-static int poll_timeout_ms(const struct loop *loop)
+static nsec_t time_to_wait(const struct loop *loop)
 {
-    if (!loop->timers)
-        return 60 * 1000;
-    nsec_t wait = loop->timers->at - clock_now();
-    if (wait <= 0)
+    nsec_t wait = loop->timers ? loop->timers->at - clock_now() : LONGEST_WAIT;
+    return wait <= 0 ? 0 : wait < LONGEST_WAIT ? wait : LONGEST_WAIT;
+}
+
+/* Without transfers there is nothing for libcurl to do, and timers are as exact as the kernel. */
+static int wait_without_curl(struct loop *loop, struct error *err)
+{
+    nsec_t wait = time_to_wait(loop);
+    const struct timespec time = {.tv_sec = wait / NSEC_PER_SEC, .tv_nsec = wait % NSEC_PER_SEC};
+    if (ppoll(loop->fds.items, loop->fds.len, &time, NULL) >= 0)
         return 0;
-    if (wait > 60 * NSEC_PER_SEC)
-        return 60 * 1000;
-    return (int)((wait + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
+    loop->fds.len = 0; /* not filled in */
+    return errno == EINTR
+               ? 0
+               : error_set_errno(err, ERROR_INTERNAL, errno, "could not wait for events");
+}
+
+/* What curl_multi_poll() takes is a pollfd under another name; CURL_WAIT_POLLIN and POLLOUT are 1
+   and 4, as poll(2)'s are on Linux. */
+_Static_assert(sizeof(struct curl_waitfd) == sizeof(struct pollfd) &&
+                   offsetof(struct curl_waitfd, events) == offsetof(struct pollfd, events) &&
+                   offsetof(struct curl_waitfd, revents) == offsetof(struct pollfd, revents),
+               "curl_waitfd");
+
+static int wait_with_curl(struct loop *loop, struct error *err)
+{
+    nsec_t wait = time_to_wait(loop);
+    CURLMcode code = curl_multi_poll(loop->multi, (struct curl_waitfd *)loop->fds.items,
+                                     (unsigned)loop->fds.len,
+                                     (int)((wait + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC), NULL);
+    if (code == CURLM_OK)
+        return 0;
+    return error_set(err, ERROR_INTERNAL, "could not wait for events: %s",
+                     curl_multi_strerror(code));
+}
+
+static int run_transfers(struct loop *loop, struct error *err)
+{
+    int running;
+    CURLMcode code = loop->transfers ? curl_multi_perform(loop->multi, &running) : CURLM_OK;
+    if (code != CURLM_OK)
+        return error_set(err, ERROR_INTERNAL, "could not transfer: %s", curl_multi_strerror(code));
+    if (loop->transfers)
+        dispatch_transfers(loop);
+    return 0;
 }
 
 int loop_run(struct loop *loop, const bool *stop, struct error *err)
 {
     while (!*stop) {
-        int running;
-        CURLMcode code = curl_multi_perform(loop->multi, &running);
-        if (code == CURLM_OK) {
-            dispatch_transfers(loop);
-            dispatch_timers(loop);
-            if (*stop)
-                break;
-            collect_fds(loop);
-            code = curl_multi_poll(loop->multi, loop->fds.items, (unsigned)loop->fds.len,
-                                   poll_timeout_ms(loop), NULL);
-        }
-        if (code != CURLM_OK)
-            return error_set(err, ERROR_INTERNAL, "could not wait for events: %s",
-                             curl_multi_strerror(code));
+        if (run_transfers(loop, err) < 0)
+            return -1;
+        dispatch_timers(loop);
+        if (*stop)
+            break;
+        collect_fds(loop);
+        if ((loop->transfers ? wait_with_curl : wait_without_curl)(loop, err) < 0)
+            return -1;
         dispatch_fds(loop);
     }
     return 0;

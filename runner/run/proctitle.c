@@ -21,7 +21,7 @@ static int find_area(struct area *a)
         return -1;
     char **ends[] = {&a->arg_start, &a->arg_end, &a->env_start, &a->env_end};
     for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
-        *ends[i] = (char *)strtoul(fields.items[45 + i], NULL, 10);
+        *ends[i] = (char *)strtoul(fields.items[45 + i], NULL, 10); /* NOLINT */
     return 0;
 }
 

@@ -333,7 +333,7 @@ static void check_rights(const struct sample *s, const char *user_json, size_t e
                                            JSON_COMPACT | JSON_SORT_KEYS);
     check_str(user, user_json);
     const json_t *caps = json_object_get(process, "capabilities");
-    check_int(json_array_size(json_object_get(caps, "bounding")), 14);
+    check_int(json_array_size(json_object_get(caps, "bounding")), 13);
     check_int(json_array_size(json_object_get(caps, "effective")), effective);
     check_int(json_array_size(json_object_get(caps, "permitted")), effective);
     check(!json_object_get(caps, "inheritable") && !json_object_get(caps, "ambient"));
@@ -343,11 +343,11 @@ static void test_rights(void)
 {
     struct sample s _cleanup_sample_;
     sample_init(&s);
-    check_rights(&s, "{\"additionalGids\":[0,9],\"gid\":0,\"uid\":0}", 14);
+    check_rights(&s, "{\"additionalGids\":[0,9],\"gid\":0,\"uid\":0}", 13);
     replace_str(&s.image.user, "postgres");
     check_rights(&s, "{\"additionalGids\":[998,50,104],\"gid\":998,\"uid\":999}", 0);
     s.spec.user = "0:50";
-    check_rights(&s, "{\"additionalGids\":[50],\"gid\":50,\"uid\":0}", 14);
+    check_rights(&s, "{\"additionalGids\":[50],\"gid\":50,\"uid\":0}", 13);
 }
 
 /* "target(option,option) ..." of the mounts from the first of ours on, or of all. */
@@ -409,6 +409,14 @@ static void test_own_mounts(void)
                         "/data/pg(rbind rprivate ro) "
                         "/dev/shm/(nosuid nodev rprivate exec size=1g) "
                         "/data/pg/deep(noexec nosuid nodev rprivate size=512m mode=0700)");
+
+    s.spec.mounts = (const struct mount[]){{MOUNT_TMPFS, "/etc", NULL, NULL},
+                                           {MOUNT_TMPFS, "/etc/", NULL, "mode=1777"}};
+    s.spec.mount_count = 2;
+    s.bundle.bind_count = 0;
+    check_int(fchmodat(s.root.fd, "etc", 0710, 0), 0);
+    check_mounts(&s, "/etc", "/etc(noexec nosuid nodev rprivate mode=710)");
+    check_mounts(&s, "/etc/", "/etc/(noexec nosuid nodev rprivate mode=1777)");
 
     s.spec.mounts = (const struct mount[]){{MOUNT_TMPFS, "/dev", NULL, "mode=755"}};
     s.spec.mount_count = 1;

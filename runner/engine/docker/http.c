@@ -262,7 +262,7 @@ static void on_begin(void *data)
     const char *prefix = call->request.versioned ? "" : call->http->prefix;
     call->easy = easy_new(call->http, prefix, call->request.path);
     if (!call->easy) {
-        error_set(&err, ERROR_INTERNAL, "could not set up a transfer");
+        error_set(&err, ERROR_INTERNAL, "could not set up a transfer: is libcurl.so.4 installed?");
         call_finish(call, 0, &err);
         return;
     }
@@ -335,7 +335,8 @@ int http_get_now(struct http *http, const char *path, int timeout_ms,
     struct header_sink sink = {.fn = header, .data = data};
     CURL *easy = easy_new(http, http->prefix, path);
     if (!easy)
-        return error_set(err, ERROR_INTERNAL, "could not set up a transfer");
+        return error_set(err, ERROR_INTERNAL,
+                         "could not set up a transfer: is libcurl.so.4 installed?");
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, why);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header_now);

@@ -3,8 +3,8 @@
  * From what a run wants of a container to what an OCI runtime reads: config.json of the OCI runtime
  * specification 1.0.2 (github.com/opencontainers/runtime-spec, config.md, config-linux.md).
  *
- * Capabilities, masked and read-only paths, the default mounts and the seccomp filter are those of
- * Docker (docs.docker.com/engine/security/seccomp, moby oci/defaults.go, oci/caps/defaults.go).
+ * Capabilities (but for CAP_MKNOD), masked and read-only paths, the default mounts and the seccomp
+ * filter are those of Docker (docs.docker.com/engine/security/seccomp, moby daemon/pkg/oci).
  * Pure but for reading the image's /etc/passwd and /etc/group below the root file system, where
  * symbolic links cannot lead out of it (openat2, RESOLVE_IN_ROOT).
  */

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/embedded/bundle_mounts.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <cleanroom/strbuf.h>
 
@@ -164,17 +168,39 @@ static void add_defaults(json_t *mounts, const struct bundle *bundle, bool *bad)
 static const char *const tmpfs_flags[][2] = {
     {"noexec", "exec"}, {"nosuid", "suid"}, {"nodev", "dev"}};
 
-static json_t *tmpfs_options(const char *text, bool *bad)
+static bool gives_mode(const struct strvec *options)
+{
+    for (size_t i = 0; i < options->len; i++)
+        if (strncmp(options->items[i], "mode=", 5) == 0)
+            return true;
+    return false;
+}
+
+/* A tmpfs on a directory of the image has that directory's mode, as with runc; crun came to it
+   with version 1.11.2. */
+static void add_mode_of(json_t *options, int rootfs, const char *path)
+{
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC | O_DIRECTORY, .resolve = RESOLVE_IN_ROOT};
+    int fd _cleanup_close_ = (int)syscall(SYS_openat2, rootfs, path, &how, sizeof(how));
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return;
+    json_array_append_new(options, json_sprintf("mode=%o", st.st_mode & 07777));
+}
+
+static json_t *tmpfs_options(const struct mount *mount, int rootfs, bool *bad)
 {
     struct strvec given _cleanup_strvec_ = STRVEC_INIT;
     json_t *options = json_array();
-    if (text)
-        strvec_split(&given, text, ",");
+    if (mount->options)
+        strvec_split(&given, mount->options, ",");
     for (size_t i = 0; i < ARRAY_SIZE(tmpfs_flags); i++)
         if (!strvec_contains(&given, tmpfs_flags[i][0]) &&
             !strvec_contains(&given, tmpfs_flags[i][1]))
             json_array_append_new(options, json_string(tmpfs_flags[i][0]));
     json_array_append_new(options, json_string("rprivate"));
+    if (!gives_mode(&given))
+        add_mode_of(options, rootfs, mount->target);
     for (size_t i = 0; i < given.len; i++)
         json_array_append_new(options, bundle_text(given.items[i], bad));
     return options;
@@ -201,7 +227,7 @@ static void insert_by_depth(json_t *mounts, size_t first, const char *target, js
     json_array_insert_new(mounts, at, mount);
 }
 
-json_t *bundle_mounts(const struct bundle *bundle, bool *bad)
+json_t *bundle_mounts(const struct bundle *bundle, int rootfs, bool *bad)
 {
     json_t *mounts = json_array();
     add_defaults(mounts, bundle, bad);
@@ -217,7 +243,7 @@ json_t *bundle_mounts(const struct bundle *bundle, bool *bad)
             continue;
         insert_by_depth(
             mounts, first, m->target,
-            mount_json(m->target, "tmpfs", "tmpfs", tmpfs_options(m->options, bad), bad));
+            mount_json(m->target, "tmpfs", "tmpfs", tmpfs_options(m, rootfs, bad), bad));
     }
     return mounts;
 }

@@ -10,9 +10,8 @@
 
 #include "engine/embedded/bundle.h"
 
-/* The specification's `mounts`, the caller's. Null in place of a string that is not UTF-8: see
-   bundle_text(). */
-json_t *bundle_mounts(const struct bundle *bundle, bool *bad);
+/* The specification's `mounts`, the caller's. rootfs is a directory, *bad as of bundle_text(). */
+json_t *bundle_mounts(const struct bundle *bundle, int rootfs, bool *bad);
 
 /* A JSON string; sets *bad and yields null for what JSON cannot say. */
 json_t *bundle_text(const char *s, bool *bad);

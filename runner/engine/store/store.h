@@ -30,6 +30,11 @@ struct store *store_open(const char *dir, struct error *err);
 void store_close(struct store *store);
 /* The store's absolute path; layers are named relative to it. */
 const char *store_path(const struct store *store);
+/* How large imports let it grow, in bytes, before the least recently used images go; 0 = without
+   limit. STORE_LIMIT_DEFAULT until it is set. */
+#define STORE_LIMIT_DEFAULT (UINT64_C(20) << 30)
+void store_set_limit(struct store *store, uint64_t bytes);
+uint64_t store_limit(const struct store *store);
 
 /* An image in use; release with store_image_release(). */
 struct store_image {

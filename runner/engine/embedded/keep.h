@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside the keeper: what it keeps. Nobody else includes this.
+ */
+#ifndef EMBEDDED_KEEP_H
+#define EMBEDDED_KEEP_H
+
+#include "engine/embedded/keeper.h"
+#include "engine/embedded/message.h"
+
+enum cell_phase {
+    CELL_MADE,
+    CELL_STARTING, /* the runtime is at work */
+    CELL_RUNNING,
+    CELL_ENDED,
+};
+
+struct cell_volume {
+    char *target;
+    uint32_t volume;
+};
+
+/* A container. */
+struct cell {
+    uint32_t id;
+    enum cell_phase phase;
+    char *name;
+    bool mounted;
+    bool network; /* it has a network namespace of its own: n/ID */
+    int out[2];   /* its standard output and error, until it is started */
+    VEC(struct cell_volume) volumes;
+    bool limited;
+    struct strvec procs;    /* the control groups to join */
+    pid_t runtime;          /* STARTING */
+    uint32_t start_number;  /* STARTING: the request to answer */
+    pid_t init;             /* RUNNING */
+    uint32_t remove_number; /* being removed: the request to answer, else 0 */
+};
+
+/* A child of ours that does what takes long. */
+struct job {
+    pid_t pid;
+    uint32_t number; /* the request to answer with what it says, 0 = none */
+    uint32_t cell;   /* 0 = none */
+    int result;      /* an answer comes out here */
+};
+
+struct stray {
+    pid_t pid;
+    int code;
+};
+
+struct keeper {
+    const struct keeper_options *options;
+    bool user_namespace;
+    int socket;
+    int signals; /* signalfd: a child has ended */
+    int store;   /* the store's directory */
+    int netns;   /* where we are at home */
+    const char *dir;
+    const char *scratch; /* `dir`, or a directory on disk */
+    VEC(struct cell *) cells;
+    VEC(struct job) jobs;
+    /* First processes that ended before their runtime told us who they are. */
+    VEC(struct stray) strays;
+    struct strvec groups; /* that were still busy */
+    pid_t cleaner;        /* removes t/ */
+    uint64_t discarded;   /* how much was ever put there */
+    bool trash;           /* something is there, or in groups */
+};
+
+/* Answers a request. err is emptied. */
+void keeper_answer(struct keeper *k, uint32_t number, enum engine_outcome outcome,
+                   struct error *err);
+void keeper_tell(struct keeper *k, struct answer *answer);
+/* `base`/kind/id, or `base`/kind/id/leaf; release with free(). */
+char *keeper_path(const char *base, const char *kind, uint32_t id, const char *leaf);
+
+/* cell.c: each answers by itself, now or when it is done. out: taken over. */
+void cell_make(struct keeper *k, uint32_t number, uint32_t id, const struct recipe *recipe,
+               const int out[2]);
+void cell_start(struct keeper *k, uint32_t number, struct cell *cell);
+void cell_remove(struct keeper *k, uint32_t number, struct cell *cell);
+struct cell *cell_find(struct keeper *k, uint32_t id);
+/* A child of ours has ended: was it one of theirs? */
+bool cell_reaped(struct keeper *k, pid_t pid, int code);
+
+/* job.c */
+void job_extract(struct keeper *k, uint32_t number, struct cell *cell, const char *path, int fd);
+void job_archive(struct keeper *k, uint32_t number, struct cell *cell, const char *path, int fd);
+void job_commit(struct keeper *k, struct cell *cell, const struct request *request);
+bool job_reaped(struct keeper *k, pid_t pid);
+/* Their answers will say that it was removed meanwhile. */
+void job_kill_all_of(struct keeper *k, uint32_t cell);
+/* Puts a directory out of the way, and removes it some time. */
+void job_discard(struct keeper *k, const char *path);
+void job_clean(struct keeper *k);
+
+#endif

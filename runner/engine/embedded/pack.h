@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Files of a container, as tar archives. For a process whose root directory is the container's:
+ * no symbolic link leads out of it.
+ */
+#ifndef EMBEDDED_PACK_H
+#define EMBEDDED_PACK_H
+
+#include <cleanroom/engine.h>
+
+/* Writes directory `path` as an archive to fd, its entries below the directory's own name. */
+enum engine_outcome pack(const char *path, int fd, struct error *err);
+/* Reads an archive from fd into the existing directory `path`. */
+enum engine_outcome unpack(const char *path, int fd, struct error *err);
+
+#endif
