@@ -90,18 +90,22 @@ class BarePod:
         os.kill(int(self.holder()), signal.SIGTERM)
         return self.output.wait(8)
 
-    def within(self, env, *before):
+    def container(self, image):
+        made = command(*self.BUILDAH, "from", "--pull=never", f"docker.io/{image}").stdout.strip()
+        self.made.append(made)
+        return made
+
+    def within(self, container, env, *before):
         words = [word for entry in env for word in ("--env", entry)]
         return ["nsenter", f"--net=/proc/{self.holder()}/ns/net", *before, *self.BUILDAH, "run",
-                "--isolation", "chroot", *words, self.made[-1], "--"]
+                "--isolation", "chroot", *words, container, "--"]
 
     def serve(self, image, *argv, env=()):
-        self.made.append(command(*self.BUILDAH, "from", "--pull=never", f"docker.io/{image}").stdout.strip())
         self.output_of_service = tempfile.TemporaryFile()
-        self.env = list(env)
+        self.image, self.env = image, list(env)
         self.services.append(subprocess.Popen(
-            [*self.within(env, "unshare", "--pid", "--fork", "--kill-child", "--mount-proc"),
-             "docker-entrypoint.sh", *argv],
+            [*self.within(self.container(image), env, "unshare", "--pid", "--fork", "--kill-child",
+                          "--mount-proc"), "docker-entrypoint.sh", *argv],
             stdin=subprocess.DEVNULL, stdout=self.output_of_service, stderr=subprocess.STDOUT))
 
     def log(self):
@@ -109,7 +113,8 @@ class BarePod:
         return self.output_of_service.read().decode()
 
     def run(self, *argv, env):
-        return command(*self.within([*self.env, env]), *argv, check=False)
+        # In a container of its own: buildah would mount the other's files once more.
+        return command(*self.within(self.container(self.image), [*self.env, env]), *argv, check=False)
 
     def remove(self):
         for process in [*self.services, self.output]:
