@@ -59,6 +59,15 @@ static int add_counted(struct parser *p, const struct option_def *option)
     return 0;
 }
 
+/* The next word, if it is one of those that may follow this option. */
+static const char *take_name(struct parser *p, const struct option_def *option)
+{
+    for (const char *const *name = option->names; name && *name && *p->next; name++)
+        if (strcmp(*name, *p->next) == 0)
+            return take_next(p);
+    return NULL;
+}
+
 /* An option that needs no value; attached is what stood behind "=", or NULL. */
 static int take_bare(struct parser *p, const struct option_def *option, const char *attached,
                      bool negated)
@@ -68,6 +77,8 @@ static int take_bare(struct parser *p, const struct option_def *option, const ch
                          option->flag);
     if (option->kind == OPTION_COUNT)
         return add_counted(p, option);
+    if (!attached && !negated)
+        attached = take_name(p, option);
     if (!attached)
         attached = negated ? "false" : "true";
     add_value(p, option->flag, attached, option->is_setting);

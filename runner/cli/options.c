@@ -45,7 +45,7 @@ static enum option_kind kind_of(const struct setting_def *def)
 {
     if (def->argument)
         return OPTION_TEXT;
-    return def->type == SETTING_BOOL ? OPTION_BOOL : OPTION_COUNT;
+    return def->type == SETTING_INT ? OPTION_COUNT : OPTION_BOOL;
 }
 
 static struct option_def from_setting(const struct setting_def *def)

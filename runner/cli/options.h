@@ -16,7 +16,7 @@
 
 enum option_kind {
     OPTION_TEXT,   /* --x VALUE, --x=VALUE */
-    OPTION_BOOL,   /* --x, --no-x, --x=false */
+    OPTION_BOOL,   /* --x, --no-x, --x=false, and --x NAME if it has names */
     OPTION_SWITCH, /* --x */
     OPTION_COUNT,  /* --x, and again */
 };

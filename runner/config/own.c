@@ -54,6 +54,21 @@ static int decode_size(const struct setting_def *def, const char *text, void *sl
     return 0;
 }
 
+static int decode_milli(const struct setting_def *def, const char *text, void *slot,
+                        const struct origin *origin, struct error *err)
+{
+    uint64_t value;
+    if (value_milli(text, &value) < 0)
+        return origin_error(origin, err, "'%s' is not a number: write it as 2 or 1.5", text);
+    /* Zero is no limit here too. */
+    if (is_bounded(def) && value && (value < (uint64_t)def->min || value > (uint64_t)def->max))
+        return origin_error(origin, err,
+                            "'%s' is out of bounds: 0.%02lld at least and %lld at most", text,
+                            (long long)def->min / 10, (long long)def->max / 1000);
+    *(uint64_t *)slot = value;
+    return 0;
+}
+
 static int decode_duration(const struct setting_def *def, const char *text, void *slot,
                            const struct origin *origin, struct error *err)
 {
@@ -93,10 +108,20 @@ static int decode_enum(const struct setting_def *def, const char *text, void *sl
     return origin_unknown(origin, err, "value", text, def->names, count);
 }
 
+static int decode_bool_enum(const struct setting_def *def, const char *text, void *slot,
+                            const struct origin *origin, struct error *err)
+{
+    bool truth;
+    if (value_bool(text, &truth) == 0)
+        text = def->names[truth];
+    return decode_enum(def, text, slot, origin, err);
+}
+
 static const decode_fn decoders[] = {
-    [SETTING_BOOL] = decode_bool,     [SETTING_INT] = decode_int,
-    [SETTING_SIZE] = decode_size,     [SETTING_DURATION] = decode_duration,
-    [SETTING_STRING] = decode_string, [SETTING_ENUM] = decode_enum,
+    [SETTING_BOOL] = decode_bool,         [SETTING_INT] = decode_int,
+    [SETTING_SIZE] = decode_size,         [SETTING_MILLI] = decode_milli,
+    [SETTING_DURATION] = decode_duration, [SETTING_STRING] = decode_string,
+    [SETTING_ENUM] = decode_enum,         [SETTING_BOOL_ENUM] = decode_bool_enum,
 };
 
 static struct setting *source_slot(struct settings *s, const struct setting_def *def)

@@ -51,7 +51,7 @@ struct plan {
     char *run_id;                    /* 12 hex digits */
     VEC(struct plan_image) images;
     VEC(struct plan_shard) shards;
-    bool deploy;
+    enum deploy_mode deploy;
     struct strvec test_argv;   /* "test" and what followed "--" */
     struct strvec deploy_argv; /* "deploy" */
     struct strvec secrets;     /* everything `cleanroom plan` masks */

@@ -62,15 +62,25 @@ enum scratch_place {
     SCRATCH_DISK,
 };
 
+/* Where the app's `deploy` is run. */
+enum deploy_mode {
+    DEPLOY_NO,
+    DEPLOY_EACH, /* in every shard */
+    DEPLOY_ONCE, /* in a world of its own, of which every shard is a clone */
+};
+
 /* The values of our own keys, decoded. One row each in setting_defs[]. */
 struct cleanroom_settings {
     int64_t shards; /* 1..1000 */
-    bool deploy;
+    enum deploy_mode deploy;
+    bool snapshots; /* services that take long to initialise start from a copy that has */
     enum pull_policy pull;
     enum network_mode network;
     char *results;       /* directory */
     int64_t start_limit; /* engine starts in flight, 0 = the engine's CPUs decide */
     uint64_t memory;     /* per app container, bytes, 0 = none */
+    uint64_t cpus;       /* per app container, thousandths of a CPU, 0 = none */
+    int64_t pids;        /* per app container, processes and threads, 0 = none */
     nsec_t pull_timeout, start_timeout, deploy_timeout, test_timeout, teardown_timeout;
     enum engine_choice engine;
     enum scratch_place scratch;
@@ -95,9 +105,11 @@ enum setting_type {
     SETTING_BOOL, /* --flag / --no-flag; yaml true/false; variable 1/0/true/false/yes/no */
     SETTING_INT,
     SETTING_SIZE,     /* bytes: 512m, 2g */
+    SETTING_MILLI,    /* thousandths: 2, 1.5, 0.25 */
     SETTING_DURATION, /* nsec_t: 90, 90s, 5m, 1h30m, 250ms */
     SETTING_STRING,
     SETTING_ENUM,
+    SETTING_BOOL_ENUM, /* as BOOL (false: the first name, true: the second), or as ENUM */
 };
 
 /* Headings of --help, in its order; a command takes the options of some of them. */

@@ -52,6 +52,22 @@ int value_int(const char *text, int64_t *out)
     return 0;
 }
 
+int value_milli(const char *text, uint64_t *out)
+{
+    uint64_t whole, part = 0;
+    if (digits(&text, &whole) < 0 || whole > UINT32_MAX)
+        return -1;
+    if (*text == '.') {
+        size_t places = strlen(++text);
+        if (places > 3 || digits(&text, &part) < 0)
+            return -1;
+        for (; places < 3; places++)
+            part *= 10;
+    }
+    *out = whole * 1000 + part;
+    return *text ? -1 : 0;
+}
+
 static const struct {
     char letter;
     unsigned shift;

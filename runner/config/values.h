@@ -17,6 +17,8 @@ int value_bool(const char *text, bool *out);
 int value_int(const char *text, int64_t *out);
 /* 4096, 64k, 512m, 2g, 1t; also 512mb and 512MiB: always powers of 1024. */
 int value_size(const char *text, uint64_t *out);
+/* "2", "1.5", "0.125": thousandths; at most three digits after the point. */
+int value_milli(const char *text, uint64_t *out);
 /* Seconds, or a sum of parts in d, h, m, s, ms: 90, 90s, 5m, 1h30m, 250ms. */
 int value_duration(const char *text, nsec_t *out);
 

@@ -568,7 +568,8 @@ void shard_init(struct shard *s, struct run_context *ctx, int number,
         volume_init(&s->volumes[i], ctx, number, targets[i], volume_changed, s);
     container_init(&s->holder, ctx, number, "holder", holder_changed, s);
     s->holder.on_output = holder_output;
-    s->holder.gate = ctx->holders;
+    if (ctx->settings->own.network != NETWORK_NONE)
+        s->holder.gate = ctx->holders;
 
     s->service_count = s->plan->services.len;
     s->services = xcalloc(s->service_count, sizeof(*s->services));

@@ -87,6 +87,8 @@ void shard_create_phase(struct shard *s, struct shard_phase *phase, const struct
                                   .pod = s->holder.name,
                                   .mounts = mounts,
                                   .mount_count = volume_mounts(s, mounts),
-                                  .memory = settings->own.memory};
+                                  .memory = settings->own.memory,
+                                  .cpu = settings->own.cpus,
+                                  .pids = (uint64_t)settings->own.pids};
     container_create(&phase->container, &spec);
 }

@@ -5,11 +5,14 @@ Test an image, each shard among fresh services of its own.
 
 Options:
   -n, --shards N              private worlds to run side by side (default 1)
-      --[no-]deploy           run the image's 'deploy' before its 'test'
+      --[no-]deploy           run 'deploy' first: no (default), each, once
+      --[no-]snapshots        keep initialised services for later runs
   -r, --results DIR           report and logs (default cleanroom-results)
       --pull WHEN             pull images: missing (default), always, never
       --network MODE          way out: none (default), outside, host-nat, pasta
       --memory SIZE           limit of each app container, as 2g
+      --cpus N                the same in CPUs, as 1.5
+      --pids N                the same in processes
       --scratch WHERE         what is written, embedded: memory (default), disk
       --start-limit N         shards coming up and starts at once, 0 = by CPUs
 

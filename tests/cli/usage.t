@@ -58,7 +58,7 @@ $ cleanroom plan myapp -n0
 cleanroom: --shards: '0' is not a number between 1 and 1000
 [exit 2]
 $ cleanroom plan myapp --deploy=perhaps
-cleanroom: --deploy: 'perhaps' is neither true nor false
+cleanroom: --deploy: unknown value 'perhaps'; known are no, each, once
 [exit 2]
 $ cleanroom plan myapp --test-timeout soon
 cleanroom: --test-timeout: 'soon' is not a time: write it as 90s, 5m or 1h30m

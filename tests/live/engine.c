@@ -125,6 +125,14 @@ static void await(const bool *done)
     check(!late);
 }
 
+static void run_for(nsec_t time)
+{
+    struct loop_timer timer = {0};
+    bool stop = false;
+    loop_timer_arm(live.loop, &timer, clock_now() + time, stop_now, &stop);
+    check_int(loop_run(live.loop, &stop, NULL), 0);
+}
+
 static bool expect(struct result *r, enum engine_outcome outcome)
 {
     check(!r->done); /* never from within the call */
@@ -206,23 +214,36 @@ static void output_deinit(struct output *o)
         strbuf_deinit(&o->text[i]);
 }
 
-/* Creates, attaches, starts, and follows to the end. */
-static void run_container(const char *container, const char *const *argv, struct output *o)
+/* Creates, attaches and starts. */
+static bool begin_spec(struct container_spec *spec, struct output *o)
 {
-    struct container_spec spec = {
-        .name = container, .image = live.image_id, .labels = labels(1, "test"), .argv = argv};
+    spec->labels = labels(1, "test");
+    if (!spec->image)
+        spec->image = live.image_id;
     output_init(o);
-    if (!create(&spec, ENGINE_OK))
-        return;
-    live.engine->ops->container_attach(live.engine, container, on_ready, on_output, on_output_done,
+    if (!create(spec, ENGINE_OK))
+        return false;
+    live.engine->ops->container_attach(live.engine, spec->name, on_ready, on_output, on_output_done,
                                        o);
     check(!o->ready);
     await(&o->ready);
-    start(container, ENGINE_OK);
+    return start(spec->name, ENGINE_OK);
+}
+
+/* The same, and follows to the end. */
+static void run_spec(struct container_spec *spec, struct output *o)
+{
+    if (!begin_spec(spec, o))
+        return;
     await(&o->r.done);
     check_int(o->r.calls, 1);
     check_int(o->r.outcome, ENGINE_OK);
     check(!o->early);
+}
+
+static void run_container(const char *container, const char *const *argv, struct output *o)
+{
+    run_spec(&(struct container_spec){.name = container, .argv = argv}, o);
 }
 
 static bool is_embedded(void)
@@ -699,6 +720,183 @@ static void test_archive(void)
     strbuf_deinit(&missing.tar);
 }
 
+/* --- what a snapshot is made with --------------------------------------------------------------
+ */
+
+static void test_entrypoint(void)
+{
+    struct output o __attribute__((cleanup(output_deinit)));
+    _cleanup_free_ char *c = name("entry");
+    const char *const entrypoint[] = {"printf", "%s,%s;", NULL};
+    struct container_spec spec = {
+        .name = c, .entrypoint = entrypoint, .argv = (const char *[]){"a", "b c", NULL}};
+    run_spec(&spec, &o);
+    check_str(o.text[OUTPUT_STDOUT].buf, "a,b c;");
+    drop(OBJECT_CONTAINER, c, ENGINE_OK);
+
+    /* The image's own command (bash) is not an argument of another entry point. */
+    struct output alone __attribute__((cleanup(output_deinit)));
+    spec.entrypoint = (const char *[]){"echo", "none:", NULL};
+    spec.argv = NULL;
+    run_spec(&spec, &alone);
+    check_str(alone.text[OUTPUT_STDOUT].buf, "none:\n");
+    drop(OBJECT_CONTAINER, c, ENGINE_OK);
+}
+
+/* As many processes as it may have, and no more. */
+static void test_pids_limit(void)
+{
+    struct output o __attribute__((cleanup(output_deinit)));
+    _cleanup_free_ char *c = name("pids");
+    struct container_spec spec = {.name = c,
+                                  .pids = 16,
+                                  .cpu = 500,
+                                  .argv = (const char *[]){"bash", "-c",
+                                                           "for i in {1..40}; do sleep 60 & done; "
+                                                           "echo all",
+                                                           NULL}};
+    run_spec(&spec, &o);
+    check(strstr(o.text[OUTPUT_STDOUT].buf, "all") == NULL);
+    check_contains(o.text[OUTPUT_STDERR].buf, "fork");
+    drop(OBJECT_CONTAINER, c, ENGINE_OK);
+}
+
+static bool send_signal(const char *container, int number, enum engine_outcome outcome)
+{
+    RESULT r = {0};
+    live.engine->ops->container_signal(live.engine, container, number, soon(), on_done, &r);
+    return expect(&r, outcome);
+}
+
+static void test_signal(void)
+{
+    static const char script[] = "trap 'echo int; exit 3' INT; echo up; while :; do read -rt 60 <> "
+                                 "<(:) || :; done";
+    struct output o __attribute__((cleanup(output_deinit)));
+    _cleanup_free_ char *c = name("signal");
+    RESULT state = {0};
+    begin_spec(
+        &(struct container_spec){.name = c, .argv = (const char *[]){"bash", "-c", script, NULL}},
+        &o);
+    for (nsec_t until = soon(); o.text[OUTPUT_STDOUT].len < 3 && clock_now() < until;)
+        run_for(10 * NSEC_PER_MSEC);
+    send_signal(c, SIGINT, ENGINE_OK);
+    await(&o.r.done);
+    check_str(o.text[OUTPUT_STDOUT].buf, "up\nint\n");
+    inspect(c, &state);
+    check_int(state.state.exit_code, 3);
+    send_signal(c, SIGINT, ENGINE_CONFLICT);
+    drop(OBJECT_CONTAINER, c, ENGINE_OK);
+    send_signal(c, SIGINT, ENGINE_NOT_FOUND);
+}
+
+static bool commit(const char *container, const struct commit_spec *spec, struct result *r)
+{
+    live.engine->ops->container_commit(live.engine, container, spec, soon(), on_image, r);
+    return expect(r, ENGINE_OK);
+}
+
+static bool is_listed(const char *image)
+{
+    struct listing all = {0};
+    live.engine->ops->list(live.engine, NULL, soon(), on_list, &all);
+    await(&all.r.done);
+    check_int(all.r.outcome, ENGINE_OK);
+    _cleanup_free_ char *rows = strvec_join(&all.rows, "\n");
+    strvec_deinit(&all.rows);
+    return strstr(rows, image) != NULL;
+}
+
+/* What it wrote is in the image, who wrote it and how it was run is not. */
+static void test_commit(void)
+{
+    static const char write[] = "mkdir -m 750 /kept; echo \"$SECRET\" > /kept/file; "
+                                "chown 999:998 /kept/file; rm /etc/hostname /etc/debian_version";
+    static const char read[] = "cat /kept/file; stat -c '%u:%g %a' /kept/file /kept; "
+                               "echo \"<${SECRET-}>\"; test -e /etc/debian_version || echo gone; "
+                               "id -u";
+    struct output o __attribute__((cleanup(output_deinit)));
+    struct output p __attribute__((cleanup(output_deinit)));
+    _cleanup_free_ char *c = name("commit"), *d = name("from-commit");
+    _cleanup_free_ char *key = xasprintf("test-%d", (int)getpid());
+    _cleanup_free_ char *image = xasprintf("cleanroom-snapshot:%s", key);
+    RESULT first = {0}, second = {0}, found = {0}, none = {0}, parent = {0};
+    struct container_spec spec = {.name = c,
+                                  .entrypoint = (const char *[]){"sh", "-c", write, NULL},
+                                  .env = (const char *[]){"SECRET=hidden", NULL},
+                                  .user = "0:0"};
+    const struct commit_spec kept = {.name = image, .snapshot = key};
+    output_init(&p);
+    run_spec(&spec, &o);
+    if (commit(c, &kept, &first) && commit(c, &kept, &second))
+        check(strcmp(first.info.id, live.image_id) != 0);
+    drop(OBJECT_CONTAINER, c, ENGINE_OK);
+    live.engine->ops->image_resolve(live.engine, image, PULL_NEVER, soon(), NULL, on_image, &found);
+    if (!expect(&found, ENGINE_OK))
+        return;
+    live.engine->ops->image_resolve(live.engine, live.image_id, PULL_NEVER, soon(), NULL, on_image,
+                                    &parent);
+    expect(&parent, ENGINE_OK);
+    check_str(found.info.id, second.info.id);
+    check_str(found.info.user, "");
+    check_int(found.info.entrypoint.len, 0);
+    check_int(found.info.cmd.len, parent.info.cmd.len);
+    check_int(found.info.env.len, parent.info.env.len);
+    check(!is_listed(image));
+
+    struct container_spec clone = {
+        .name = d, .image = found.info.id, .argv = (const char *[]){"sh", "-c", read, NULL}};
+    run_spec(&clone, &p);
+    check_str(p.text[OUTPUT_STDOUT].buf, "hidden\n999:998 644\n0:0 750\n<>\ngone\n0\n");
+    drop(OBJECT_CONTAINER, d, ENGINE_OK);
+    drop(OBJECT_IMAGE, image, ENGINE_OK);
+    live.engine->ops->container_commit(live.engine, c, &kept, soon(), on_image, &none);
+    expect(&none, ENGINE_NOT_FOUND);
+}
+
+/* Owners and modes are the archive's, in a volume of a container that was never started. */
+static void test_extract(void)
+{
+    static const char script[] = "mkdir /d; cd /d; echo text > f; ln -s f link; chown 999:998 . f; "
+                                 "chmod 751 .; chmod 640 f";
+    static const char show[] = "cd /storage; stat -c '%n %u:%g %a' d d/f; cat d/link";
+    struct output o __attribute__((cleanup(output_deinit)));
+    struct output p __attribute__((cleanup(output_deinit)));
+    _cleanup_free_ char *c = name("pack"), *d = name("unpack"), *vol = name("extract");
+    struct download tar = {.tar = STRBUF_INIT};
+    struct labels of_run = labels(0, NULL);
+    output_init(&p);
+    RESULT v = {0}, done = {0}, missing = {0};
+    struct mount mount = {.kind = MOUNT_VOLUME, .target = "/storage", .volume = vol};
+    const struct engine_ops *ops = live.engine->ops;
+    run_container(c, (const char *[]){"sh", "-c", script, NULL}, &o);
+    ops->container_archive(live.engine, c, "/d", soon(), on_bytes, on_download_done, &tar);
+    expect(&tar.r, ENGINE_OK);
+    drop(OBJECT_CONTAINER, c, ENGINE_OK);
+
+    ops->volume_create(live.engine, vol, &of_run, soon(), on_done, &v);
+    expect(&v, ENGINE_OK);
+    struct container_spec spec = {.name = d,
+                                  .image = live.image_id,
+                                  .labels = labels(1, "test"),
+                                  .mounts = &mount,
+                                  .mount_count = 1,
+                                  .argv = (const char *[]){"sh", "-c", show, NULL}};
+    create(&spec, ENGINE_OK);
+    ops->container_extract(live.engine, d, "/storage", tar.tar.buf, tar.tar.len, soon(), on_done,
+                           &done);
+    expect(&done, ENGINE_OK);
+    ops->container_extract(live.engine, d, "/no where", tar.tar.buf, tar.tar.len, soon(), on_done,
+                           &missing);
+    expect(&missing, ENGINE_NOT_FOUND);
+    drop(OBJECT_CONTAINER, d, ENGINE_OK);
+    run_spec(&spec, &p);
+    check_str(p.text[OUTPUT_STDOUT].buf, "d 999:998 751\nd/f 999:998 640\ntext\n");
+    drop(OBJECT_CONTAINER, d, ENGINE_OK);
+    drop(OBJECT_VOLUME, vol, ENGINE_OK);
+    strbuf_deinit(&tar.tar);
+}
+
 /* Every operation, cancelled at once, and after the engine had a little time for it. */
 static struct engine_op *begin(int which, struct container_spec *spec, struct result *r)
 {
@@ -720,14 +918,6 @@ static struct engine_op *begin(int which, struct container_spec *spec, struct re
     default:
         return NULL;
     }
-}
-
-static void run_for(nsec_t time)
-{
-    struct loop_timer timer = {0};
-    bool stop = false;
-    loop_timer_arm(live.loop, &timer, clock_now() + time, stop_now, &stop);
-    check_int(loop_run(live.loop, &stop, NULL), 0);
 }
 
 static void test_cancel(void)
@@ -846,6 +1036,11 @@ static int run_tests(void)
                                        TAP(test_isolation),
                                        TAP(test_import_and_list),
                                        TAP(test_archive),
+                                       TAP(test_entrypoint),
+                                       TAP(test_pids_limit),
+                                       TAP(test_signal),
+                                       TAP(test_commit),
+                                       TAP(test_extract),
                                        TAP(test_cancel),
                                        TAP(test_deadline),
                                        TAP(test_free),

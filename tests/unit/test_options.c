@@ -66,6 +66,9 @@ static void test_values_in_every_spelling(void)
     check_values("img -qn4", "quiet=true shards=4");
     check_values("img --deploy --no-deploy --deploy=false",
                  "deploy=true deploy=false deploy=false");
+    check_values("--deploy once img", "deploy=once");
+    check_values("--deploy=once img", "deploy=once");
+    check_values("--quiet once", "quiet=true");
     check_values("-v img -v --verbose -v", "verbose=1 verbose=2 verbose=2 verbose=2");
     check_values("-vv img", "verbose=1 verbose=2");
     check_values("--results= img", "results=");

@@ -232,7 +232,7 @@ static void test_commands(void)
     _cleanup_plan_ struct plan plan;
 
     settings_make(&s, 1);
-    s.own.deploy = true;
+    s.own.deploy = DEPLOY_EACH;
     strvec_push(&s.test_args, "-k");
     strvec_push(&s.test_args, "a b");
     check_int(make_plan(&plan, &s, NULL), 0);
@@ -241,7 +241,7 @@ static void test_commands(void)
     check_str(test, "test|-k|a b");
     check_str(deploy, "deploy");
     check_str(plan.run_id, "a1a1a1a1a1a1");
-    check(plan.deploy);
+    check_int(plan.deploy, DEPLOY_EACH);
 }
 
 /* The kernel's: every secret is another one. */

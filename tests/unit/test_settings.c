@@ -175,7 +175,8 @@ static void test_a_project_file_says_it_all(void)
                 "postgres: {port: 5433, image: 'postgres:16', environment: {A: 1, B: x=y}}\n"
                 "memcache:\n  hosts: [h1, 'h2:11212']\n"
                 "redis: {port: 7000}\n"
-                "cleanroom:\n  shards: 4\n  deploy: true\n  pull: always\n  network: none\n"
+                "cleanroom:\n  shards: 4\n  deploy: true\n  snapshots: no\n  cpus: 1.5\n"
+                "  pids: 300\n  pull: always\n  network: none\n"
                 "  results: out\n  memory: 2g\n  start-limit: 3\n  quiet: no\n"
                 "  timeouts: {pull: 5m, test: 1h30m, start: 250ms, deploy: 90}\n");
     if (!loads(&w))
@@ -193,7 +194,10 @@ static void test_a_project_file_says_it_all(void)
     check_str(override(&w, "postgres", "environment")->value, "A=1\nB=x=y");
     check_str(override(&w, "memcache", "hosts")->value, "h1|h2:11212");
     check_int(w.s.own.shards, 4);
-    check(w.s.own.deploy);
+    check_int(w.s.own.deploy, DEPLOY_EACH);
+    check(!w.s.own.snapshots);
+    check_int(w.s.own.cpus, 1500);
+    check_int(w.s.own.pids, 300);
     check_int(w.s.own.pull, PULL_ALWAYS);
     check_int(w.s.own.network, NETWORK_NONE);
     check_int(w.s.own.memory, INT64_C(2) << 30);
@@ -203,7 +207,7 @@ static void test_a_project_file_says_it_all(void)
     check_int(w.s.own.start_timeout, 250 * NSEC_PER_MSEC);
     check_int(w.s.own.deploy_timeout, 90 * NSEC_PER_SEC);
     check_str(own(&w, "timeouts.test")->value, "1h30m");
-    check_str(own(&w, "timeouts.test")->source, "forklift.yaml:21:30");
+    check_str(own(&w, "timeouts.test")->source, "forklift.yaml:24:30");
 }
 
 static void test_services_and_environment_have_two_shapes(void)
@@ -421,8 +425,10 @@ static void test_wrong_names_in_files(void)
     wrong("cleanroom: {pull: alway}\n",
           "forklift.yaml:1:19: unknown value 'alway', did you mean 'always'?", NULL);
     wrong("cleanroom: {timeouts.test: 1h}\n",
-          "forklift.yaml:1:13: unknown key 'timeouts.test'; known are shards, deploy, results, "
-          "pull, network, memory, scratch, start-limit, timeouts, engine, host, context, color, "
+          "forklift.yaml:1:13: unknown key 'timeouts.test'; known are shards, deploy, snapshots, "
+          "results, "
+          "pull, network, memory, cpus, pids, scratch, start-limit, timeouts, engine, host, "
+          "context, color, "
           "quiet, verbose",
           NULL);
 }
@@ -476,11 +482,19 @@ static void test_wrong_values_in_files(void)
           NULL);
     wrong("cleanroom: {shards: \"4\"}\n",
           "forklift.yaml:1:21: 'shards' wants a number, not text: write it without quotes", NULL);
-    wrong("cleanroom: {deploy: 'true'}\n",
-          "forklift.yaml:1:21: 'deploy' wants true or false, not text: write it without quotes",
+    wrong("cleanroom: {quiet: 'true'}\n",
+          "forklift.yaml:1:20: 'quiet' wants true or false, not text: write it without quotes",
           NULL);
-    wrong("cleanroom: {deploy: maybe}\n", "forklift.yaml:1:21: 'maybe' is neither true nor false",
-          NULL);
+    wrong("cleanroom: {deploy: maybe}\n",
+          "forklift.yaml:1:21: unknown value 'maybe'; known are no, each, once", NULL);
+    wrong("cleanroom: {snapshots: maybe}\n",
+          "forklift.yaml:1:24: 'maybe' is neither true nor false", NULL);
+    wrong("cleanroom: {cpus: many}\n",
+          "forklift.yaml:1:19: 'many' is not a number: write it as 2 or 1.5", NULL);
+    wrong("cleanroom: {cpus: 1.2345}\n",
+          "forklift.yaml:1:19: '1.2345' is not a number: write it as 2 or 1.5", NULL);
+    wrong("cleanroom: {cpus: 0.001}\n",
+          "forklift.yaml:1:19: '0.001' is out of bounds: 0.01 at least and 1000 at most", NULL);
     wrong("cleanroom: {memory: lots}\n",
           "forklift.yaml:1:21: 'lots' is not a size: write it as 512m or 2g", NULL);
     wrong("cleanroom: {memory: 4k}\n",
@@ -549,7 +563,7 @@ static void test_wrong_variables(void)
     strvec_setenv(&w.environ, "CLEANROOM_SHARDS", "2");
     strvec_push(&w.environ, "CLEANROOM_DEPLOY=1");
     check(loads(&w));
-    check(w.s.own.deploy);
+    check_int(w.s.own.deploy, DEPLOY_EACH);
 }
 
 static void test_wrong_files(void)
@@ -647,8 +661,9 @@ static void test_the_table_is_sound(void)
         const struct setting_def *d = &setting_defs[i];
         check(d->key && d->flag && d->doc);
         check(d->offset < sizeof(struct cleanroom_settings));
-        check((d->type == SETTING_ENUM) == (d->names != NULL));
-        check(d->argument || d->type == SETTING_BOOL || d->type == SETTING_INT);
+        bool flag = d->type == SETTING_BOOL || d->type == SETTING_BOOL_ENUM;
+        check((d->type == SETTING_ENUM || d->type == SETTING_BOOL_ENUM) == (d->names != NULL));
+        check(d->argument || flag || d->type == SETTING_INT);
         for (size_t k = 0; k < i; k++) {
             check(strcmp(d->key, setting_defs[k].key) != 0);
             check(strcmp(d->flag, setting_defs[k].flag) != 0);

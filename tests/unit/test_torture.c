@@ -70,7 +70,7 @@ static int run_once(struct fake_options options, char **junit)
     struct settings s = {.image = {.value = (char *)"app", .source = (char *)"test"},
                          .application_id = {.value = (char *)"app", .source = (char *)"test"}};
     s.own = (struct cleanroom_settings){.shards = 2,
-                                        .deploy = true,
+                                        .deploy = DEPLOY_EACH,
                                         .results = dir,
                                         .pull_timeout = limit,
                                         .start_timeout = limit,

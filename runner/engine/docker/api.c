@@ -202,6 +202,10 @@ static json_t *host_config(struct object *body, const struct container_spec *spe
         put(&host, "Memory", json_integer((json_int_t)spec->memory));
         put(&host, "MemorySwap", json_integer((json_int_t)spec->memory));
     }
+    if (spec->cpu)
+        put(&host, "NanoCpus", json_integer((json_int_t)(spec->cpu * 1000000)));
+    if (spec->pids)
+        put(&host, "PidsLimit", json_integer((json_int_t)spec->pids));
     if (spec->shm_size)
         put(&host, "ShmSize", json_integer((json_int_t)spec->shm_size));
     /* We are attached before the start and miss nothing: the engine need not write it to disk too.
@@ -218,6 +222,8 @@ int api_container_create(struct http_request *out, const struct container_spec *
     struct object body = {.json = json_object()};
     put(&body, "Image", json_string(spec->image));
     put(&body, "Labels", labels_json(&body, &spec->labels));
+    if (spec->entrypoint)
+        put(&body, "Entrypoint", strings(&body, spec->entrypoint));
     if (spec->argv)
         put(&body, "Cmd", strings(&body, spec->argv));
     if (spec->env)
@@ -258,6 +264,60 @@ struct http_request api_container_archive(const char *name, const char *path)
     _cleanup_free_ char *escaped = api_escape(path, "");
     _cleanup_free_ char *suffix = xasprintf("/archive?path=%s", escaped);
     return on_container("GET", name, suffix);
+}
+
+struct http_request api_container_extract(const char *name, const char *path, const void *tar,
+                                          size_t len)
+{
+    _cleanup_free_ char *escaped = api_escape(path, "");
+    _cleanup_free_ char *suffix = xasprintf("/archive?path=%s", escaped);
+    struct http_request out = on_container("PUT", name, suffix);
+    out.body = xmemdup(tar, len);
+    out.body_len = len;
+    out.type = "application/x-tar";
+    return out;
+}
+
+struct http_request api_container_signal(const char *name, int signal)
+{
+    _cleanup_free_ char *suffix = xasprintf("/kill?signal=%d", signal);
+    return on_container("POST", name, suffix);
+}
+
+struct http_request api_image_commit(const char *container, const char *name,
+                                     const struct strvec *changes)
+{
+    _cleanup_free_ char *c = api_escape(container, "");
+    struct strbuf path = STRBUF_INIT;
+    strbuf_addf(&path, "/commit?container=%s&pause=0", c);
+    if (name) {
+        const char *tag = strrchr(name, ':');
+        _cleanup_free_ char *repo = xstrndup(name, tag ? (size_t)(tag - name) : strlen(name));
+        _cleanup_free_ char *r = api_escape(repo, "");
+        _cleanup_free_ char *t = api_escape(tag ? tag + 1 : "latest", "");
+        strbuf_addf(&path, "&repo=%s&tag=%s", r, t);
+    }
+    for (size_t i = 0; changes && i < changes->len; i++)
+        add_change(&path, changes->items[i]);
+    struct http_request out = request("POST", strbuf_detach(&path));
+    out.body = xstrdup("{}");
+    out.body_len = 2;
+    return out;
+}
+
+struct http_request api_image_load(struct strbuf *tar)
+{
+    struct http_request out = request("POST", xstrdup("/images/load?quiet=1"));
+    out.body_len = tar->len;
+    out.body = strbuf_detach(tar);
+    out.type = "application/x-tar";
+    return out;
+}
+
+struct http_request api_image_remove(const char *id)
+{
+    _cleanup_free_ char *escaped = name_in_path(id);
+    return request("DELETE", xasprintf("/images/%s?noprune=1", escaped));
 }
 
 static const struct {

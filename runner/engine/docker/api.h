@@ -34,6 +34,17 @@ struct http_request api_container_start(const char *name);
 struct http_request api_container_inspect(const char *name);
 struct http_request api_container_attach(const char *name);
 struct http_request api_container_archive(const char *name, const char *path);
+struct http_request api_container_extract(const char *name, const char *path, const void *tar,
+                                          size_t len);
+struct http_request api_container_signal(const char *name, int signal);
+/* name: "REPOSITORY:TAG", or NULL for an image without one. changes: Dockerfile instructions, or
+   NULL. */
+struct http_request api_image_commit(const char *container, const char *name,
+                                     const struct strvec *changes);
+/* The archive is taken out of tar. */
+struct http_request api_image_load(struct strbuf *tar);
+/* Removes one image and leaves those it was made of. */
+struct http_request api_image_remove(const char *id);
 struct http_request api_remove(enum object_kind kind, const char *name);
 /* The same for a container, by Podman's own API: the Docker-compatible one asks a container
    politely and waits ten seconds, also when it is told to use force. */

@@ -99,6 +99,31 @@ struct engine_op *docker_container_start(struct engine *engine, const char *name
     return &plain->op;
 }
 
+static const struct op_rule signal_rules[] = {
+    {500, "is not running", ENGINE_CONFLICT},
+    {500, "state improper", ENGINE_CONFLICT}, /* Podman */
+    {0, NULL, 0},
+};
+
+struct engine_op *docker_container_signal(struct engine *engine, const char *name, int signal,
+                                          nsec_t deadline, engine_done_fn done, void *data)
+{
+    struct plain_op *plain = plain_new(engine, signal_rules, deadline, done, data);
+    struct http_request request = api_container_signal(name, signal);
+    op_request(&plain->op, &request, plain_answer);
+    return &plain->op;
+}
+
+struct engine_op *docker_container_extract(struct engine *engine, const char *name,
+                                           const char *path, const void *tar, size_t len,
+                                           nsec_t deadline, engine_done_fn done, void *data)
+{
+    struct plain_op *plain = plain_new(engine, NULL, deadline, done, data);
+    struct http_request request = api_container_extract(name, path, tar, len);
+    op_request(&plain->op, &request, plain_answer);
+    return &plain->op;
+}
+
 struct inspect_op {
     struct engine_op op;
     engine_state_fn done;

@@ -224,16 +224,17 @@ static void add_header(struct http_call *call, const char *name, const char *val
 static void set_method(struct http_call *call)
 {
     const struct http_request *request = &call->request;
-    if (strcmp(request->method, "POST") == 0) {
+    bool post = strcmp(request->method, "POST") == 0;
+    if (post || request->body) {
         curl_easy_setopt(call->easy, CURLOPT_POST, 1L);
         curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
         curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, request->body ? request->body : "");
         /* On a kept-alive connection that just died libcurl sends again, of itself: a second
            "create" is not what we mean. */
         curl_easy_setopt(call->easy, CURLOPT_FRESH_CONNECT, 1L);
-    } else {
-        curl_easy_setopt(call->easy, CURLOPT_CUSTOMREQUEST, request->method);
     }
+    if (!post)
+        curl_easy_setopt(call->easy, CURLOPT_CUSTOMREQUEST, request->method);
     /* An empty value takes the header out: no pause for "100 Continue". */
     call->headers = curl_slist_append(call->headers, "Expect:");
     add_header(call, "Content-Type", request->type ? request->type : "application/json");

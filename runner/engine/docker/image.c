@@ -68,9 +68,9 @@ static const struct json_field info_fields[] = {
 };
 
 /* Several names may have brought the same content: the digest under the name we were asked for. */
-static void choose_digest(const json_t *digests, const struct reference *ref, char **digest)
+static void choose_digest(const json_t *digests, const char *name, char **digest)
 {
-    _cleanup_free_ char *familiar = reference_familiar(ref->name ? ref->name : "");
+    _cleanup_free_ char *familiar = reference_familiar(name);
     size_t len = strlen(familiar);
     for (size_t i = 0; i < json_array_size(digests); i++) {
         const char *text = json_string_value(json_array_get(digests, i));
@@ -85,12 +85,12 @@ static void choose_digest(const json_t *digests, const struct reference *ref, ch
     }
 }
 
-static int decode_info(struct image_op *image, const struct http_answer *answer, struct error *err)
+int docker_image_info(struct image_info *info, const struct http_answer *answer, const char *ref,
+                      struct error *err)
 {
     _cleanup_json_ json_t *root = json_parse(answer->body, answer->body_len, err);
     if (!root)
         return -1;
-    struct image_info *info = &image->info;
     if (json_decode(root, info_fields, ARRAY_SIZE(info_fields), info, err) < 0)
         return -1;
     if (!info->user)
@@ -101,7 +101,7 @@ static int decode_info(struct image_op *image, const struct http_answer *answer,
         info->id = xasprintf("sha256:%s", bare);
         free(bare);
     }
-    choose_digest(json_at(root, "RepoDigests"), &image->ref, &info->digest);
+    choose_digest(json_at(root, "RepoDigests"), ref ? ref : "", &info->digest);
     return 0;
 }
 
@@ -134,7 +134,7 @@ static void on_inspected(struct engine_op *op, const struct http_answer *answer)
     static const struct op_rule rules[] = {{409, "", ENGINE_FAILED}, {0}};
     switch (op_outcome(op, answer, rules, &err)) {
     case ENGINE_OK:
-        if (decode_info(image, answer, &err) < 0)
+        if (docker_image_info(&image->info, answer, image->ref.name, &err) < 0)
             fail(image, &err);
         else
             op_finish(op, ENGINE_OK, NULL);

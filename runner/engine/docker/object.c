@@ -2,6 +2,8 @@
 /* Volumes, and the removal of whatever there is. */
 #include "engine/docker/ops.h"
 
+#include <assert.h>
+
 #include "engine/docker/api.h"
 
 static void complete(struct engine_op *op, enum engine_outcome outcome, const struct error *err)
@@ -64,6 +66,7 @@ struct engine_op *docker_object_remove(struct engine *engine, enum object_kind k
                                        void *data)
 {
     bool podman = ((struct docker *)engine)->podman;
+    assert(kind != OBJECT_WORLD); /* a daemon has none */
     if (podman && kind == OBJECT_NETWORK)
         return podman_network_remove(engine, name, deadline, done, data);
     struct plain_op *plain = plain_new(engine, object_remove_rules, deadline, done, data);

@@ -16,6 +16,9 @@ struct engine_op *docker_image_import(struct engine *engine, const char *name,
                                       const struct labels *labels, const char *const *entrypoint,
                                       const void *tar, size_t len, nsec_t deadline,
                                       engine_image_fn done, void *data);
+/* From the answer about an image; ref as it was asked for: it chooses among digests. */
+int docker_image_info(struct image_info *info, const struct http_answer *answer, const char *ref,
+                      struct error *err);
 
 /* container.c */
 struct engine_op *docker_container_create(struct engine *engine, const struct container_spec *spec,
@@ -24,6 +27,16 @@ struct engine_op *docker_container_start(struct engine *engine, const char *name
                                          engine_done_fn done, void *data);
 struct engine_op *docker_container_inspect(struct engine *engine, const char *name, nsec_t deadline,
                                            engine_state_fn done, void *data);
+struct engine_op *docker_container_signal(struct engine *engine, const char *name, int signal,
+                                          nsec_t deadline, engine_done_fn done, void *data);
+struct engine_op *docker_container_extract(struct engine *engine, const char *name,
+                                           const char *path, const void *tar, size_t len,
+                                           nsec_t deadline, engine_done_fn done, void *data);
+
+/* commit.c */
+struct engine_op *docker_container_commit(struct engine *engine, const char *name,
+                                          const struct commit_spec *spec, nsec_t deadline,
+                                          engine_image_fn done, void *data);
 
 /* stream.c */
 struct engine_op *docker_container_attach(struct engine *engine, const char *name,

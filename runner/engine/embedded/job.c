@@ -245,6 +245,26 @@ void job_commit(struct keeper *k, struct cell *cell, const struct request *r)
     }
 }
 
+/* --- networks -------------------------------------------------------------------------------- */
+
+/* The job's process group is pasta's, which stays when the job is done. */
+void job_connect(struct keeper *k, uint32_t number, struct cell *cell)
+{
+    int report;
+    pid_t pid = begin(k, number, cell, &report);
+    if (pid > 0) {
+        (void)setpgid(pid, pid);
+        cell->carrier = pid;
+    }
+    if (pid == 0) {
+        _cleanup_error_ struct error err = ERROR_INIT;
+        _cleanup_free_ char *netns = keeper_path(k->dir, "n", cell->id, NULL);
+        (void)setpgid(0, 0);
+        int connected = outside_pasta(&k->outside, netns, &err);
+        say(report, connected < 0 ? ENGINE_FAILED : ENGINE_OK, &err, NULL);
+    }
+}
+
 /* --- rubbish --------------------------------------------------------------------------------- */
 
 void job_discard(struct keeper *k, const char *path)

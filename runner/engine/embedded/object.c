@@ -203,17 +203,29 @@ static bool image_in_use(struct embedded *e, const char *id)
     return false;
 }
 
-static enum engine_outcome remove_image(struct embedded *e, const char *name, struct error *err)
+static void forget_run_image(struct embedded *e, const char *name)
 {
     for (size_t i = 0; i < e->run_images.len; i++) {
         if (strcmp(e->run_images.items[i].name, name) != 0)
             continue;
-        if (image_in_use(e, e->run_images.items[i].id))
-            return ENGINE_CONFLICT;
-        image_release(e, e->run_images.items[i].id);
         run_image_drop(e, i);
-        break;
+        return;
     }
+}
+
+/* We hold what we have used, containers apart: that is let go of first. */
+static enum engine_outcome remove_image(struct embedded *e, const char *name, struct error *err)
+{
+    struct store_image image = {.lock = -1};
+    int found = store_find(e->store, name, &image, err);
+    if (found <= 0)
+        return found < 0 ? ENGINE_FAILED : ENGINE_NOT_FOUND;
+    _cleanup_free_ char *id = xstrdup(image.info.id);
+    store_image_release(&image);
+    if (image_in_use(e, id))
+        return ENGINE_CONFLICT;
+    image_release(e, id);
+    forget_run_image(e, name);
     int removed = store_remove(e->store, name, err);
     if (removed < 0)
         return ENGINE_FAILED;

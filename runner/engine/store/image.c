@@ -127,7 +127,7 @@ static bool find_layers(struct store *store, const json_t *json, struct strvec *
 /* 1, or 0 when it is not whole. */
 static int decode(struct store *store, int fd, struct store_image *out)
 {
-    _cleanup_json_ json_t *json = json_loadfd(fd, 0, NULL);
+    _cleanup_json_ json_t *json = json_read(fd);
     if (!json || json_decode(json, info_fields, ARRAY_SIZE(info_fields), out, NULL) < 0)
         return 0;
     if (!find_layers(store, json, &out->layers))
@@ -192,7 +192,7 @@ static void read_record(struct store *store, const char *file, struct image_reco
 {
     struct stat st;
     _cleanup_close_ int fd = openat(store->images, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    _cleanup_json_ json_t *json = fd < 0 || fstat(fd, &st) < 0 ? NULL : json_loadfd(fd, 0, NULL);
+    _cleanup_json_ json_t *json = fd < 0 || fstat(fd, &st) < 0 ? NULL : json_read(fd);
     if (!json)
         return;
     struct image_record *record = vec_push(out);
