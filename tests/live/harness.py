@@ -260,6 +260,14 @@ class LiveTest(unittest.TestCase):
         for word in words:
             self.assertTrue(any(word in row[3] for row in hits), f"'{word}' is not in {hits}")
 
+    def assert_not_green(self, process):
+        """What a killed run leaves as its report does not look like success, unless it was one: the
+        moment may have come when all was done."""
+        report = process.results / "junit.xml"
+        if report.exists() and process.popen.returncode != 0 and \
+                not json.loads((process.results / "run.json").read_text())["finished"]:
+            self.assertRegex(report.read_text(), r'errors="[1-9]')
+
     def left(self):
         """What is there of ours that was not there before the test."""
         objects = self.engine.ours() - self.before
