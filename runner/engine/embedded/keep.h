@@ -93,6 +93,7 @@ void job_connect(struct keeper *k, uint32_t number, struct cell *cell);
 void job_extract(struct keeper *k, uint32_t number, struct cell *cell, const char *path, int fd);
 void job_archive(struct keeper *k, uint32_t number, struct cell *cell, const char *path, int fd);
 void job_commit(struct keeper *k, struct cell *cell, const struct request *request);
+void job_import(struct keeper *k, const struct request *request, int file);
 bool job_reaped(struct keeper *k, pid_t pid);
 /* Their answers will say that it was removed meanwhile. */
 void job_kill_all_of(struct keeper *k, uint32_t cell);

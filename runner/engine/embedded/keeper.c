@@ -125,6 +125,9 @@ static void serve(struct keeper *k, struct wire *w)
     case REQUEST_VOLUME_DROP:
         volume_drop(k, &r);
         break;
+    case REQUEST_IMPORT:
+        job_import(k, &r, wire_take_fd(w));
+        break;
     case REQUEST_MAKE:
         cell_make(k, r.number, r.object, &r.recipe, (int[2]){wire_take_fd(w), wire_take_fd(w)});
         break;

@@ -26,7 +26,7 @@ static void digest_of(const void *data, size_t len, char out[DIGEST_SIZE])
 
 /* The image's id is the digest of what makes it up, as in the OCI image-spec. */
 static int add_image(struct store *store, const char *name, const json_t *config,
-                     const struct layers *layers, char **id, struct error *err)
+                     struct layers *layers, char **id, struct error *err)
 {
     char digest[DIGEST_SIZE];
     _cleanup_json_ json_t *diff_ids = json_array();
