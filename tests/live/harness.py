@@ -205,7 +205,7 @@ class LiveTest(unittest.TestCase):
         where = directory / (results or "cleanroom-results")
         argv += [str(word) for word in args]
         if within:
-            argv = within + (USER.become() if USER else []) + argv
+            argv = list(within) + (USER.become() if USER else []) + argv
         process = Process(argv, directory, self.environment(env), where, None if within else USER)
         self.addCleanup(self.stop, process)
         return process

@@ -20,7 +20,8 @@ class Network(LiveTest):
     # Podman pods are apart only until the first one ends; tests/live/engine_docker.c holds that much.
     @on("docker", "embedded", "rootless")
     def test_shards_cannot_reach_each_other(self):
-        """Each serves on its address; we knock at every door from every shard, at no other address."""
+        """Each serves on its address; we knock at every door from every shard, at no other address.
+        With pasta all have the same address, the host's, and everyone knocks at his own door."""
         process = self.start("--shards", 3, "--network", "outside", APP, test=SERVE + r'''
             mine=$(hostname -I); say "address ${mine%% *}"; hang''')
         address = r"\[(\d)\] address (\S+)"

@@ -216,6 +216,7 @@ class Embedded:
         self.home = Task(os.getpid()).namespaces()
         self.seen = {}        # Task.key: Task
         self.namespaces = {}  # "net:[4026531840]": the name of who was in it
+        self.apart = set()    # those that a test has made around the program
 
     def __str__(self):
         return f"the embedded engine of {self.user.name if self.user else 'this user'}"
@@ -255,7 +256,7 @@ class Embedded:
             if task.key not in self.seen:
                 self.seen[task.key] = task
                 task.held = {name for kind, name in task.namespaces().items()
-                             if name != self.home.get(kind)}
+                             if name != self.home.get(kind) and name not in self.apart}
                 self.namespaces.update({name: str(task) for name in task.held})
         return ours
 

@@ -285,7 +285,8 @@ static void runtime_arguments(struct keeper *k, const struct cell *c, struct str
 }
 
 /* Between vfork and exec, on our memory: system calls only. */
-static void become_runtime(const struct cell *c, char *const *argv, char *const *env)
+static void become_runtime(const struct keeper *k, const struct cell *c, char *const *argv,
+                           char *const *env)
 {
     sigset_t none;
     sigemptyset(&none);
@@ -295,8 +296,10 @@ static void become_runtime(const struct cell *c, char *const *argv, char *const 
             _exit(125);
     }
     if (dup2(c->out[0], STDOUT_FILENO) >= 0 && dup2(c->out[1], STDERR_FILENO) >= 0 &&
-        sigprocmask(SIG_SETMASK, &none, NULL) == 0)
+        sigprocmask(SIG_SETMASK, &none, NULL) == 0) {
+        (void)execveat(k->runtime, "", argv, env, AT_EMPTY_PATH);
         execve(argv[0], argv, env);
+    }
     _exit(126);
 }
 
@@ -313,7 +316,7 @@ void cell_start(struct keeper *k, uint32_t number, struct cell *c)
     runtime_arguments(k, c, &argv);
     pid_t pid = vfork();
     if (pid == 0)
-        become_runtime(c, argv.items, (char *const *)env);
+        become_runtime(k, c, argv.items, (char *const *)env);
     close_output(c);
     if (pid < 0) {
         c->phase = CELL_ENDED;

@@ -57,6 +57,7 @@ struct keeper {
     int socket;
     int signals; /* signalfd: a child has ended */
     int store;   /* the store's directory */
+    int runtime; /* runtime_seal(), or -1 */
     int netns;   /* where we are at home */
     const char *dir;
     const char *scratch; /* `dir`, or a directory on disk */

@@ -17,6 +17,7 @@
 
 #include "engine/embedded/disguise.h"
 #include "engine/embedded/keep.h"
+#include "engine/embedded/runtime.h"
 #include "engine/embedded/userns.h"
 
 /* --- what it says ---------------------------------------------------------------------------- */
@@ -226,6 +227,7 @@ static int furnish(struct keeper *k, struct error *err)
         return error_set_errno(err, ERROR_INTERNAL, errno, "'%s' could not be opened", o->store);
     /* Who is root in a user namespace only cannot come back from another one. */
     k->netns = k->user_namespace ? -1 : open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    k->runtime = runtime_seal(o->runtime);
     sigset_t children;
     sigemptyset(&children);
     sigaddset(&children, SIGCHLD);
