@@ -288,7 +288,7 @@ class Outside(LiveTest):
         conf.write_text(f"search cleanroom.test\nnameserver {server}\n")
         result = self.run_cleanroom(
             "--network", network, APP, test="cat /etc/resolv.conf; getent ahostsv4 somewhere.cleanroom.test",
-            wrap=("unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"', conf))
+            within=("unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"', conf))
         self.assert_exit(result, 0)
         self.assertIn("search cleanroom.test", result.log(1))
         return result.log(1)
