@@ -275,6 +275,7 @@ static _Noreturn void keep(const struct keeper_options *options, int socket, int
     struct keeper k = {.options = options,
                        .socket = socket,
                        .user_namespace = userns_inside(),
+                       .crun = strstr(options->runtime, "crun") != NULL,
                        .dir = options->dir,
                        .scratch = options->scratch ? options->scratch : options->dir,
                        .outside = *options->outside};
