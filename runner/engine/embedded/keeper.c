@@ -244,7 +244,6 @@ static void forget_parent(int socket)
     for (int i = 1; i < NSIG; i++)
         (void)signal(i, SIG_DFL);
     (void)setsid();
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)close_range(3, (unsigned)socket - 1, 0);
     (void)close_range((unsigned)socket + 1, ~0U, 0);
     _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -271,6 +270,7 @@ static int await_ids(int ids, struct error *err)
 static _Noreturn void keep(const struct keeper_options *options, int socket, int ids)
 {
     _cleanup_error_ struct error err = ERROR_INIT;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a death before this the socket tells of */
     int mapped = await_ids(ids, &err);
     struct keeper k = {.options = options,
                        .socket = socket,
