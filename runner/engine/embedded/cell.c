@@ -14,6 +14,7 @@
 #include "engine/embedded/keep.h"
 #include "engine/embedded/netns.h"
 #include "engine/embedded/put.h"
+#include "engine/embedded/readonly.h"
 
 /* mount(2) takes a page. */
 #define OPTIONS_MAX 4095
@@ -284,16 +285,6 @@ static void runtime_arguments(struct keeper *k, const struct cell *c, struct str
     strvec_pushf(argv, "%u", c->id);
 }
 
-/* runc has no switch for it: where it may not write, and was not told of limits, it does without.
- */
-static void keep_out_of_cgroups(void)
-{
-    struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
-    if (unshare(CLONE_NEWNS) == 0)
-        (void)mount_setattr(AT_FDCWD, "/sys/fs/cgroup", AT_RECURSIVE, &read_only,
-                            sizeof(read_only));
-}
-
 /* Between vfork and exec, on our memory: system calls only. */
 static void become_runtime(const struct keeper *k, const struct cell *c, char *const *argv,
                            char *const *env)
@@ -305,8 +296,7 @@ static void become_runtime(const struct keeper *k, const struct cell *c, char *c
         if (fd < 0 || write(fd, "0", 1) < 0)
             _exit(125);
     }
-    if (!k->crun)
-        keep_out_of_cgroups();
+    readonly_enter(&k->forbidden);
     if (dup2(c->out[0], STDOUT_FILENO) >= 0 && dup2(c->out[1], STDERR_FILENO) >= 0 &&
         sigprocmask(SIG_SETMASK, &none, NULL) == 0) {
         (void)execveat(k->runtime, "", argv, env, AT_EMPTY_PATH);
