@@ -68,14 +68,6 @@ static void copy_strings(struct strvec *to, const char *const *from)
         strvec_push(to, *from);
 }
 
-static struct volume *find_volume(struct embedded *e, const char *name)
-{
-    for (size_t i = 0; i < e->volumes.len; i++)
-        if (strcmp(e->volumes.items[i]->name, name) == 0)
-            return e->volumes.items[i];
-    return NULL;
-}
-
 static int add_mounts(struct embedded *e, struct container *c, const struct container_spec *spec,
                       struct recipe *r, struct error *err)
 {
@@ -87,7 +79,7 @@ static int add_mounts(struct embedded *e, struct container *c, const struct cont
         to->options = xstrdup(m->options);
         if (m->kind != MOUNT_VOLUME)
             continue;
-        struct volume *v = find_volume(e, m->volume);
+        struct volume *v = volume_by_name(e, m->volume);
         if (!v || v->world != c->world)
             return error_set(err, ERROR_ENGINE, "embedded: no such volume '%s'", m->volume);
         to->volume = v->id;
