@@ -10,7 +10,7 @@
 
 static void on_container_removed(struct world *w, struct call *call, const struct answer *a)
 {
-    struct container *c = container_by_id(w->engine, (uint32_t)(uintptr_t)call->subject);
+    struct container *c = container_by_id(w->engine, call->object);
     static const struct answer gone = {.kind = ANSWER_DONE, .outcome = ENGINE_OK};
     /* What was in a world that broke, the kernel has removed. */
     if (error_is_set(&w->failure))
@@ -32,7 +32,8 @@ static enum engine_outcome remove_container(struct embedded *e, const char *name
     c->removing = true;
     op->world = c->world;
     *asked = true;
-    world_call(c->world, &r, NULL, 0, on_container_removed, (void *)(uintptr_t)c->id, &op->op);
+    world_call(c->world, &r, NULL, 0,
+               &(struct call){.answered = on_container_removed, .object = c->id, .op = &op->op});
     return ENGINE_OK;
 }
 
@@ -144,7 +145,7 @@ struct engine_op *embedded_remove(struct engine *engine, enum object_kind kind, 
     if (kind == OBJECT_CONTAINER)
         outcome = remove_container(e, name, op, &asked);
     else if (kind == OBJECT_VOLUME)
-        outcome = volume_remove(e, name, op, &asked);
+        outcome = volume_discard(e, name, op, &asked);
     else if (kind == OBJECT_NETWORK)
         outcome = network_remove(e, name);
     else if (kind == OBJECT_IMAGE)

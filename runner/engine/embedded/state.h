@@ -114,8 +114,8 @@ void container_tell(struct container *c, int kind);
 struct volume *volume_by_name(struct embedded *e, const char *name);
 struct done_op;
 /* asked: the keeper is, so the op is not to be settled. */
-enum engine_outcome volume_remove(struct embedded *e, const char *name, struct done_op *op,
-                                  bool *asked);
+enum engine_outcome volume_discard(struct embedded *e, const char *name, struct done_op *op,
+                                   bool *asked);
 enum engine_outcome network_remove(struct embedded *e, const char *name);
 void volume_drop(struct embedded *e, struct volume *v);
 void network_drop(struct embedded *e, struct network *n);

@@ -32,7 +32,7 @@ void volume_drop(struct embedded *e, struct volume *v)
 
 static void on_volume(struct world *w, struct call *call, const struct answer *a)
 {
-    struct volume *v = volume_by_id(w->engine, (uint32_t)(uintptr_t)call->subject);
+    struct volume *v = volume_by_id(w->engine, call->object);
     if (v && a->outcome != ENGINE_OK)
         volume_drop(w->engine, v);
     done_answered(w, call, a);
@@ -60,7 +60,8 @@ struct engine_op *embedded_volume_create(struct engine *engine, const char *name
     *vec_push(&e->volumes) = v;
     struct request r = {.kind = REQUEST_VOLUME_MAKE, .object = v->id};
     op->world = w;
-    world_call(w, &r, NULL, 0, on_volume, (void *)(uintptr_t)v->id, &op->op);
+    world_call(w, &r, NULL, 0,
+               &(struct call){.answered = on_volume, .object = v->id, .op = &op->op});
     return &op->op;
 }
 
@@ -102,7 +103,7 @@ static bool volume_in_use(struct embedded *e, uint32_t id)
 
 static void on_volume_removed(struct world *w, struct call *call, const struct answer *a)
 {
-    struct volume *v = volume_by_id(w->engine, (uint32_t)(uintptr_t)call->subject);
+    struct volume *v = volume_by_id(w->engine, call->object);
     if (v && a->outcome == ENGINE_OK)
         volume_drop(w->engine, v);
     else if (v)
@@ -110,8 +111,8 @@ static void on_volume_removed(struct world *w, struct call *call, const struct a
     done_answered(w, call, a);
 }
 
-enum engine_outcome volume_remove(struct embedded *e, const char *name, struct done_op *op,
-                                  bool *asked)
+enum engine_outcome volume_discard(struct embedded *e, const char *name, struct done_op *op,
+                                   bool *asked)
 {
     struct volume *v = volume_by_name(e, name);
     if (!v || v->dropping || volume_in_use(e, v->id))
@@ -124,7 +125,8 @@ enum engine_outcome volume_remove(struct embedded *e, const char *name, struct d
     v->dropping = true;
     op->world = v->world;
     *asked = true;
-    world_call(v->world, &r, NULL, 0, on_volume_removed, (void *)(uintptr_t)v->id, &op->op);
+    world_call(v->world, &r, NULL, 0,
+               &(struct call){.answered = on_volume_removed, .object = v->id, .op = &op->op});
     return ENGINE_OK;
 }
 
