@@ -208,7 +208,7 @@ class Archives(StoreTest):
         whole = time.monotonic() - begun
         self.image("prune", "--all")
         chance = random.Random(4711)
-        for _ in range(15):
+        for _ in range(10):
             process = self.start("image", "load", archive, yaml=None)
             try:
                 process.popen.wait(chance.random() * whole)
