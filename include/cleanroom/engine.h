@@ -259,6 +259,7 @@ struct engine_options {
     const char *context; /* --context: a docker context's name, or NULL for the current one */
     enum network_mode network;
     bool scratch_on_disk;        /* embedded: what containers write goes to disk, not to memory */
+    uint64_t image_cache;        /* embedded: bytes its image store may grow to, 0 = no limit */
     const struct strvec *images; /* ENGINE_AUTO: references it must be able to get, or NULL */
 };
 

@@ -14,6 +14,18 @@ static const struct option_def recycle_options[] = {
      .doc = "say what would be removed, and leave it"},
 };
 
+static const struct option_def image_options[] = {
+    {.flag = "name",
+     .kind = OPTION_TEXT,
+     .group = SETTING_GROUP_RUN,
+     .argument = "REFERENCE",
+     .doc = "load: what to call it, instead of its own names"},
+    {.flag = "all",
+     .kind = OPTION_SWITCH,
+     .group = SETTING_GROUP_RUN,
+     .doc = "prune: all images that no run uses"},
+};
+
 const struct command commands[] = {
     {.name = "run",
      .synopsis = "[OPTIONS] IMAGE [-- ARGUMENTS OF THE TESTS]",
@@ -42,6 +54,14 @@ const struct command commands[] = {
      .doc = "Say what each engine has and lacks on this machine",
      .groups = BIT(CONFIG) | BIT(ENGINE) | BIT(OUTPUT),
      .run = cmd_doctor},
+    {.name = "image",
+     .synopsis = "load FILE|DIR|- | ls | rm REFERENCE|ID... | prune",
+     .doc = "Load, list and remove images of the embedded engine",
+     .groups = BIT(CONFIG) | BIT(OUTPUT),
+     .max_words = 1000,
+     .options = image_options,
+     .option_count = ARRAY_SIZE(image_options),
+     .run = cmd_image},
     {.name = "version", .synopsis = "", .doc = "Print the version", .run = cmd_version},
     {.name = "help",
      .synopsis = "[COMMAND]",

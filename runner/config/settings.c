@@ -337,5 +337,6 @@ struct engine_options settings_engine(const struct settings *s)
                                    .host = s->own.host,
                                    .context = s->own.context,
                                    .network = s->own.network,
-                                   .scratch_on_disk = s->own.scratch == SCRATCH_DISK};
+                                   .scratch_on_disk = s->own.scratch == SCRATCH_DISK,
+                                   .image_cache = s->own.image_cache};
 }

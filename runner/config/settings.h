@@ -85,6 +85,7 @@ struct cleanroom_settings {
     enum engine_choice engine;
     enum scratch_place scratch;
     char *host, *context; /* engine endpoint, or NULL */
+    uint64_t image_cache; /* the image store's limit in bytes, 0 = none */
     enum color_mode color;
     bool quiet;      /* no live lines */
     int64_t verbose; /* 0..2: LOG_WARNING, DEBUG, TRACE */

@@ -399,11 +399,10 @@ static void make_kit(void)
 #else
     enum seccomp_machine machine = SECCOMP_MACHINE_X86;
 #endif
-    struct sock_filter *filter = xcalloc(SECCOMP_MAX, sizeof(*filter));
 
     bare.kit.shared = bare.scratch;
-    bare.kit.filter = filter;
-    bare.kit.filter_size = seccomp_compile(machine, filter) * sizeof(*filter);
+    bare.kit.filter = xcalloc(SECCOMP_MAX, sizeof(*bare.kit.filter));
+    bare.kit.filter_len = (unsigned short)seccomp_compile(machine, bare.kit.filter);
 }
 
 static void run_job(void)

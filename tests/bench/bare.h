@@ -36,11 +36,13 @@ struct recipe {
     int port;
 };
 
+struct sock_filter;
+
 /* What every container of a run is made with. */
 struct kit {
-    const char *shared; /* directory that holds hosts, hostname and resolv.conf */
-    const void *filter; /* seccomp: struct sock_filter[] */
-    size_t filter_size; /* bytes */
+    const char *shared;         /* directory that holds hosts, hostname and resolv.conf */
+    struct sock_filter *filter; /* seccomp */
+    unsigned short filter_len;
 };
 
 /* Starts one; returns its pid, or -1 with errno. *pidfd and *out (its output) are the caller's.

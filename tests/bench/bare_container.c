@@ -185,10 +185,7 @@ static void mask_paths(void)
 
 static void install_filter(const struct kit *kit)
 {
-    struct sock_fprog program = {
-        .len = (unsigned short)(kit->filter_size / sizeof(struct sock_filter)),
-        .filter = (struct sock_filter *)(uintptr_t)kit->filter,
-    };
+    struct sock_fprog program = {.len = kit->filter_len, .filter = kit->filter};
 
     must((int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program), "seccomp");
 }

@@ -37,6 +37,7 @@ Engine:
       --engine WHICH          container engine: auto (default), embedded, docker
   -H, --host URL              a daemon, as in DOCKER_HOST
       --context NAME          a docker context
+      --image-cache SIZE      images kept, embedded (default 20g)
 
 Output:
       --color WHEN            colours: auto (default), always, never
@@ -50,6 +51,7 @@ Commands:
   plan     Print what a run would do, and where each value comes from
   recycle  Remove what dead runs left behind, or all of one RUN
   doctor   Say what each engine has and lacks on this machine
+  image    Load, list and remove images of the embedded engine
   version  Print the version
   help     Explain a command
 
@@ -78,6 +80,7 @@ Engine:
       --engine WHICH          container engine: auto (default), embedded, docker
   -H, --host URL              a daemon, as in DOCKER_HOST
       --context NAME          a docker context
+      --image-cache SIZE      images kept, embedded (default 20g)
 
 Output:
       --color WHEN            colours: auto (default), always, never

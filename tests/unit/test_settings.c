@@ -428,7 +428,7 @@ static void test_wrong_names_in_files(void)
           "forklift.yaml:1:13: unknown key 'timeouts.test'; known are shards, deploy, snapshots, "
           "results, "
           "pull, network, memory, cpus, pids, scratch, start-limit, timeouts, engine, host, "
-          "context, color, "
+          "context, image-cache, color, "
           "quiet, verbose",
           NULL);
 }

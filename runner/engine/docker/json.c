@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/docker/json.h"
 
+#include <errno.h>
 #include <string.h>
 
+#include <cleanroom/strbuf.h>
 #include <cleanroom/vec.h>
 
-enum { LINE_MAX_BYTES = 1024 * 1024 };
+enum { LINE_MAX_BYTES = 1024 * 1024, FILE_MAX_BYTES = 16 * 1024 * 1024 };
 
 json_t *json_parse(const char *text, size_t len, struct error *err)
 {
@@ -14,6 +16,18 @@ json_t *json_parse(const char *text, size_t len, struct error *err)
     if (!value)
         error_set(err, ERROR_ENGINE, "the engine's answer is not JSON: %s", why.text);
     return value;
+}
+
+json_t *json_read(int fd)
+{
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    char chunk[16384];
+    ssize_t n;
+    text.max = FILE_MAX_BYTES;
+    while ((n = read(fd, chunk, sizeof(chunk))) > 0 || (n < 0 && errno == EINTR))
+        if (n > 0 && strbuf_add(&text, chunk, (size_t)n) < 0)
+            return NULL;
+    return n < 0 ? NULL : json_loadb(text.buf, text.len, 0, NULL);
 }
 
 json_t *json_at(const json_t *root, const char *path)

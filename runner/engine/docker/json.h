@@ -36,6 +36,10 @@ static inline void json_cleanup(json_t **value)
 /* Parses a whole text. NULL and ERROR_ENGINE when it is not JSON; the caller's to json_decref(). */
 json_t *json_parse(const char *text, size_t len, struct error *err);
 
+/* The document in a file from where it stands (jansson's own way reads byte by byte). NULL when it
+   is none. */
+json_t *json_read(int fd);
+
 /* The value at a path, borrowed; NULL where there is none or it is null. */
 json_t *json_at(const json_t *root, const char *path);
 

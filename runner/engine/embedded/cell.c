@@ -95,16 +95,17 @@ static int mount_root(struct keeper *k, struct cell *c, const struct strvec *lay
 }
 
 /* Members of a pod share these files, as they share its name. */
-static int write_etc(struct keeper *k, uint32_t id, const char *hostname, struct error *err)
+static int write_etc(struct keeper *k, uint32_t id, const struct recipe *r, struct error *err)
 {
+    static const struct outside nowhere = {.mode = NETWORK_NONE};
     _cleanup_free_ char *dir = xasprintf("%s/n/%u.etc", k->dir, id);
     _cleanup_free_ char *hosts = xasprintf("127.0.0.1\tlocalhost\n"
                                            "::1\tlocalhost ip6-localhost ip6-loopback\n"
                                            "127.0.0.1\t%s\n",
-                                           hostname);
-    _cleanup_free_ char *name = xasprintf("%s\n", hostname);
-    const char *const files[][2] = {
-        {"hosts", hosts}, {"hostname", name}, {"resolv.conf", "# loopback only\n"}};
+                                           r->hostname);
+    _cleanup_free_ char *name = xasprintf("%s\n", r->hostname);
+    _cleanup_free_ char *resolv = outside_resolv_conf(r->outside ? &k->outside : &nowhere);
+    const char *const files[][2] = {{"hosts", hosts}, {"hostname", name}, {"resolv.conf", resolv}};
     int made = mkdir(dir, 0755);
     for (size_t i = 0; made == 0 && i < ARRAY_SIZE(files); i++) {
         _cleanup_free_ char *path = xasprintf("%s/%s", dir, files[i][0]);
@@ -123,7 +124,11 @@ static int make_network(struct keeper *k, struct cell *c, const struct recipe *r
     if (netns_make(path, k->netns, err) < 0)
         return -1;
     c->network = true;
-    return write_etc(k, c->id, r->hostname, err);
+    if (r->outside && k->outside.mode == NETWORK_HOST_NAT &&
+        outside_nat(&k->outside, &(struct outside_pod){k->options->run, path, k->netns, c->id},
+                    err) < 0)
+        return -1;
+    return write_etc(k, c->id, r, err);
 }
 
 struct binds {
@@ -195,6 +200,7 @@ static char *config_of(struct keeper *k, const struct cell *c, const struct reci
         .runtime = strstr(k->options->runtime, "crun") ? BUNDLE_CRUN : BUNDLE_RUNC,
         .hostname = r->hostname,
         .user_namespace = k->user_namespace,
+        .cgroup = k->options->cgroups->version == 2 || c->limited,
     };
     char *config = bundle_config(&bundle, err);
     vec_deinit(&binds.list);
@@ -251,7 +257,10 @@ void cell_make(struct keeper *k, uint32_t number, uint32_t id, const struct reci
                                                       r->mounts.items[i].volume};
     }
     if (furnish(k, c, r, &err) == 0) {
-        keeper_answer(k, number, ENGINE_OK, NULL);
+        if (c->network && r->outside && k->outside.mode == NETWORK_PASTA)
+            job_connect(k, number, c);
+        else
+            keeper_answer(k, number, ENGINE_OK, NULL);
         return;
     }
     cell_gone(k, c);
@@ -460,6 +469,8 @@ static void unmount(struct keeper *k, struct cell *c)
     _cleanup_free_ char *etc = xasprintf("%s.etc", netns);
     if (c->mounted)
         (void)umount2(root, MNT_DETACH);
+    if (c->carrier > 0)
+        (void)kill(-c->carrier, SIGKILL);
     if (c->network) {
         netns_drop(netns);
         job_discard(k, etc);

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include <cleanroom/log.h>
+
 #include "engine/embedded/bundle.h"
 #include "engine/embedded/done.h"
 #include "engine/embedded/flow.h"
@@ -176,6 +178,15 @@ static int send_recipe(struct container *c, struct recipe *recipe, struct done_o
     return 0;
 }
 
+static void warn_of_limits(struct world *w, const struct container_spec *spec)
+{
+    if ((!spec->memory && !spec->cpu && !spec->pids) || w->cgroups.version || w->warned)
+        return;
+    w->warned = true;
+    log_warning("limits of memory, CPU and processes are not held: %s; see 'cleanroom doctor'",
+                w->cgroups.why);
+}
+
 struct engine_op *embedded_container_create(struct engine *engine,
                                             const struct container_spec *spec, nsec_t deadline,
                                             engine_done_fn done, void *data)
@@ -193,6 +204,7 @@ struct engine_op *embedded_container_create(struct engine *engine,
         return &op->op;
     }
 
+    warn_of_limits(w, spec);
     struct container *c = xcalloc(1, sizeof(*c));
     *vec_push(&e->containers) = c;
     *c = (struct container){

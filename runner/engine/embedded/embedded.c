@@ -102,6 +102,7 @@ struct engine *embedded_open(struct loop *loop, const struct engine_options *opt
                                 .where = xasprintf("embedded:%s", base),
                                 .cpus = count_cpus()};
     e->store = store;
+    store_set_limit(store, options->image_cache);
     e->runtime = TAKE_PTR(runtime);
     e->network = options->network;
     e->scratch_on_disk = options->scratch_on_disk;

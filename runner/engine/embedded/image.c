@@ -8,6 +8,7 @@
 
 #include "engine/embedded/done.h"
 #include "engine/store/resolve.h"
+#include "engine/store/sha256.h"
 
 struct held_image *image_held(struct embedded *e, const char *id)
 {
@@ -104,27 +105,112 @@ struct engine_op *embedded_image_resolve(struct engine *engine, const char *ref,
 /* --- making ---------------------------------------------------------------------------------- */
 
 /* What was made for a run only is remembered for those who clean up after it. */
-static void note_run_image(struct embedded *e, struct world *w, const struct labels *labels,
-                           const char *name, const char *id)
+static void announce(struct world *w, const char *name)
 {
+    if (strvec_contains(&w->trace.images, name))
+        return;
+    strvec_push(&w->trace.images, name);
+    (void)trace_write(&w->trace, NULL);
+}
+
+/* An image that is being made, until the keeper answers. */
+struct making {
+    char *name;
+    char *owner, *role; /* of labels */
+    struct labels labels;
+    bool of_run;
+    bool kept;
+};
+
+static struct making *making_new(const char *name, const struct labels *labels, bool kept)
+{
+    struct making *m = xcalloc(1, sizeof(*m));
+    *m = (struct making){.name = xstrdup(name), .of_run = labels != NULL, .kept = kept};
+    if (!labels)
+        return m;
+    m->owner = xstrdup(labels->owner);
+    m->role = xstrdup(labels->role);
+    m->labels = (struct labels){.owner = m->owner, .role = m->role, .shard = labels->shard};
+    return m;
+}
+
+static void making_free(struct making *m)
+{
+    free(m->name);
+    free(m->owner);
+    free(m->role);
+    free(m);
+}
+
+static void note_run_image(struct world *w, const struct making *m, const char *id)
+{
+    struct embedded *e = w->engine;
     for (size_t i = 0; i < e->run_images.len; i++) {
-        if (strcmp(e->run_images.items[i].name, name) != 0)
+        if (strcmp(e->run_images.items[i].name, m->name) != 0)
             continue;
         replace_str(&e->run_images.items[i].id, id);
         return;
     }
     struct run_image *image = vec_push(&e->run_images);
-    *image = (struct run_image){.name = xstrdup(name), .id = xstrdup(id), .world = w};
-    tags_init(&image->tags, labels);
+    *image = (struct run_image){
+        .name = xstrdup(m->name), .id = xstrdup(id), .kept = m->kept, .world = w};
+    tags_init(&image->tags, &m->labels);
 }
 
-static void announce(struct world *w, const char *name)
+static void on_made(struct world *w, struct call *call, const struct answer *a)
 {
-    _cleanup_error_ struct error err = ERROR_INIT;
-    if (strvec_contains(&w->trace.images, name))
-        return;
-    strvec_push(&w->trace.images, name);
-    (void)trace_write(&w->trace, &err);
+    struct making *m = call->subject;
+    struct image_op *op = (struct image_op *)call->op;
+    if (a->outcome == ENGINE_OK && m->of_run)
+        note_run_image(w, m, a->text);
+    making_free(m);
+    if (op && a->outcome == ENGINE_OK)
+        settle_with(op, a->text, NULL);
+    else if (op)
+        done_failed(&op->op, a, "embedded");
+}
+
+/* Two archives of one name have one content. Release with free(). */
+static char *name_by_content(const char *const *entrypoint, const void *tar, size_t len)
+{
+    char digest[DIGEST_SIZE];
+    struct sha256 h;
+    sha256_init(&h);
+    for (; *entrypoint; entrypoint++)
+        sha256_add(&h, *entrypoint, strlen(*entrypoint) + 1);
+    sha256_add(&h, tar, len);
+    sha256_digest(&h, digest);
+    return xasprintf("cleanroom-import:%s", strchr(digest, ':') + 1);
+}
+
+static int memory_file(const void *bytes, size_t len)
+{
+    _cleanup_close_ int fd = memfd_create("cleanroom", MFD_CLOEXEC);
+    const char *p = bytes;
+    while (fd >= 0 && len) {
+        ssize_t n = write(fd, p, len);
+        if (n < 0)
+            return -1;
+        p += n;
+        len -= (size_t)n;
+    }
+    return TAKE_FD(fd);
+}
+
+static int send_import(struct image_op *op, struct making *m, const char *stored,
+                       const char *const *entrypoint, int file, struct error *err)
+{
+    struct request r = {.kind = REQUEST_IMPORT, .name = xstrdup(stored)};
+    if (file < 0) {
+        making_free(m);
+        request_deinit(&r);
+        return error_set_errno(err, ERROR_INTERNAL, errno, "no memory file for an archive");
+    }
+    for (; *entrypoint; entrypoint++)
+        strvec_push(&r.entrypoint, *entrypoint);
+    world_call(op->world, &r, &file, 1, on_made, m, &op->op);
+    request_deinit(&r);
+    return 0;
 }
 
 struct engine_op *embedded_image_import(struct engine *engine, const char *name,
@@ -135,51 +221,22 @@ struct engine_op *embedded_image_import(struct engine *engine, const char *name,
     struct embedded *e = (struct embedded *)engine;
     struct image_op *op = image_new(engine, deadline, done, data);
     _cleanup_error_ struct error err = ERROR_INIT;
-    _cleanup_free_ char *id = NULL;
-    struct world *w = embedded_world(e, labels, &err);
-    if (w) {
-        announce(w, name);
-        if (store_add_rootfs(e->store, name, entrypoint, tar, len, &id, &err) == 0)
-            note_run_image(e, w, labels, name, id);
+    op->world = embedded_world(e, labels, &err);
+    if (!op->world) {
+        task_settle(&op->op, ENGINE_FAILED, &err);
+        return &op->op;
     }
-    settle_with(op, id, &err);
+    _cleanup_free_ char *stored = name_by_content(entrypoint, tar, len);
+    struct making *m = making_new(name, labels, true);
+    const struct held_image *held = image_held(e, stored);
+    if (held) {
+        note_run_image(op->world, m, held->image.info.id);
+        making_free(m);
+        settle_with(op, held->image.info.id, NULL);
+    } else if (send_import(op, m, stored, entrypoint, memory_file(tar, len), &err) < 0) {
+        task_settle(&op->op, ENGINE_FAILED, &err);
+    }
     return &op->op;
-}
-
-struct commit {
-    char *name;
-    struct labels labels;
-    char *owner, *role;
-    bool of_run;
-};
-
-static void on_committed(struct world *w, struct call *call, const struct answer *a)
-{
-    struct commit *commit = call->subject;
-    struct image_op *op = (struct image_op *)call->op;
-    if (a->outcome == ENGINE_OK && commit->of_run)
-        note_run_image(w->engine, w, &commit->labels, commit->name, a->text);
-    free(commit->name);
-    free(commit->owner);
-    free(commit->role);
-    free(commit);
-    if (op && a->outcome == ENGINE_OK)
-        settle_with(op, a->text, NULL);
-    else if (op)
-        done_failed(&op->op, a, "embedded");
-}
-
-static struct commit *commit_new(const struct commit_spec *spec)
-{
-    struct commit *c = xcalloc(1, sizeof(*c));
-    c->name = xstrdup(spec->name);
-    c->of_run = spec->labels != NULL;
-    if (!spec->labels)
-        return c;
-    c->owner = xstrdup(spec->labels->owner);
-    c->role = xstrdup(spec->labels->role);
-    c->labels = (struct labels){.owner = c->owner, .role = c->role, .shard = spec->labels->shard};
-    return c;
 }
 
 struct engine_op *embedded_container_commit(struct engine *engine, const char *name,
@@ -200,7 +257,8 @@ struct engine_op *embedded_container_commit(struct engine *engine, const char *n
     if (spec->labels)
         announce(c->world, spec->name);
     op->world = c->world;
-    world_call(c->world, &r, NULL, 0, on_committed, commit_new(spec), &op->op);
+    world_call(c->world, &r, NULL, 0, on_made, making_new(spec->name, spec->labels, false),
+               &op->op);
     request_deinit(&r);
     return &op->op;
 }

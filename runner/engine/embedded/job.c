@@ -8,6 +8,7 @@
 #include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -32,7 +33,7 @@ static void let_go(struct keeper *k)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* 0 in the child, which must end with say(). */
+/* 0 in the child, which must end with say(). cell: NULL when it is about none. */
 static pid_t begin(struct keeper *k, uint32_t number, const struct cell *cell, int *report)
 {
     int ends[2] = {-1, -1};
@@ -46,7 +47,7 @@ static pid_t begin(struct keeper *k, uint32_t number, const struct cell *cell, i
     if (ends[1] >= 0)
         close(ends[1]);
     if (pid > 0) {
-        *vec_push(&k->jobs) = (struct job){pid, number, cell->id, ends[0]};
+        *vec_push(&k->jobs) = (struct job){pid, number, cell ? cell->id : 0, ends[0]};
         return pid;
     }
     if (ends[0] >= 0)
@@ -242,6 +243,56 @@ void job_commit(struct keeper *k, struct cell *cell, const struct request *r)
         char *id = NULL;
         enum engine_outcome outcome = commit(k, cell, r, &id, &err);
         say(report, outcome, &err, id);
+    }
+}
+
+static enum engine_outcome import(struct keeper *k, const struct request *r, int file, char **id,
+                                  struct error *err)
+{
+    struct stat st;
+    void *tar = fstat(file, &st) < 0
+                    ? MAP_FAILED
+                    : mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, file, 0);
+    struct store *store = tar == MAP_FAILED ? NULL : store_open(k->options->store, err);
+    if (tar == MAP_FAILED)
+        error_set_errno(err, ERROR_INTERNAL, errno, "the archive could not be read");
+    int made = store ? store_add_rootfs(store, r->name, (const char *const *)r->entrypoint.items,
+                                        tar, (size_t)st.st_size, id, err)
+                     : -1;
+    store_close(store);
+    return made < 0 ? ENGINE_FAILED : ENGINE_OK;
+}
+
+void job_import(struct keeper *k, const struct request *r, int file)
+{
+    int report;
+    if (begin(k, r->number, NULL, &report) == 0) {
+        _cleanup_error_ struct error err = ERROR_INIT;
+        char *id = NULL;
+        enum engine_outcome outcome = import(k, r, file, &id, &err);
+        say(report, outcome, &err, id);
+    }
+    if (file >= 0)
+        close(file);
+}
+
+/* --- networks -------------------------------------------------------------------------------- */
+
+/* The job's process group is pasta's, which stays when the job is done. */
+void job_connect(struct keeper *k, uint32_t number, struct cell *cell)
+{
+    int report;
+    pid_t pid = begin(k, number, cell, &report);
+    if (pid > 0) {
+        (void)setpgid(pid, pid);
+        cell->carrier = pid;
+    }
+    if (pid == 0) {
+        _cleanup_error_ struct error err = ERROR_INIT;
+        _cleanup_free_ char *netns = keeper_path(k->dir, "n", cell->id, NULL);
+        (void)setpgid(0, 0);
+        int connected = outside_pasta(&k->outside, netns, &err);
+        say(report, connected < 0 ? ENGINE_FAILED : ENGINE_OK, &err, NULL);
     }
 }
 

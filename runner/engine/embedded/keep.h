@@ -26,8 +26,9 @@ struct cell {
     enum cell_phase phase;
     char *name;
     bool mounted;
-    bool network; /* it has a network namespace of its own: n/ID */
-    int out[2];   /* its standard output and error, until it is started */
+    bool network;  /* it has a network namespace of its own: n/ID */
+    pid_t carrier; /* the process group that carries its connections to the outside, or 0 */
+    int out[2];    /* its standard output and error, until it is started */
     VEC(struct cell_volume) volumes;
     bool limited;
     struct strvec procs;    /* the control groups to join */
@@ -59,6 +60,7 @@ struct keeper {
     int netns;   /* where we are at home */
     const char *dir;
     const char *scratch; /* `dir`, or a directory on disk */
+    struct outside outside;
     VEC(struct cell *) cells;
     VEC(struct job) jobs;
     /* First processes that ended before their runtime told us who they are. */
@@ -86,9 +88,12 @@ struct cell *cell_find(struct keeper *k, uint32_t id);
 bool cell_reaped(struct keeper *k, pid_t pid, int code);
 
 /* job.c */
+/* Lets its network namespace out by pasta. */
+void job_connect(struct keeper *k, uint32_t number, struct cell *cell);
 void job_extract(struct keeper *k, uint32_t number, struct cell *cell, const char *path, int fd);
 void job_archive(struct keeper *k, uint32_t number, struct cell *cell, const char *path, int fd);
 void job_commit(struct keeper *k, struct cell *cell, const struct request *request);
+void job_import(struct keeper *k, const struct request *request, int file);
 bool job_reaped(struct keeper *k, pid_t pid);
 /* Their answers will say that it was removed meanwhile. */
 void job_kill_all_of(struct keeper *k, uint32_t cell);

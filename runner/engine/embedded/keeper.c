@@ -125,6 +125,9 @@ static void serve(struct keeper *k, struct wire *w)
     case REQUEST_VOLUME_DROP:
         volume_drop(k, &r);
         break;
+    case REQUEST_IMPORT:
+        job_import(k, &r, wire_take_fd(w));
+        break;
     case REQUEST_MAKE:
         cell_make(k, r.number, r.object, &r.recipe, (int[2]){wire_take_fd(w), wire_take_fd(w)});
         break;
@@ -221,13 +224,14 @@ static int furnish(struct keeper *k, struct error *err)
     k->store = open(o->store, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (k->store < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "'%s' could not be opened", o->store);
-    k->netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    /* Who is root in a user namespace only cannot come back from another one. */
+    k->netns = k->user_namespace ? -1 : open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     sigset_t children;
     sigemptyset(&children);
     sigaddset(&children, SIGCHLD);
     (void)sigprocmask(SIG_SETMASK, &children, NULL);
     k->signals = signalfd(-1, &children, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (k->netns < 0 || k->signals < 0)
+    if ((k->netns < 0 && !k->user_namespace) || k->signals < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "the keeper could not be set up");
     return 0;
 }
@@ -250,16 +254,31 @@ static void forget_parent(int socket)
     (void)!chdir("/");
 }
 
-static _Noreturn void keep(const struct keeper_options *options, int socket)
+/* Ids come from outside; what comes instead of them is why not. */
+static int await_ids(int ids, struct error *err)
+{
+    char text[512];
+    if (ids < 0)
+        return 0;
+    ssize_t n = read(ids, text, sizeof(text) - 1);
+    if (n == 1)
+        return 0;
+    return error_set(err, ERROR_ENGINE, "%.*s", n > 0 ? (int)n : 0, text);
+}
+
+static _Noreturn void keep(const struct keeper_options *options, int socket, int ids)
 {
     _cleanup_error_ struct error err = ERROR_INIT;
+    int mapped = await_ids(ids, &err);
     struct keeper k = {.options = options,
                        .socket = socket,
+                       .user_namespace = userns_inside(),
                        .dir = options->dir,
-                       .scratch = options->scratch ? options->scratch : options->dir};
+                       .scratch = options->scratch ? options->scratch : options->dir,
+                       .outside = *options->outside};
     forget_parent(socket);
     struct answer up = {.kind = ANSWER_UP, .outcome = ENGINE_OK};
-    if (furnish(&k, &err) < 0) {
+    if (mapped < 0 || furnish(&k, &err) < 0) {
         up.outcome = ENGINE_FAILED;
         up.error_kind = (int)err.kind;
         up.text = err.message;
@@ -272,25 +291,55 @@ static _Noreturn void keep(const struct keeper_options *options, int socket)
     _exit(0);
 }
 
+/* newuidmap and newgidmap take some milliseconds, which nobody waits for but the keeper. */
+static pid_t begin_mapping(pid_t keeper, int ids)
+{
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    _cleanup_error_ struct error err = ERROR_INIT;
+    if (userns_map(keeper, &err) == 0)
+        (void)!write(ids, "", 1);
+    else
+        (void)!write(ids, err.message, strlen(err.message));
+    _exit(0);
+}
+
+/* Like fork, into new namespaces. 0 in the child. */
+static pid_t clone_into(uint64_t flags, int *pidfd)
+{
+    struct clone_args args = {
+        .flags = flags | CLONE_PIDFD, .pidfd = (uintptr_t)pidfd, .exit_signal = SIGCHLD};
+    return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
 int keeper_spawn(const struct keeper_options *options, struct keeper_handle *out, struct error *err)
 {
-    int ends[2];
+    int ends[2], ids[2] = {-1, -1};
+    bool rootless = userns_needed();
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "no socket for the keeper");
+    if (rootless && pipe2(ids, O_CLOEXEC) < 0)
+        rootless = false;
 
-    struct clone_args args = {.flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_PIDFD,
-                              .pidfd = (uintptr_t)&out->pidfd,
-                              .exit_signal = SIGCHLD};
-    long pid = syscall(SYS_clone3, &args, sizeof(args));
-    if (pid == 0)
-        keep(options, ends[1]);
-    int saved = errno;
-    close(ends[1]);
-    if (pid < 0) {
-        close(ends[0]);
-        return error_set_errno(err, ERROR_ENGINE, saved, "no namespaces could be made");
+    uint64_t flags = CLONE_NEWPID | CLONE_NEWNS | (rootless ? CLONE_NEWUSER : 0);
+    out->pid = clone_into(flags, &out->pidfd);
+    if (out->pid == 0) {
+        close(ids[1]);
+        keep(options, ends[1], ids[0]);
     }
-    out->pid = (pid_t)pid;
+    int saved = errno;
+    if (out->pid > 0 && rootless)
+        out->mapper = begin_mapping(out->pid, ids[1]);
+    close(ends[1]);
+    for (int i = 0; i < 2; i++)
+        if (ids[i] >= 0)
+            close(ids[i]);
+    if (out->pid < 0) {
+        close(ends[0]);
+        return error_set_errno(err, ERROR_ENGINE, saved,
+                               "no namespaces could be made (see 'cleanroom doctor')");
+    }
     out->socket = ends[0];
     return 0;
 }

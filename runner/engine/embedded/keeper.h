@@ -25,6 +25,7 @@
 #include <cleanroom/engine.h>
 
 #include "engine/embedded/cgroup.h"
+#include "engine/embedded/outside.h"
 
 struct keeper_options {
     const char *run;
@@ -33,11 +34,12 @@ struct keeper_options {
     const char *store;   /* store_path() */
     const char *runtime; /* absolute path of crun or runc */
     const struct cgroup_places *cgroups;
-    enum network_mode network; /* for containers that can reach the outside */
+    const struct outside *outside; /* for containers that can reach the outside */
 };
 
 struct keeper_handle {
     pid_t pid;
+    pid_t mapper; /* ordinary users: a child that gives it its ids, to be reaped when it is up */
     int pidfd;
     int socket; /* see message.h; non-blocking */
 };

@@ -72,6 +72,7 @@ void request_deinit(struct request *r)
     free(r->name);
     free(r->parent);
     free(r->label);
+    strvec_deinit(&r->entrypoint);
     recipe_deinit(&r->recipe);
     *r = (struct request){0};
 }
@@ -96,6 +97,10 @@ void request_wire(struct wire *w, struct request *r)
         wire_str(w, &r->name);
         wire_str(w, &r->parent);
         wire_str(w, &r->label);
+        break;
+    case REQUEST_IMPORT:
+        wire_str(w, &r->name);
+        wire_strvec(w, &r->entrypoint);
         break;
     default:
         break;

@@ -48,7 +48,7 @@ enum request_kind {
     REQUEST_EXTRACT, /* descriptor: where the tar archive is read from */
     REQUEST_ARCHIVE, /* descriptor: where it is written to */
     REQUEST_COMMIT,
-    REQUEST_KINDS,
+    REQUEST_IMPORT, /* descriptor: a file that is the archive */
 };
 
 struct request {
@@ -57,7 +57,8 @@ struct request {
     uint32_t object;
     int signal;                  /* SIGNAL */
     char *path;                  /* EXTRACT, ARCHIVE */
-    char *name, *parent, *label; /* COMMIT: store_add_upper()'s */
+    char *name, *parent, *label; /* COMMIT, IMPORT: store_add_upper()'s, store_add_rootfs()'s */
+    struct strvec entrypoint;    /* IMPORT */
     struct recipe recipe;        /* MAKE */
 };
 void request_deinit(struct request *request);
@@ -75,7 +76,7 @@ struct answer {
     uint32_t object; /* DIED */
     int outcome;     /* UP, DONE: enum engine_outcome */
     int error_kind;  /* ENGINE_FAILED: enum error_kind */
-    char *text;      /* ENGINE_FAILED: why; COMMIT: the image's id */
+    char *text;      /* ENGINE_FAILED: why; COMMIT, IMPORT: the image's id */
     int code;        /* DIED, and START that failed: the exit code */
     bool oom;        /* DIED */
 };

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "engine/embedded/put.h"
 
@@ -35,14 +36,32 @@ static int bind_to(const char *path, struct error *err)
     return 0;
 }
 
-int netns_make(const char *path, int home, struct error *err)
+static int make_here(const char *path, struct error *err)
 {
     if (unshare(CLONE_NEWNET) < 0)
         return error_set_errno(err, ERROR_ENGINE, errno, "no network namespace could be made");
-    int made = bring_loopback_up(err);
+    if (bring_loopback_up(err) < 0)
+        return -1;
     allow_low_ports();
-    if (made == 0)
-        made = bind_to(path, err);
+    return bind_to(path, err);
+}
+
+static int make_in_child(const char *path, struct error *err)
+{
+    int status = -1;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(make_here(path, NULL) < 0);
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+        return error_set(err, ERROR_ENGINE, "no network namespace could be made");
+    return 0;
+}
+
+int netns_make(const char *path, int home, struct error *err)
+{
+    if (home < 0)
+        return make_in_child(path, err);
+    int made = make_here(path, err);
     if (setns(home, CLONE_NEWNET) < 0)
         _exit(1);
     return made;

@@ -8,7 +8,7 @@
 #include <cleanroom/error.h>
 
 /* Makes one with its loopback up, bound to the new file `path`. home: the namespace of the caller,
-   who is back in it afterwards, or ends. */
+   who is back in it afterwards, or ends; -1: it is made by a child. */
 int netns_make(const char *path, int home, struct error *err);
 void netns_drop(const char *path);
 

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 
 #include "engine/embedded/done.h"
+#include "engine/embedded/userns.h"
 
 static struct volume *volume_by_name(struct embedded *e, const char *name)
 {
@@ -102,6 +103,10 @@ struct engine_op *embedded_network_create(struct engine *engine, const char *nam
 static void on_container_removed(struct world *w, struct call *call, const struct answer *a)
 {
     struct container *c = container_by_id(w->engine, (uint32_t)(uintptr_t)call->subject);
+    static const struct answer gone = {.kind = ANSWER_DONE, .outcome = ENGINE_OK};
+    /* What was in a world that broke, the kernel has removed. */
+    if (error_is_set(&w->failure))
+        a = &gone;
     if (c && a->outcome == ENGINE_OK)
         container_drop(c);
     else if (c)
@@ -109,17 +114,12 @@ static void on_container_removed(struct world *w, struct call *call, const struc
     done_answered(w, call, a);
 }
 
-/* What was in a world that broke, the kernel has removed. */
 static enum engine_outcome remove_container(struct embedded *e, const char *name,
                                             struct done_op *op, bool *asked)
 {
     struct container *c = container_by_name(e, name);
     if (!c || c->removing)
         return c ? ENGINE_CONFLICT : ENGINE_NOT_FOUND;
-    if (error_is_set(&c->world->failure)) {
-        container_drop(c);
-        return ENGINE_OK;
-    }
     struct request r = {.kind = REQUEST_REMOVE, .object = c->id};
     c->removing = true;
     op->world = c->world;
@@ -195,6 +195,28 @@ static void run_image_drop(struct embedded *e, size_t i)
     *image = e->run_images.items[--e->run_images.len];
 }
 
+struct dropping {
+    struct store *store;
+    const char *name;
+};
+
+static int drop_inside(void *data)
+{
+    struct dropping *d = data;
+    return store_remove(d->store, d->name, NULL) < 0 ? -1 : 0;
+}
+
+/* An ordinary user's layers have owners that are his only inside a user namespace. */
+static int store_drop(struct store *store, const char *name, struct error *err)
+{
+    struct dropping d = {.store = store, .name = name};
+    if (!userns_needed())
+        return store_remove(store, name, err);
+    if (userns_run(drop_inside, &d) == 0)
+        return 1;
+    return error_set_errno(err, ERROR_ENGINE, errno, "image '%s' could not be removed", name);
+}
+
 static bool image_in_use(struct embedded *e, const char *id)
 {
     for (size_t i = 0; i < e->containers.len; i++)
@@ -203,21 +225,41 @@ static bool image_in_use(struct embedded *e, const char *id)
     return false;
 }
 
-static enum engine_outcome remove_image(struct embedded *e, const char *name, struct error *err)
+static struct run_image *run_image_by_name(struct embedded *e, const char *name)
 {
-    for (size_t i = 0; i < e->run_images.len; i++) {
-        if (strcmp(e->run_images.items[i].name, name) != 0)
-            continue;
-        if (image_in_use(e, e->run_images.items[i].id))
-            return ENGINE_CONFLICT;
-        image_release(e, e->run_images.items[i].id);
-        run_image_drop(e, i);
-        break;
-    }
-    int removed = store_remove(e->store, name, err);
+    for (size_t i = 0; i < e->run_images.len; i++)
+        if (strcmp(e->run_images.items[i].name, name) == 0)
+            return &e->run_images.items[i];
+    return NULL;
+}
+
+/* We hold what we have used, containers apart: that is let go of first. */
+static enum engine_outcome remove_stored(struct embedded *e, const char *name, struct error *err)
+{
+    struct store_image image = {.lock = -1};
+    int found = store_find(e->store, name, &image, err);
+    if (found <= 0)
+        return found < 0 ? ENGINE_FAILED : ENGINE_NOT_FOUND;
+    _cleanup_free_ char *id = xstrdup(image.info.id);
+    store_image_release(&image);
+    if (image_in_use(e, id))
+        return ENGINE_CONFLICT;
+    image_release(e, id);
+    int removed = store_drop(e->store, name, err);
     if (removed < 0)
         return ENGINE_FAILED;
     return removed ? ENGINE_OK : ENGINE_NOT_FOUND;
+}
+
+static enum engine_outcome remove_image(struct embedded *e, const char *name, struct error *err)
+{
+    struct run_image *image = run_image_by_name(e, name);
+    if (image && image_in_use(e, image->id))
+        return ENGINE_CONFLICT;
+    enum engine_outcome outcome = image && image->kept ? ENGINE_OK : remove_stored(e, name, err);
+    if (image && (outcome == ENGINE_OK || outcome == ENGINE_NOT_FOUND))
+        run_image_drop(e, (size_t)(image - e->run_images.items));
+    return outcome;
 }
 
 /* --- worlds of others ------------------------------------------------------------------------ */
@@ -253,7 +295,7 @@ static void bury(struct burial_op *b)
     _cleanup_error_ struct error err = ERROR_INIT;
     struct embedded *e = b->done.op.engine;
     for (size_t i = 0; i < b->trace.images.len; i++)
-        (void)store_remove(e->store, b->trace.images.items[i], NULL);
+        (void)store_drop(e->store, b->trace.images.items[i], NULL);
     if (trace_remove(&b->trace) < 0)
         error_set_errno(&err, ERROR_ENGINE, errno, "what is left of run '%s' could not be removed",
                         b->trace.run);

@@ -3,7 +3,7 @@
 
 #include <cleanroom/vec.h>
 
-static char *look_for(const char *name)
+char *runtime_look(const char *name)
 {
     _cleanup_strvec_ struct strvec dirs = STRVEC_INIT;
     strvec_split(&dirs, getenv("PATH") ? getenv("PATH") : "", ":");
@@ -18,9 +18,9 @@ static char *look_for(const char *name)
 
 char *runtime_find(struct error *err)
 {
-    char *path = look_for("crun");
+    char *path = runtime_look("crun");
     if (!path)
-        path = look_for("runc");
+        path = runtime_look("runc");
     if (!path)
         error_set(err, ERROR_ENGINE,
                   "neither crun nor runc is installed; install crun (apt-get install crun)");

@@ -38,10 +38,12 @@ struct held_image {
     struct store_image image;
 };
 
-/* An image of the run's own. */
+/* An image of the run's own. What was imported stays in the store for the next run, under a name
+   made of its content: then only our name for it is the run's. */
 struct run_image {
     char *name;
     char *id;
+    bool kept;
     struct tags tags;
     struct world *world;
 };

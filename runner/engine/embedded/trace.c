@@ -11,8 +11,10 @@
 #include <cleanroom/strbuf.h>
 
 #include "engine/embedded/cgroup.h"
+#include "engine/embedded/outside.h"
 #include "engine/embedded/procstat.h"
 #include "engine/embedded/put.h"
+#include "engine/embedded/userns.h"
 #include "engine/store/tree.h"
 
 #define FILE_MAX (1 << 20)
@@ -77,6 +79,8 @@ static int write_file(const struct trace *t, const char *dir, struct error *err)
 {
     json_t *root = json_pack("{s:s, s:o, s:o}", "owner", t->owner, "cgroups", strings(&t->cgroups),
                              "images", strings(&t->images));
+    if (t->nat)
+        json_object_set_new(root, "nat", json_true());
     if (t->scratch)
         json_object_set_new(root, "scratch", json_string(t->scratch));
     _cleanup_free_ char *text = json_dumps(root, JSON_COMPACT);
@@ -143,6 +147,7 @@ static void read_world(const char *dir, struct trace *t)
     const char *owner = json_string_value(json_object_get(root, "owner"));
     t->owner = xstrdup(owner ? owner : "");
     t->scratch = xstrdup(json_string_value(json_object_get(root, "scratch")));
+    t->nat = json_is_true(json_object_get(root, "nat"));
     read_strings(json_object_get(root, "cgroups"), &t->cgroups);
     read_strings(json_object_get(root, "images"), &t->images);
     json_decref(root);
@@ -191,11 +196,21 @@ void trace_list(struct strvec *runs)
     (void)closedir(entries);
 }
 
+/* Its owners may be ids that are ours only inside. */
+static int remove_scratch(void *path)
+{
+    return tree_remove(AT_FDCWD, path);
+}
+
 int trace_remove(const struct trace *t)
 {
     if (cgroup_remove_all(&t->cgroups) < 0)
         return -1;
-    if (t->scratch && tree_remove(AT_FDCWD, t->scratch) < 0)
+    if (t->nat && outside_remove(t->run) < 0) {
+        errno = EBUSY;
+        return -1;
+    }
+    if (t->scratch && userns_run(remove_scratch, t->scratch) < 0)
         return -1;
     return tree_remove(AT_FDCWD, t->dir);
 }

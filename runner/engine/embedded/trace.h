@@ -4,7 +4,7 @@
  *
  * BASE/RUN/            BASE is /run/cleanroom, for ordinary users $XDG_RUNTIME_DIR/cleanroom or
  *                      a private directory in $TMPDIR
- *     world            JSON: "owner", "scratch" (a directory on disk), "cgroups", "images"
+ *     world            JSON: "owner", "scratch" (a directory on disk), "cgroups", "images", "nat"
  *     keeper           its pid and start time (proc(5), field 22)
  *     w/               where the keeper mounts its own, which only it can see
  */
@@ -22,6 +22,7 @@ struct trace {
     char *dir;
     char *scratch; /* or NULL */
     struct strvec cgroups;
+    bool nat;             /* there may be rules of the run's in the host's firewall */
     struct strvec images; /* names in the store that are this run's only */
     pid_t keeper;         /* 0 = not running */
 };

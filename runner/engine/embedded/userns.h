@@ -9,14 +9,29 @@
 #define EMBEDDED_USERNS_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include <cleanroom/error.h>
 
 /* Whether this process has to enter a user namespace to act as root. */
 bool userns_needed(void);
+/* Whether it is in one already, where overlayfs keeps its notes elsewhere and devices are not to be
+   made. */
+bool userns_inside(void);
 
 /* Makes this process (one thread only) root of a new user namespace; nothing when not needed. The
    error says which file or package is missing. */
 int userns_enter(struct error *err);
+
+/* Gives a process that is in a new user namespace already its ids, from outside; waits for the
+   tools that do it. */
+int userns_map(pid_t pid, struct error *err);
+
+/* Runs fn in a child that has entered one (where it is needed), and waits for it. fn returns 0, or
+   -1 with errno, which is ours afterwards. */
+int userns_run(int (*fn)(void *data), void *data);
+
+/* How many subordinate ids there are, of users and of groups. */
+void userns_count(unsigned long *uids, unsigned long *gids);
 
 #endif

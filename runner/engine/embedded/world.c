@@ -11,6 +11,7 @@
 #include "engine/embedded/done.h"
 #include "engine/embedded/flow.h"
 #include "engine/embedded/state.h"
+#include "engine/embedded/userns.h"
 
 static struct loop *loop_of(const struct world *w)
 {
@@ -101,11 +102,20 @@ static void on_done(struct world *w, const struct answer *a)
     }
 }
 
+/* It has said its word, or it is at the end. */
+static void reap_mapper(struct world *w)
+{
+    if (w->keeper.mapper > 0)
+        (void)waitpid(w->keeper.mapper, NULL, 0);
+    w->keeper.mapper = 0;
+}
+
 static void take(struct world *w, const struct answer *a)
 {
     struct container *c;
     switch (a->kind) {
     case ANSWER_UP:
+        reap_mapper(w);
         if (a->outcome != ENGINE_OK)
             world_broke(w, a->text ? a->text : "");
         break;
@@ -225,6 +235,10 @@ static int make_scratch(struct world *w, struct error *err)
 static int make(struct world *w, struct error *err)
 {
     struct embedded *e = w->engine;
+    if (e->network != NETWORK_NONE &&
+        outside_choose(&w->outside, e->network, userns_needed(), err) < 0)
+        return -1;
+    w->trace.nat = w->outside.mode == NETWORK_HOST_NAT;
     if (make_scratch(w, err) < 0 || trace_make(&w->trace, err) < 0)
         return -1;
     w->root = xasprintf("%s/w", w->trace.dir);
@@ -235,7 +249,7 @@ static int make(struct world *w, struct error *err)
         .store = store_path(e->store),
         .runtime = e->runtime,
         .cgroups = &w->cgroups,
-        .network = e->network,
+        .outside = &w->outside,
     };
     if (keeper_spawn(&options, &w->keeper, err) < 0)
         return -1;
@@ -280,6 +294,7 @@ static void reap(struct world *w)
 {
     struct pollfd p = {.fd = w->keeper.pidfd, .events = POLLIN};
     (void)kill(w->keeper.pid, SIGKILL);
+    reap_mapper(w);
     (void)poll(&p, 1, 1000);
     (void)waitid(P_PIDFD, (id_t)w->keeper.pidfd, &(siginfo_t){0}, WEXITED | WNOHANG);
 }
@@ -298,6 +313,7 @@ void world_free(struct world *w)
         if (w->calls.items[i].op)
             w->calls.items[i].op = NULL;
     vec_deinit(&w->calls);
+    outside_deinit(&w->outside);
     vec_deinit(&w->outbox);
     cgroup_places_deinit(&w->cgroups);
     trace_deinit(&w->trace);

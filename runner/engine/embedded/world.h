@@ -35,6 +35,8 @@ struct world {
     struct trace trace;
     char *root; /* the keeper's directory */
     struct cgroup_places cgroups;
+    struct outside outside; /* how pods that may get out do */
+    bool warned;            /* that limits are not held */
     struct keeper_handle keeper;
     struct error failure; /* set: it is dead */
     uint32_t last_number;

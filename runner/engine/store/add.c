@@ -26,7 +26,7 @@ static void digest_of(const void *data, size_t len, char out[DIGEST_SIZE])
 
 /* The image's id is the digest of what makes it up, as in the OCI image-spec. */
 static int add_image(struct store *store, const char *name, const json_t *config,
-                     const struct layers *layers, char **id, struct error *err)
+                     struct layers *layers, char **id, struct error *err)
 {
     char digest[DIGEST_SIZE];
     _cleanup_json_ json_t *diff_ids = json_array();
@@ -114,7 +114,7 @@ static int fill_from_upper(void *data, int dir, uint64_t *size, struct error *er
 static json_t *parent_config(const struct store_image *parent)
 {
     (void)lseek(parent->lock, 0, SEEK_SET);
-    _cleanup_json_ json_t *json = json_loadfd(parent->lock, 0, NULL);
+    _cleanup_json_ json_t *json = json_read(parent->lock);
     json_t *config = json_at(json, "config");
     return config ? json_deep_copy(config) : json_object();
 }
@@ -123,7 +123,7 @@ static int hold_parent(struct store *store, const struct store_image *parent, st
                        struct error *err)
 {
     (void)lseek(parent->lock, 0, SEEK_SET);
-    _cleanup_json_ json_t *json = json_loadfd(parent->lock, 0, NULL);
+    _cleanup_json_ json_t *json = json_read(parent->lock);
     const json_t *list = json_at(json, "layers");
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *layer = json_array_get(list, i);

@@ -12,6 +12,7 @@
 #include "engine/docker/json.h"
 #include "engine/store/lock.h"
 #include "engine/store/place.h"
+#include "engine/store/tree.h"
 
 #define SUFFIX  ".json"
 #define HEX_LEN ((size_t)64)
@@ -36,6 +37,34 @@ static json_t *encode(const char *id, const json_t *config, const struct layers 
                      "layers", list);
 }
 
+static uint64_t known_size(const struct image_records *images, const char *diff_id)
+{
+    for (size_t i = 0; i < images->len; i++)
+        for (size_t j = 0; j < images->items[i].diff_ids.len; j++)
+            if (strcmp(images->items[i].diff_ids.items[j], diff_id) == 0)
+                return images->items[i].sizes.items[j];
+    return LAYER_SIZE_UNKNOWN;
+}
+
+/* Of layers that were there: another image knows, else they are measured. */
+static int find_sizes(struct store *store, struct layers *layers, struct error *err)
+{
+    bool read = false;
+    _cleanup_(image_records_deinit) struct image_records images = {0};
+    for (size_t i = 0; i < layers->len; i++) {
+        struct layer *layer = &layers->items[i];
+        if (layer->size != LAYER_SIZE_UNKNOWN)
+            continue;
+        if (!read && image_records_read(store, &images, err) < 0)
+            return -1;
+        read = true;
+        layer->size = known_size(&images, layer->diff_id);
+        if (layer->size == LAYER_SIZE_UNKNOWN)
+            layer->size = tree_size(layer->hold);
+    }
+    return 0;
+}
+
 /* 1: there, and marked as used. */
 static int already_there(struct store *store, const char *id, struct error *err)
 {
@@ -56,12 +85,14 @@ static void discard(struct store *store, const char *file)
         (void)unlinkat(store->images, file, 0);
 }
 
-int image_write(struct store *store, const char *id, const json_t *config,
-                const struct layers *layers, struct error *err)
+int image_write(struct store *store, const char *id, const json_t *config, struct layers *layers,
+                struct error *err)
 {
     char file[IMAGE_FILE_SIZE];
     if (!image_file(id, file))
         return error_set(err, ERROR_ENGINE, "'%.80s' is no image's id", id);
+    if (find_sizes(store, layers, err) < 0)
+        return -1;
     _cleanup_json_ json_t *json = encode(id, config, layers);
     _cleanup_free_ char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     if (!text)
@@ -127,7 +158,7 @@ static bool find_layers(struct store *store, const json_t *json, struct strvec *
 /* 1, or 0 when it is not whole. */
 static int decode(struct store *store, int fd, struct store_image *out)
 {
-    _cleanup_json_ json_t *json = json_loadfd(fd, 0, NULL);
+    _cleanup_json_ json_t *json = json_read(fd);
     if (!json || json_decode(json, info_fields, ARRAY_SIZE(info_fields), out, NULL) < 0)
         return 0;
     if (!find_layers(store, json, &out->layers))
@@ -192,7 +223,7 @@ static void read_record(struct store *store, const char *file, struct image_reco
 {
     struct stat st;
     _cleanup_close_ int fd = openat(store->images, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    _cleanup_json_ json_t *json = fd < 0 || fstat(fd, &st) < 0 ? NULL : json_loadfd(fd, 0, NULL);
+    _cleanup_json_ json_t *json = fd < 0 || fstat(fd, &st) < 0 ? NULL : json_read(fd);
     if (!json)
         return;
     struct image_record *record = vec_push(out);

@@ -15,8 +15,8 @@
 
 /* Records an image whose layers are held. An image that is there already is left as it is, and
    marked as used. */
-int image_write(struct store *store, const char *id, const json_t *config,
-                const struct layers *layers, struct error *err);
+int image_write(struct store *store, const char *id, const json_t *config, struct layers *layers,
+                struct error *err);
 
 /* 1: opened, locked for use and decoded; 0: not there, or not whole; -1: *err. */
 int image_open(struct store *store, const char *id, struct store_image *out, struct error *err);

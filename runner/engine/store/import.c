@@ -10,11 +10,18 @@
 #include <cleanroom/strbuf.h>
 
 #include "engine/docker/json.h"
+#include "engine/embedded/userns.h"
 #include "engine/store/prune.h"
+#include "engine/store/registry.h"
 
 void import_deinit(struct import *import)
 {
     free(import->id);
+    for (size_t i = 0; i < import->images.len; i++) {
+        free(import->images.items[i].id);
+        free(import->images.items[i].name);
+    }
+    vec_deinit(&import->images);
 }
 
 void import_progress(const struct import *import, uint64_t done, uint64_t total)
@@ -43,12 +50,18 @@ static int from_daemon(struct import *import, char **argv, struct error *err)
     return import_daemon(import, argv[0], argv[1], err);
 }
 
+static int from_registry(struct import *import, char **argv _unused_, struct error *err)
+{
+    return import_registry(import, err);
+}
+
 static const struct {
     const char *kind;
     int words; /* after REF */
     int (*run)(struct import *, char **argv, struct error *);
 } kinds[] = {
     {"daemon", 2, from_daemon},
+    {"registry", 0, from_registry},
 };
 
 static int find_kind(const struct strvec *words)
@@ -77,6 +90,8 @@ static int bring(const struct import_job *job, struct import *import, struct err
     int kind = find_kind(&job->words);
     if (kind < 0)
         return error_set(err, ERROR_INTERNAL, "there is no such import");
+    if (userns_enter(err) < 0)
+        return -1;
     import->store = store_open(job->store, err);
     if (!import->store)
         return -1;

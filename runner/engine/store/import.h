@@ -11,18 +11,28 @@
 
 #include "engine/store/store.h"
 
+struct import_image {
+    char *id;
+    char *name; /* or NULL */
+};
+
 struct import {
     struct store *store;
-    const char *ref; /* what the image is to be called, or NULL */
+    const char *ref; /* what the image is to be called, or NULL: as it calls itself */
     void (*progress)(void *data, uint64_t done, uint64_t total); /* or NULL */
     void *data;
-    char *id; /* the result's; owned */
+    char *id;                        /* of the image that came, the last one */
+    VEC(struct import_image) images; /* of an archive: all that came */
 };
 void import_deinit(struct import *import);
 void import_progress(const struct import *import, uint64_t done, uint64_t total);
 
 /* From a Docker or Podman behind a unix socket; id is what it calls import->ref just now. */
 int import_daemon(struct import *import, const char *socket, const char *id, struct error *err);
+
+/* From an archive (`docker save`, OCI, compressed or not; a file or a pipe) or the directory of an
+   OCI layout. fd is taken over, also on failure. */
+int import_archive(struct import *import, int fd, struct error *err);
 
 struct import_job {
     const char *store;   /* its path */

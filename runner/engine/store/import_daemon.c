@@ -7,6 +7,7 @@
  * the daemon removes meanwhile would be taken incompletely: so it is asked again after each, and
  * what it still has then was whole.
  */
+#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -17,6 +18,8 @@
 #include "engine/store/image.h"
 #include "engine/store/import.h"
 #include "engine/store/place.h"
+#include "engine/store/reach.h"
+#include "engine/store/refs.h"
 #include "engine/store/tree.h"
 
 #define TIMEOUT_MS 30000
@@ -102,11 +105,15 @@ struct task {
 static int fill(void *data, int dir, uint64_t *size, struct error *err)
 {
     const struct task *task = data;
-    struct tree_copy copy = {.link = true};
+    struct tree_copy copy = {0};
     _cleanup_close_ int from = open(task->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (from < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open '%s'", task->directory);
-    if (tree_copy(&copy, from, dir, err) < 0)
+    _cleanup_close_ int near_from = -1, near_to = -1;
+    copy.link = reach_both(from, dir, &near_from, &near_to) == 0;
+    int r = copy.link ? tree_copy(&copy, near_from, near_to, err)
+                      : tree_copy(&copy, from, dir, err);
+    if (r < 0)
         return -1;
     *size = copy.bytes;
     _cleanup_json_ json_t *still = inspect(task->source, task->id, err);
@@ -127,6 +134,79 @@ static int take_layers(struct import *import, struct source *source, const char 
     return image_write(import->store, id, json_at(source->image, "Config"), &layers, err);
 }
 
+/* --- by what the daemon exports ----------------------------------------------------------------
+ */
+
+struct download {
+    struct import *import;
+    int fd; /* a nameless file */
+    uint64_t done, total;
+    bool full; /* of the disk */
+};
+
+static size_t on_bytes(char *bytes, size_t size, size_t count, void *data)
+{
+    struct download *d = data;
+    size_t len = size * count;
+    for (size_t done = 0; done < len;) {
+        ssize_t n = write(d->fd, bytes + done, len - done);
+        if (n < 0) {
+            d->full = true;
+            return 0;
+        }
+        done += (size_t)n;
+    }
+    d->done += len;
+    import_progress(d->import, d->done < d->total ? d->done : d->total, d->total);
+    return len;
+}
+
+static int download(struct download *d, const struct source *source, const char *id,
+                    struct error *err)
+{
+    const struct endpoint *endpoint = &source->http.endpoint;
+    _cleanup_free_ char *url = xasprintf("%s/images/%s/get", endpoint->base, id);
+    char why[CURL_ERROR_SIZE] = "";
+    CURL *easy = curl_easy_init();
+    if (!easy)
+        return error_set(err, ERROR_INTERNAL, "could not set up a transfer");
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, endpoint->unix_path);
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_FAILONERROR, 1L);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, why);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, d);
+    CURLcode code = curl_easy_perform(easy);
+    curl_easy_cleanup(easy);
+    if (d->full)
+        return error_set_errno(err, ERROR_INTERNAL, ENOSPC, "cannot write it down");
+    if (code != CURLE_OK)
+        return error_set(err, ERROR_ENGINE, "the engine at %s did not give it: %s", endpoint->where,
+                         *why ? why : curl_easy_strerror(code));
+    return 0;
+}
+
+/* A daemon whose ids are those of manifests knows the image by another id than we do. */
+static int take_export(struct import *import, const struct source *source, const char *id,
+                       struct error *err)
+{
+    const struct store *store = import->store;
+    struct download d = {.import = import,
+                         .total = (uint64_t)json_integer_value(json_at(source->image, "Size"))};
+    d.fd = openat(store->tmp, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+    if (d.fd < 0)
+        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot write to '%s/tmp'", store->path);
+    if (download(&d, source, id, err) < 0) {
+        close(d.fd);
+        return -1;
+    }
+    if (import_archive(import, d.fd, err) < 0)
+        return -1;
+    return strcmp(import->id, id) == 0 ? 0 : ref_write(import->store, id, import->id, NULL, err);
+}
+
 int import_daemon(struct import *import, const char *socket, const char *id, struct error *err)
 {
     _cleanup_(source_deinit) struct source source;
@@ -138,9 +218,9 @@ int import_daemon(struct import *import, const char *socket, const char *id, str
     if (!import->store->user_namespace)
         find_directories(&source);
     if (!can_take(&source))
-        return error_set(err, ERROR_ENGINE, "the layers of image '%s' are out of reach", id);
+        return take_export(import, &source, id, err);
     if (take_layers(import, &source, id, err) < 0)
         return -1;
-    import->id = xstrdup(id);
+    replace_str(&import->id, id);
     return import->ref ? store_tag(import->store, import->ref, id, err) : 0;
 }

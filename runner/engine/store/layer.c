@@ -13,8 +13,6 @@
 #include "engine/store/place.h"
 #include "engine/store/tree.h"
 
-#define UNKNOWN UINT64_MAX
-
 int layer_name(const char *diff_id, char out[LAYER_NAME_SIZE])
 {
     const char *hex = digest_hex(diff_id);
@@ -36,8 +34,7 @@ void layers_deinit(struct layers *layers)
 
 static int append(struct layers *layers, const char *diff_id, uint64_t size, int hold)
 {
-    *vec_push(layers) = (struct layer){
-        .diff_id = xstrdup(diff_id), .size = size == UNKNOWN ? tree_size(hold) : size, hold};
+    *vec_push(layers) = (struct layer){.diff_id = xstrdup(diff_id), .size = size, .hold = hold};
     return 1;
 }
 
@@ -50,7 +47,7 @@ int layer_hold(struct store *store, struct layers *layers, const char *diff_id)
 {
     char name[LAYER_NAME_SIZE];
     int fd = layer_name(diff_id, name) < 0 ? -1 : hold(store, name);
-    return fd < 0 ? 0 : append(layers, diff_id, UNKNOWN, fd);
+    return fd < 0 ? 0 : append(layers, diff_id, LAYER_SIZE_UNKNOWN, fd);
 }
 
 /* --- filling a new one ------------------------------------------------------------------------ */
@@ -134,7 +131,7 @@ int layer_get(struct store *store, struct layers *layers, const char *diff_id, l
                                turn.name);
     if (layer_hold(store, layers, diff_id))
         return 0;
-    uint64_t size = UNKNOWN;
+    uint64_t size = LAYER_SIZE_UNKNOWN;
     int fd = fill_layer(store, name, fill, data, &size, err);
     return fd < 0 ? -1 : append(layers, diff_id, size, fd);
 }

@@ -18,10 +18,12 @@
 /* -1: it is no digest. */
 int layer_name(const char *diff_id, char out[LAYER_NAME_SIZE]);
 
+#define LAYER_SIZE_UNKNOWN UINT64_MAX
+
 struct layer {
     char *diff_id;
-    uint64_t size;
-    int hold; /* descriptor of its directory, locked */
+    uint64_t size; /* LAYER_SIZE_UNKNOWN until somebody needs it */
+    int hold;      /* descriptor of its directory, locked */
 };
 struct layers { /* bottom first */
     struct layer *items;

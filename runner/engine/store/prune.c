@@ -21,6 +21,8 @@
 #include "engine/store/tree.h"
 
 #define LOCKS_AT_ONCE 128
+/* What nothing names is used by its id, or was built anew under its name. */
+#define UNNAMED_KEPT (INT64_C(3600) * NSEC_PER_SEC)
 
 static int list_names(int dir, struct strvec *out)
 {
@@ -323,18 +325,22 @@ static int first_to_go(const void *a, const void *b)
 static void evict(struct store *store, struct everything *all, bool every, uint64_t max)
 {
     struct image_records *images = &all->images;
+    nsec_t stale = clock_wall() - UNNAMED_KEPT;
     for (size_t i = 0; i < images->len; i++)
         images->items[i].named = names_of(all, images->items[i].id) > 0;
     if (images->len)
         qsort(images->items, images->len, sizeof(*images->items), first_to_go);
+    uint64_t total = total_size(images);
     for (size_t i = 0; i < images->len; i++) {
         struct image_record *image = &images->items[i];
-        if (!every && (max == 0 || total_size(images) <= max))
-            return;
+        bool rubbish = !image->named && image->used < stale;
+        if (!every && !rubbish && (max == 0 || total <= max))
+            continue;
         if (!remove_image(store, image->id, &all->refs))
             continue;
         log_debug("store: image %s is removed", image->id);
         strvec_deinit(&image->diff_ids); /* it counts no more */
+        total = total_size(images);
     }
 }
 

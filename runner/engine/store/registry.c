@@ -1,9 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * First the manifest is asked for. When the store has its image already, by whatever way that came,
+ * there is nothing to fetch but the name. Else skopeo writes what the registry has into tmp/, as it
+ * is: in an OCI layout, another configuration would give the image another id than Docker's.
+ */
 #include "engine/store/registry.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 
 #include <cleanroom/vec.h>
+
+#include "engine/docker/json.h"
+#include "engine/docker/reference.h"
+#include "engine/store/image.h"
+#include "engine/store/lock.h"
+#include "engine/store/manifest.h"
+#include "engine/store/place.h"
+#include "engine/store/program.h"
+#include "engine/store/refs.h"
+#include "engine/store/sha256.h"
+#include "engine/store/tree.h"
+
+#define REMEDY "skopeo, which fetches images from registries, is not there: apt-get install skopeo"
 
 static bool is_in_path(const char *program)
 {
@@ -23,8 +45,207 @@ bool registry_possible(const char *ref, struct strbuf *why)
     if (is_in_path("skopeo"))
         return true;
     strbuf_addf(why,
-                "image '%s' is neither in the store nor in a local Docker or Podman, and skopeo, "
-                "which fetches it from a registry, is not there: apt-get install skopeo",
+                "image '%s' is neither in the store nor in a local Docker or Podman, and " REMEDY,
                 ref);
     return false;
+}
+
+/* --- skopeo ------------------------------------------------------------------------------------
+ */
+
+/* 'time="..." level=fatal msg="..."': its last line's message, unquoted. */
+char *registry_reason(const char *text)
+{
+    _cleanup_strvec_ struct strvec lines = STRVEC_INIT;
+    strvec_split(&lines, text, "\r\n");
+    const char *last = lines.len ? lines.items[lines.len - 1] : "";
+    const char *msg = strstr(last, "msg=\"");
+    struct strbuf out _cleanup_strbuf_ = STRBUF_INIT;
+    for (const char *p = msg ? msg + 5 : last; *p && !(msg && *p == '"'); p++) {
+        if (msg && *p == '\\' && p[1])
+            p++;
+        strbuf_addc(&out, *p);
+    }
+    if (out.len == 0)
+        strbuf_adds(&out, "skopeo gave no reason");
+    return json_one_line(strbuf_detach(&out));
+}
+
+/* As Docker does it: a registry on this machine may go without TLS. */
+static bool is_loopback(const char *domain)
+{
+    size_t len = strcspn(domain, ":");
+    return strncmp(domain, "127.", 4) == 0 || strncmp(domain, "[::1]", 5) == 0 ||
+           (len == 9 && strncmp(domain, "localhost", len) == 0);
+}
+
+/* 0; or -1 with what skopeo says. */
+static int skopeo(const struct strvec *argv, void (*tick)(void *), void *data, struct strbuf *out,
+                  struct error *err)
+{
+    struct program p _cleanup_(program_deinit) = {.argv = argv->items, .tick = tick, .data = data};
+    int code = program_run(&p);
+    if (code < 0 && errno == ENOENT)
+        return error_set(err, ERROR_ENGINE, REMEDY);
+    if (code < 0)
+        return error_set_errno(err, ERROR_INTERNAL, errno, "could not run skopeo");
+    if (code > 0) {
+        _cleanup_free_ char *why = registry_reason(p.error.buf);
+        return error_set(err, ERROR_ENGINE, "%s", why);
+    }
+    if (out)
+        (void)strbuf_add(out, p.out.buf, p.out.len);
+    return 0;
+}
+
+/* --- what there is -----------------------------------------------------------------------------
+ */
+
+struct remote {
+    struct import *import;
+    struct reference ref;
+    char digest[DIGEST_SIZE]; /* of what the name means: a manifest, or an index of them */
+    char *chosen;             /* of the manifest for this machine */
+    char *config;             /* its image's id */
+    uint64_t total;           /* bytes of its layers, compressed */
+    int dir;                  /* where they go, below tmp/ */
+    char tmp[TMP_NAME_SIZE];
+};
+
+static void remote_deinit(struct remote *r)
+{
+    if (*r->tmp)
+        (void)tree_remove(r->import->store->tmp, r->tmp);
+    if (r->dir >= 0)
+        close(r->dir);
+    reference_deinit(&r->ref);
+    free(r->chosen);
+    free(r->config);
+}
+
+/* NAME@DIGEST, or what the name means now. */
+static char *source_of(const struct remote *r, const char *digest)
+{
+    const char *tag = digest ? digest : r->ref.tag;
+    return xasprintf("docker://%s%s%s", r->ref.name, strchr(tag, ':') ? "@" : ":", tag);
+}
+
+static json_t *fetch_manifest(const struct remote *r, const char *digest, char is[DIGEST_SIZE],
+                              struct error *err)
+{
+    struct strbuf text _cleanup_strbuf_ = STRBUF_INIT;
+    struct sha256 h;
+    _cleanup_strvec_ struct strvec argv = STRVEC_INIT;
+    strvec_split(&argv, "skopeo inspect --raw", " ");
+    if (is_loopback(r->ref.domain))
+        strvec_push(&argv, "--tls-verify=false");
+    strvec_take(&argv, source_of(r, digest));
+    if (skopeo(&argv, NULL, NULL, &text, err) < 0)
+        return NULL;
+    sha256_init(&h);
+    sha256_add(&h, text.buf, text.len);
+    sha256_digest(&h, is);
+    return json_parse(text.buf, text.len, err);
+}
+
+static void note_manifest(struct remote *r, const json_t *manifest)
+{
+    const json_t *layers = json_at(manifest, "layers");
+    replace_str(&r->config, json_string_at(manifest, "config/digest", NULL));
+    for (size_t i = 0; i < json_array_size(layers); i++)
+        r->total += (uint64_t)json_integer_value(json_at(json_array_get(layers, i), "size"));
+}
+
+static int look(struct remote *r, struct error *err)
+{
+    char is[DIGEST_SIZE];
+    _cleanup_json_ json_t *top = fetch_manifest(r, NULL, r->digest, err);
+    if (!top)
+        return -1;
+    if (!json_at(top, "manifests")) {
+        r->chosen = xstrdup(r->digest);
+        note_manifest(r, top);
+        return 0;
+    }
+    replace_str(&r->chosen, manifest_choose(top));
+    if (!digest_hex(r->chosen))
+        return error_set(err, ERROR_ENGINE, "the registry has no image for %s",
+                         manifest_platform());
+    _cleanup_json_ json_t *manifest = fetch_manifest(r, r->chosen, is, err);
+    if (!manifest)
+        return -1;
+    note_manifest(r, manifest);
+    return 0;
+}
+
+/* --- fetching ----------------------------------------------------------------------------------
+ */
+
+static void on_tick(void *data)
+{
+    const struct remote *r = data;
+    uint64_t done = tree_size(r->dir);
+    import_progress(r->import, done < r->total ? done : r->total, r->total);
+}
+
+static int make_place(struct remote *r, struct error *err)
+{
+    const struct store *store = r->import->store;
+    tmp_name(r->tmp, "registry");
+    if (mkdirat(store->tmp, r->tmp, 0700) == 0)
+        r->dir = lock_open(store->tmp, r->tmp, O_RDONLY | O_DIRECTORY, LOCK_SH);
+    if (r->dir >= 0)
+        return 0;
+    return error_set_errno(err, ERROR_INTERNAL, errno, "cannot write to '%s/tmp'", store->path);
+}
+
+static int copy(struct remote *r, struct error *err)
+{
+    _cleanup_strvec_ struct strvec argv = STRVEC_INIT;
+    if (make_place(r, err) < 0)
+        return -1;
+    strvec_split(&argv, "skopeo copy --quiet", " ");
+    if (is_loopback(r->ref.domain))
+        strvec_push(&argv, "--src-tls-verify=false");
+    strvec_take(&argv, source_of(r, r->chosen));
+    strvec_pushf(&argv, "dir:%s/tmp/%s", r->import->store->path, r->tmp);
+    if (skopeo(&argv, on_tick, r, NULL, err) < 0)
+        return -1;
+    int dir = openat(r->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return dir < 0 ? error_set_errno(err, ERROR_INTERNAL, errno, "cannot open tmp/%s", r->tmp)
+                   : import_archive(r->import, dir, err);
+}
+
+/* The same content under all its names: as asked for, and by digest. */
+static int name_it(const struct remote *r, struct error *err)
+{
+    struct store *store = r->import->store;
+    _cleanup_free_ char *name = ref_normalise(r->import->ref, err);
+    _cleanup_free_ char *pinned = xasprintf("%s@%s", r->ref.name, r->digest);
+    _cleanup_free_ char *digest = ref_familiar(pinned);
+    if (!name || ref_write(store, name, r->import->id, digest, err) < 0)
+        return -1;
+    return ref_write(store, pinned, r->import->id, digest, err);
+}
+
+static int bring(struct remote *r, struct error *err)
+{
+    struct store_image image;
+    if (look(r, err) < 0)
+        return -1;
+    int known = r->config ? store_find(r->import->store, r->config, &image, NULL) : 0;
+    if (known <= 0)
+        return copy(r, err) < 0 ? -1 : name_it(r, err);
+    replace_str(&r->import->id, image.info.id);
+    int named = name_it(r, err);
+    store_image_release(&image);
+    return named;
+}
+
+int import_registry(struct import *import, struct error *err)
+{
+    struct remote r _cleanup_(remote_deinit) = {.import = import, .dir = -1};
+    if (reference_parse(&r.ref, import->ref, err) < 0)
+        return -1;
+    return bring(&r, err);
 }

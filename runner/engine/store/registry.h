@@ -10,7 +10,15 @@
 
 #include <cleanroom/strbuf.h>
 
+#include "engine/store/import.h"
+
 /* Whether there is something to reach registries with; why not, in one sentence. */
 bool registry_possible(const char *ref, struct strbuf *why);
+
+/* Brings import->ref. */
+int import_registry(struct import *import, struct error *err);
+
+/* What skopeo means by what it wrote to standard error, in one line; release with free(). */
+char *registry_reason(const char *text);
 
 #endif

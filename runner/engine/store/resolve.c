@@ -14,9 +14,9 @@
 #include <cleanroom/log.h>
 
 #include "engine/docker/api.h"
-#include "engine/docker/http.h"
 #include "engine/docker/json.h"
 #include "engine/docker/reference.h"
+#include "engine/store/ask.h"
 #include "engine/store/worker.h"
 
 #define ASK_TIME (2 * NSEC_PER_SEC)
@@ -33,23 +33,19 @@ struct resolve {
     struct error error; /* of the beginning, to be told from the loop */
     struct loop_timer timer;
     struct endpoints daemons;
-    size_t asked;     /* how many of them */
-    struct http http; /* of the one being asked */
-    struct http_call *call;
-    char *known; /* what it answered: an id, or NULL */
+    size_t asked; /* how many of them */
+    struct ask *ask;
     struct worker *worker;
 };
 
 static void resolve_free(struct resolve *r)
 {
     loop_timer_disarm(r->loop, &r->timer);
-    http_call_cancel(r->call);
+    ask_cancel(r->ask);
     worker_cancel(r->worker);
-    http_deinit(&r->http);
     endpoints_deinit(&r->daemons);
     reference_deinit(&r->ref);
     error_clear(&r->error);
-    free(r->known);
     free(r->text);
     free(r);
 }
@@ -154,7 +150,7 @@ static void bring_from_daemon(struct resolve *r, const char *id)
     _cleanup_strvec_ struct strvec words = STRVEC_INIT;
     strvec_push(&words, "daemon");
     strvec_push(&words, r->text);
-    strvec_push(&words, r->http.endpoint.unix_path);
+    strvec_push(&words, r->daemons.items[r->asked - 1].unix_path);
     strvec_push(&words, id);
     bring(r, &words);
 }
@@ -180,35 +176,22 @@ static void on_known(struct resolve *r, const char *id)
 static void ask_next(struct resolve *r);
 
 /* Podman's ids have no algorithm before them in some versions. */
-static char *id_in(const struct http_answer *answer)
+static char *id_in(const char *body, size_t len)
 {
-    struct error err _cleanup_error_ = ERROR_INIT;
-    _cleanup_json_ json_t *json = answer->status == 200
-                                      ? json_parse(answer->body, answer->body_len, &err)
-                                      : NULL;
+    _cleanup_json_ json_t *json = json_parse(body, len, NULL);
     const char *id = json_string_at(json, "Id", NULL);
     return id ? xasprintf("%s%s", strchr(id, ':') ? "" : "sha256:", id) : NULL;
 }
 
-/* Not from within the answer: `http` must outlive its call. */
-static void after_answer(void *data)
+static void on_answer(void *data, int status, const char *body, size_t len)
 {
     struct resolve *r = data;
-    _cleanup_free_ char *id = TAKE_PTR(r->known);
+    _cleanup_free_ char *id = status == 200 ? id_in(body, len) : NULL;
+    r->ask = NULL;
     if (id)
         on_known(r, id);
     else
         ask_next(r);
-}
-
-static void on_answer(void *data, const struct http_answer *answer)
-{
-    struct resolve *r = data;
-    r->call = NULL;
-    r->known = id_in(answer);
-    if (answer->err)
-        log_debug("image '%s': %s", r->text, answer->err->message);
-    loop_timer_arm(r->loop, &r->timer, 1, after_answer, r);
 }
 
 static bool is_socket(const char *path)
@@ -225,13 +208,10 @@ static void ask_next(struct resolve *r)
         look_in_store(r);
         return;
     }
-    static const struct http_handlers handlers = {.done = on_answer};
     struct http_request request = api_image_inspect(r->ref.lookup);
-    http_deinit(&r->http);
-    r->http = (struct http){.loop = r->loop, .prefix = xstrdup("")};
-    r->http.endpoint = r->daemons.items[r->asked];
-    r->daemons.items[r->asked++] = (struct endpoint){0};
-    r->call = http_call_new(&r->http, &request, clock_now() + ASK_TIME, &handlers, r);
+    r->ask = ask_begin(r->loop, r->daemons.items[r->asked++].unix_path, request.path,
+                       clock_now() + ASK_TIME, on_answer, r);
+    http_request_deinit(&request);
 }
 
 static void on_begin(void *data)

@@ -205,11 +205,15 @@ int store_tag(struct store *store, const char *text, const char *id, struct erro
     _cleanup_free_ char *name = ref_normalise(text, err);
     if (!name)
         return -1;
+    if (strcmp(name, id) == 0)
+        return 0;
+    if (strncmp(name, "sha256:", 7) == 0)
+        return error_set(err, ERROR_CONFIG, "'%s' is an id, and cannot name another image", text);
     struct ref ref;
     int r = ref_read(store, name, &ref, err);
     bool same = r > 0 && strcmp(ref.id, id) == 0;
     ref_deinit(&ref);
-    if (r < 0 || same || strcmp(name, id) == 0)
+    if (r < 0 || same)
         return r < 0 ? -1 : 0;
     return ref_write(store, name, id, NULL, err);
 }

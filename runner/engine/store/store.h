@@ -79,8 +79,9 @@ void store_entries_deinit(struct store_entries *entries);
    beginning of one), then whatever nothing names any more. 1: removed; 0: not there; an image in
    use is an error. */
 int store_remove(struct store *store, const char *what, struct error *err);
-/* Removes rubbish, all unused images when `all`, else least recently used ones until the store is
-   at most max bytes. *freed takes the bytes. */
+/* Removes rubbish (and images without a name that nobody used for an hour), all unused images when
+   `all`, else least recently used ones until the store is at most max bytes, unless that is 0.
+   *freed takes the bytes. */
 int store_prune(struct store *store, bool all, uint64_t max, uint64_t *freed, struct error *err);
 
 #endif

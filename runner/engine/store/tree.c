@@ -225,10 +225,13 @@ static int copy_by_hand(int from, int to)
 }
 
 /* Shared blocks where the file system can, else the kernel copies, else we do. */
-static int copy_content(int from, int to, off_t size)
+static int copy_content(struct tree_copy *copy, int from, int to, off_t size)
 {
-    if (size == 0 || ioctl(to, FICLONE, from) == 0)
+    if (size == 0)
         return 0;
+    if (!copy->cannot_share && ioctl(to, FICLONE, from) == 0)
+        return 0;
+    copy->cannot_share = true;
     for (off_t done = 0;;) {
         ssize_t n = copy_file_range(from, NULL, to, NULL, COPY_AT_ONCE, 0);
         if (n == 0 && done >= size)
@@ -246,7 +249,7 @@ static int copy_file(struct tree_copy *copy, int from, int to, const char *name,
     _cleanup_close_ int out = in < 0
                                   ? -1
                                   : openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (out < 0 || copy_content(in, out, st->st_size) < 0)
+    if (out < 0 || copy_content(copy, in, out, st->st_size) < 0)
         return -1;
     copy->copied += (uint64_t)st->st_size;
     return copy_attributes(in, out, st);

@@ -19,7 +19,9 @@ struct tree_copy {
     bool link;       /* files become hard links of their originals, as long as that can be */
     uint64_t bytes;  /* taken so far, by the sizes of files */
     uint64_t copied; /* of these, how many had to be copied */
-    void *seen;      /* the copy's own: files with several names */
+    /* Its own: */
+    bool cannot_share; /* blocks between files */
+    void *seen;        /* files with several names */
 };
 /* Fills the empty directory `to` with what is in the directory `from`: owners, modes, times,
    extended attributes, devices and whiteouts too. Sockets are left out, and what overlayfs notes of

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/embedded/outside_tool.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include <cleanroom/vec.h>
+
+#define ROOT_PATH "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
+
+char *tool_find(const char *name)
+{
+    struct strvec dirs _cleanup_strvec_ = STRVEC_INIT;
+    const char *path = getenv("PATH");
+    if (path)
+        strvec_split(&dirs, path, ":");
+    strvec_split(&dirs, ROOT_PATH, ":");
+    for (size_t i = 0; i < dirs.len; i++) {
+        _cleanup_free_ char *file = xasprintf("%s/%s", dirs.items[i], name);
+        if (file[0] == '/' && access(file, X_OK) == 0)
+            return TAKE_PTR(file);
+    }
+    return NULL;
+}
+
+static int memory_file(const char *content)
+{
+    int fd = memfd_create("cleanroom", MFD_CLOEXEC);
+    size_t len = strlen(content);
+    if (fd < 0 || write(fd, content, len) != (ssize_t)len || lseek(fd, 0, SEEK_SET) != 0) {
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* The environment is PATH alone; all signals as a program expects them. */
+static int spawn(const char *const *argv, int in, int out, pid_t *pid)
+{
+    static const char *const environment[] = {"PATH=" ROOT_PATH, "LC_ALL=C", NULL};
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&files, out, STDERR_FILENO);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    int failure = posix_spawn(pid, argv[0], &files, &attributes, (char *const *)argv,
+                              (char *const *)environment);
+    posix_spawn_file_actions_destroy(&files);
+    posix_spawnattr_destroy(&attributes);
+    return failure;
+}
+
+static void read_first_line(int fd, struct strbuf *out)
+{
+    char text[512];
+    ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+    if (n <= 0)
+        return;
+    text[n] = '\0';
+    strbuf_add(out, text, strcspn(text, "\r\n"));
+}
+
+int tool_run(const char *const *argv, const char *input, struct strbuf *output)
+{
+    int in _cleanup_close_ = memory_file(input ? input : "");
+    int out _cleanup_close_ = memory_file("");
+    pid_t pid;
+    if (in < 0 || out < 0 || spawn(argv, in, out, &pid) != 0)
+        return -1;
+    int status;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return -1;
+    if (output)
+        read_first_line(out, output);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
