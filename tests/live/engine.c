@@ -892,10 +892,15 @@ static void test_extract(void)
     expect(&done, ENGINE_OK);
     ops->container_extract(live.engine, d, "/no where", tar.tar.buf, tar.tar.len, soon(), on_done,
                            &missing);
-    expect(&missing, ENGINE_NOT_FOUND);
+    if (strcmp(live.engine->kind, "podman") != 0) /* which makes the directory */
+        expect(&missing, ENGINE_NOT_FOUND);
+    await(&missing.done);
     drop(OBJECT_CONTAINER, d, ENGINE_OK);
     run_spec(&spec, &p);
-    check_str(p.text[OUTPUT_STDOUT].buf, "d 999:998 751\nd/f 999:998 640\ntext\n");
+    /* Podman 4 makes everything root's that is copied in or out. */
+    bool podman = strcmp(live.engine->kind, "podman") == 0;
+    check_str(p.text[OUTPUT_STDOUT].buf,
+              podman ? "d 0:0 751\nd/f 0:0 640\ntext\n" : "d 999:998 751\nd/f 999:998 640\ntext\n");
     drop(OBJECT_CONTAINER, d, ENGINE_OK);
     drop(OBJECT_VOLUME, vol, ENGINE_OK);
     strbuf_deinit(&tar.tar);
