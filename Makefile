@@ -77,9 +77,10 @@ $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB_OBJS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDVARIANT_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-# A TAP program like the unit tests, but against the engine that is there.
-$(BUILD)/tests/live_engine: $(BUILD)/tests/live/engine.o $(TESTLIB_OBJS) \
-        $(filter $(addprefix $(BUILD)/runner/,base/% loop/% engine/%),$(LIB_OBJS))
+# TAP programs like the unit tests, but against the engine that is there.
+LIVE_OBJS := $(BUILD)/tests/live/live.o $(TESTLIB_OBJS) \
+             $(filter $(addprefix $(BUILD)/runner/,base/% loop/% engine/%),$(LIB_OBJS))
+$(BUILD)/tests/live_%: $(BUILD)/tests/live/%.o $(LIVE_OBJS)
 	@echo "  LD    $@"
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDVARIANT_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)

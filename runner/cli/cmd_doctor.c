@@ -24,7 +24,7 @@ static void print_finding(const struct finding *f, FILE *out)
     const char *mark = f->ok ? "ok" : f->essential ? "no" : "--";
     fprintf(out, "  %s  %-20s %s\n", mark, f->what, f->found);
     if (!f->ok && f->remedy)
-        fprintf(out, "      %-20s %s\n", "", f->remedy);
+        fprintf(out, "      %-20s-> %s\n", "", f->remedy);
 }
 
 /* Returns whether nothing essential is lacking. */

@@ -5,6 +5,7 @@
 #include "engine/choose.h"
 #include "engine/docker/docker.h"
 #include "engine/embedded/embedded.h"
+#include "engine/embedded/obstacle.h"
 #include "engine/store/resolve.h"
 
 const char *object_kind_name(enum object_kind kind)
@@ -47,28 +48,41 @@ static char *lacking_image(const struct strvec *images)
     return NULL;
 }
 
-/* *lacks as in choose_facts. */
+/* Why not the embedded one: what, as choose_facts.lacks has it, and how to mend it. */
+struct lack {
+    char *what;
+    char *remedy; /* or NULL */
+};
+
+static void lack_deinit(struct lack *lack)
+{
+    free(lack->what);
+    free(lack->remedy);
+}
+
 static struct engine *try_embedded(struct loop *loop, const struct engine_options *options,
-                                   char **lacks)
+                                   struct lack *lack)
 {
     _cleanup_error_ struct error err = ERROR_INIT;
-    struct engine *engine = embedded_open(loop, options, &err);
-    if (!engine)
-        *lacks = xasprintf("cannot run here: %s", err.message);
-    else if (options->engine == ENGINE_AUTO && options->images)
-        *lacks = lacking_image(options->images);
-    if (engine && *lacks)
+    struct engine *engine = obstacle_check(&err) < 0 ? NULL : embedded_open(loop, options, &err);
+    if (!engine) {
+        lack->what = xasprintf("cannot run here: %s", err.message);
+        lack->remedy = xstrdup(err.detail);
+    } else if (options->engine == ENGINE_AUTO && options->images) {
+        lack->what = lacking_image(options->images);
+    }
+    if (engine && lack->what)
         engine_free(TAKE_PTR(engine));
     return engine;
 }
 
 /* Both reasons in one sentence. */
-static void add_reason(struct error *err, const char *lacks)
+static void add_reason(struct error *err, const struct lack *lack)
 {
-    if (!err || !lacks)
+    if (!err || !lack->what)
         return;
     _cleanup_free_ char *daemon = err->message;
-    err->message = xasprintf("the embedded engine %s; and %s; see 'cleanroom doctor'", lacks,
+    err->message = xasprintf("the embedded engine %s; and %s; see 'cleanroom doctor'", lack->what,
                              daemon);
 }
 
@@ -76,7 +90,8 @@ struct engine *engine_open(struct loop *loop, const struct engine_options *optio
                            struct error *err)
 {
     struct choose_facts facts = {.asked = options->engine, .network = options->network};
-    _cleanup_free_ char *lacks = NULL, *why = NULL;
+    _cleanup_(lack_deinit) struct lack lack = {0};
+    _cleanup_free_ char *why = NULL;
     enum engine_choice choice;
     choose_daemon(&facts, options);
     if (choose(&facts, &choice, &why, err) < 0)
@@ -84,17 +99,20 @@ struct engine *engine_open(struct loop *loop, const struct engine_options *optio
 
     struct engine *engine = NULL;
     if (choice == ENGINE_EMBEDDED) {
-        engine = try_embedded(loop, options, &lacks);
-        facts.lacks = lacks;
-        if (!engine && choose(&facts, &choice, &why, err) < 0)
+        engine = try_embedded(loop, options, &lack);
+        facts.lacks = lack.what;
+        if (!engine && choose(&facts, &choice, &why, err) < 0) {
+            if (err && lack.remedy)
+                error_detail(err, "%s", lack.remedy);
             return NULL;
+        }
     }
     if (!engine)
         engine = docker_open(loop, options, err);
     if (engine)
         engine->why = TAKE_PTR(why);
     else
-        add_reason(err, lacks);
+        add_reason(err, &lack);
     return engine;
 }
 

@@ -10,11 +10,12 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "base/proctitle.h"
 #include "run/ledger.h"
-#include "run/proctitle.h"
 #include "run/sweep.h"
 
-/* A create call that was under way when the main process died may take effect this much later. */
+/* A create call that was under way when the main process died may take effect this much later: with
+   a daemon. What is not there when a world is gone never will be. */
 #define SETTLE_TIME   (2 * NSEC_PER_SEC)
 #define SETTLE_PAUSE  (250 * NSEC_PER_MSEC)
 #define WORK_TIME     (120 * NSEC_PER_SEC)
@@ -131,8 +132,8 @@ void janitor_leave(struct janitor *j, bool wait)
 struct work {
     struct sweep sweep;
     struct loop_timer timer;
-    nsec_t settle_until;
-    size_t seen; /* objects removed when last looked */
+    nsec_t settle_until; /* 0: there is no need */
+    size_t seen;         /* objects removed when last looked */
     bool stop;
 };
 
@@ -165,7 +166,7 @@ static void swept(void *data)
 {
     struct work *w = data;
     nsec_t now = clock_now(), next = now + SETTLE_PAUSE;
-    if (w->sweep.count > w->seen)
+    if (w->sweep.count > w->seen && w->settle_until)
         w->settle_until = now + SETTLE_TIME;
     w->seen = w->sweep.count;
     if (next < w->settle_until && w->sweep.left.len == 0)
@@ -201,7 +202,9 @@ static int clean_up(const char *run_id, const struct engine_options *options)
         return 4;
     }
 
-    struct work w = {.settle_until = clock_now() + SETTLE_TIME};
+    struct work w = {0};
+    if (options->engine == ENGINE_DOCKER)
+        w.settle_until = clock_now() + SETTLE_TIME;
     w.sweep = (struct sweep){.engine = engine,
                              .run = run_id,
                              .done = swept,

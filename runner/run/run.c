@@ -489,6 +489,11 @@ static void say_hello(struct run *r)
         journal_fact(r->ctx.journal, "engine_why", e->why);
 }
 
+static bool has_world(const struct run *r)
+{
+    return strcmp(r->ctx.engine->kind, "embedded") == 0;
+}
+
 /* With an engine: everything until nothing is left. */
 static int run_on_engine(struct run *r, struct error *err)
 {
@@ -508,6 +513,8 @@ static int run_on_engine(struct run *r, struct error *err)
         error_move(&r->error, &broken);
     loop_unwatch(r->ctx.loop, r->signal_fd);
     loop_unwatch(r->ctx.loop, r->janitor.gone);
+    if (is_clean(r) && has_world(r))
+        r->ledger.doubt = false; /* nothing comes into a world that is gone */
     if (is_clean(r) && !r->ledger.doubt)
         ledger_dismiss(&r->ledger); /* it goes while we write reports */
     return conclude(r, err);
@@ -551,7 +558,7 @@ static int run_with_janitor(struct run *r, struct error *err)
     }
 
     ledger_tell_engine(&r->ledger, r->ctx.engine->kind, r->ctx.engine->where);
-    if (strcmp(r->ctx.engine->kind, "embedded") == 0)
+    if (has_world(r))
         ledger_enter(&r->ledger, OBJECT_WORLD, r->plan.run_id); /* it comes with the first object */
     int code = run_on_engine(r, err);
     release_engine(r);

@@ -18,7 +18,7 @@ embedded engine:
 $ PATH=$(dirname $(command -v cleanroom)) cleanroom doctor --engine embedded
 ...
   --  registry tool        there is no skopeo in PATH: images only of a local Docker or Podman, and of archives (cleanroom image load)
-                           install skopeo
+                          -> install skopeo
 ...
 $ cleanroom doctor now
 cleanroom: 'now' is one word too many for 'cleanroom doctor'

@@ -95,7 +95,7 @@ class Result:
 class Process:
     """A running cleanroom."""
 
-    def __init__(self, argv, directory, environment, results):
+    def __init__(self, argv, directory, environment, results, user=USER):
         self.results = results
         self.begun = time.monotonic()
         # Files, not pipes: a pipe nobody reads would stop the program under test.
@@ -103,7 +103,7 @@ class Process:
         self.err = open(directory / "stderr", "w+b")
         self.popen = subprocess.Popen(
             argv, cwd=directory, env=environment, stdin=subprocess.DEVNULL,
-            stdout=self.out, stderr=self.err, start_new_session=True, **(USER.popen() if USER else {}))
+            stdout=self.out, stderr=self.err, start_new_session=True, **(user.popen() if user else {}))
         self.pid = self.popen.pid
 
     def output(self):
@@ -186,9 +186,11 @@ class LiveTest(unittest.TestCase):
         clean.update(extra or {})
         return {name: value for name, value in clean.items() if value is not None}
 
-    def start(self, *args, yaml="services: []\n", test=None, deploy=None, env=None, results=None):
+    def start(self, *args, yaml="services: []\n", test=None, deploy=None, env=None, results=None,
+              within=None):
         """Starts `cleanroom ARGS` where a forklift.yaml says `yaml`; test and deploy are what the
-        test image's phases do (tests/images/app/entrypoint)."""
+        test image's phases do (tests/images/app/entrypoint). within: words before the program's, as
+        root, who becomes the user after them."""
         self.runs += 1
         directory = self.make_directory(f"run-{self.runs}")
         if yaml is not None:
@@ -201,7 +203,10 @@ class LiveTest(unittest.TestCase):
         if results is not None:
             argv += ["--results", str(results)]
         where = directory / (results or "cleanroom-results")
-        process = Process(argv + [str(word) for word in args], directory, self.environment(env), where)
+        argv += [str(word) for word in args]
+        if within:
+            argv = list(within) + (USER.become() if USER else []) + argv
+        process = Process(argv, directory, self.environment(env), where, None if within else USER)
         self.addCleanup(self.stop, process)
         return process
 
@@ -254,6 +259,17 @@ class LiveTest(unittest.TestCase):
         self.assertTrue(hits, f"no red case '{name}' among {result.cases}\n{result}")
         for word in words:
             self.assertTrue(any(word in row[3] for row in hits), f"'{word}' is not in {hits}")
+
+    def assert_not_green(self, process):
+        """What a killed run leaves as its report does not look like success, unless it was one: the
+        moment may have come when all was done."""
+        report = process.results / "junit.xml"
+        if not report.exists() or process.popen.returncode == 0:
+            return
+        record = json.loads((process.results / "run.json").read_text())
+        last = [event["state"] for event in record["events"] if event["subject"] == "run"]
+        if not record["finished"] and last[-1:] != ["done"]:
+            self.assertRegex(report.read_text(), r'errors="[1-9]')
 
     def left(self):
         """What is there of ours that was not there before the test."""

@@ -3,12 +3,16 @@
 
 import os
 import re
+import socket
+import subprocess
+import threading
 
 from harness import APP, APP_USER, POSTGRES, POSTGRES_SEEDED, REDIS, LiveTest, on, wait_until
 
-# Serves on port 9000 of every address for as long as the shell lives.
+# Serves on port 9000 of every address for as long as the shell lives, and says whose it is.
 SERVE = """perl -MIO::Socket -e '$s = IO::Socket::INET->new(LocalPort => 9000, Listen => 9, ReuseAddr => 1)
-    or die; close $c while $c = $s->accept' & server=$!; elapse 0.5; """
+    or die; while ($c = $s->accept) { print $c "shard $ENV{CLEANROOM_SHARD_NUMBER}\\n"; close $c }' &
+    server=$!; elapse 0.5; """
 
 
 class Network(LiveTest):
@@ -16,21 +20,59 @@ class Network(LiveTest):
     # Podman pods are apart only until the first one ends; tests/live/engine_docker.c holds that much.
     @on("docker", "embedded", "rootless")
     def test_shards_cannot_reach_each_other(self):
-        """Each serves on its address; we knock at every door from every shard, at no other address."""
+        """Each serves on its address; we knock at every door from every shard, at no other address.
+        With pasta all have the same address, the host's, and everyone knocks at his own door."""
         process = self.start("--shards", 3, "--network", "outside", APP, test=SERVE + r'''
             mine=$(hostname -I); say "address ${mine%% *}"; hang''')
         address = r"\[(\d)\] address (\S+)"
         wait_until(lambda: len(re.findall(address, process.output()[0])) == 3, 60, "three addresses")
         doors = dict(re.findall(address, process.output()[0]))
-        self.assertEqual(len(set(doors.values())), 3, doors)
         for shard in doors:
             for owner, door in doors.items():
-                knock = self.engine.enter(process.run, shard, "timeout", "2", "bash", "-c",
-                                          f"exec 3<>/dev/tcp/{door}/9000")
-                self.assertEqual(knock.returncode == 0, shard == owner,
-                                 f"from {shard} to {owner}: {knock.stderr}")
+                # Where all have the same address, each is at home there.
+                at_home = door == doors[shard]
+                self.assertEqual(self.knock(process.run, shard, door, 9000),
+                                 f"shard {shard}" if at_home else "", f"from {shard} to {owner}: {doors}")
         process.popen.terminate()
         process.wait(30)
+
+    def knock(self, run, shard, host, port):
+        """What somebody says there; nothing, when there is no way."""
+        done = self.engine.enter(run, shard, "timeout", "2", "bash", "-c",
+                                 f"exec 3<>/dev/tcp/{host}/{port} && head -n 1 <&3")
+        return done.stdout.strip()
+
+    @on("docker", "embedded", "rootless")
+    def test_the_way_out_leads_past_the_machine(self):
+        """To other addresses (one more of this machine stands for them), but not to what the machine
+        serves to itself alone."""
+        away = "198.51.100.7"
+        subprocess.run(["ip", "address", "add", f"{away}/32", "dev", "lo"], check=True)
+        self.addCleanup(subprocess.run, ["ip", "address", "del", f"{away}/32", "dev", "lo"], check=True)
+        public, private = (socket.create_server((host, 0)) for host in (away, "127.0.0.1"))
+        for server, word in ((public, b"public\n"), (private, b"private\n")):
+            self.addCleanup(server.close)
+            threading.Thread(target=self.greet, args=(server, word), daemon=True).start()
+        process = self.start("--network", "outside", APP, test="""
+            say "gateway $(awk '$2 == "00000000" { print $3 }' /proc/net/route) $(hostname -I)"; hang""")
+        process.wait_for_output("gateway ")
+        raw, own = re.search(r"gateway (\w{8}) (\S+)", process.output()[0]).groups()
+        gateway = ".".join(str(int(raw[i:i + 2], 16)) for i in (6, 4, 2, 0))
+        self.assertEqual(self.knock(process.run, 1, away, public.getsockname()[1]), "public")
+        for host in (own, gateway, "127.0.0.1"):
+            self.assertEqual(self.knock(process.run, 1, host, private.getsockname()[1]), "", host)
+        process.popen.terminate()
+        process.wait(30)
+
+    @staticmethod
+    def greet(server, word):
+        while True:
+            try:
+                peer = server.accept()[0]
+            except OSError:
+                return
+            peer.sendall(word)
+            peer.close()
 
     def test_hermetic_without_asking(self):
         """By default there is nothing but loopback, and each shard's is its own."""

@@ -16,6 +16,7 @@ import urllib.parse
 DOCKER_HOST = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
 LABEL = "org.cleanroom.run"
 PROC = pathlib.Path("/proc")
+RUN = "[0-9a-f]{12}"  # a run's id
 # A poll of something that is not ours to wait on (an engine's lists, /proc).
 STEP = 0.05
 
@@ -47,6 +48,10 @@ class User:
     def popen(self):
         """For subprocess.Popen."""
         return {"user": self.name, "group": self.name, "extra_groups": []}
+
+    def become(self):
+        """Words before a command's."""
+        return ["setpriv", "--reuid", self.name, "--regid", self.name, "--clear-groups"]
 
 
 class Docker:
@@ -211,6 +216,7 @@ class Embedded:
         self.home = Task(os.getpid()).namespaces()
         self.seen = {}        # Task.key: Task
         self.namespaces = {}  # "net:[4026531840]": the name of who was in it
+        self.apart = set()    # those that a test has made around the program
 
     def __str__(self):
         return f"the embedded engine of {self.user.name if self.user else 'this user'}"
@@ -228,7 +234,7 @@ class Embedded:
 
     def ours(self, run=None):
         """{"process 12 (redis-server, ...)", "world 0123456789ab", "cgroup /...", ...}"""
-        found = self.worlds_left(run) | self.cgroups_left(run) | self.mounts_left(run)
+        found = self.worlds_left(run) | self.cgroups_left(run) | self.mounts_left(run) | self.names_left(run)
         if run is None:
             found |= {str(task) for task in self.family().values()}
             found |= self.namespaces_left() | self.scratch_left()
@@ -250,7 +256,7 @@ class Embedded:
             if task.key not in self.seen:
                 self.seen[task.key] = task
                 task.held = {name for kind, name in task.namespaces().items()
-                             if name != self.home.get(kind)}
+                             if name != self.home.get(kind) and name not in self.apart}
                 self.namespaces.update({name: str(task) for name in task.held})
         return ours
 
@@ -262,13 +268,13 @@ class Embedded:
     def worlds_left(self, run):
         if not self.worlds.is_dir():
             return set()
-        return {f"world {entry.name}" for entry in self.worlds.iterdir() if run in (None, entry.name)}
+        return {f"world {entry.name}" for entry in self.worlds.iterdir()
+                if re.fullmatch(run or RUN, entry.name)}
 
     @staticmethod
     def cgroups_left(run):
-        pattern = f"*{run}*" if run else "*cleanroom*"
-        return {f"cgroup {path}" for path in pathlib.Path("/sys/fs/cgroup").rglob(pattern)
-                if path.is_dir()}
+        return {f"cgroup {where}/{name}" for where, names, _ in os.walk("/sys/fs/cgroup") for name in names
+                if "cleanroom" in name and re.search(f"({run or RUN})$", name)}
 
     def mounts_left(self, run):
         """Where everybody sees them: those of a world are its own, and go with its processes."""
@@ -277,15 +283,21 @@ class Embedded:
                 if place in line}
 
     def namespaces_left(self):
-        """What was entered by ours and has anybody in it, or a file that holds it."""
-        held = {name for pid, task in tasks().items() for name in task.namespaces().values()
-                if name in self.namespaces}
-        bound = {name for name in self.namespaces if name in read("/proc/self/mountinfo")}
-        return {f"namespace {name} of {self.namespaces[name]}" for name in held | bound}
+        """What was entered by ours and is held by a file. Held by a process, that one would be told."""
+        held = [line for line in read("/proc/self/mountinfo").splitlines()
+                if "- nsfs " in line and "/run/docker/" not in line]  # names of namespaces are used again
+        return {f"namespace {name} of {whose}" for name, whose in self.namespaces.items()
+                if any(name in line for line in held)}
+
+    def names_left(self, run):
+        """Of images in the store, those that a run gave for itself."""
+        refs = self.store / "refs"
+        return {f"name {entry.name}" for entry in (refs.iterdir() if refs.is_dir() else ())
+                if re.search(run or rf"\b{RUN}\b", entry.name) and "satellite" not in entry.name}
 
     def scratch_left(self):
         """Where imports work, and what containers write with --scratch disk."""
-        places = [self.store / "tmp", self.store.parent / "scratch"]
+        places = [self.store / "tmp", self.store / "scratch"]
         return {f"scratch {entry}" for place in places if place.is_dir() for entry in place.iterdir()}
 
     # --- what is in a run
@@ -312,16 +324,16 @@ class Embedded:
                 return task
         raise AssertionError(f"shard {shard} of run {run} has no tests running")
 
-    def service(self, run, shard, word):
-        """In the same network as the tests, and its command contains the word."""
+    def service(self, run, shard, name):
+        """In the same network as the tests, and what runs there is called so."""
         network = self.app(run, shard).namespaces()["net"]
         for task in self.cells(run):
-            if task.namespaces().get("net") == network and word in " ".join(task.words()):
+            if task.namespaces().get("net") == network and task.name.startswith(name):
                 return task
-        raise AssertionError(f"shard {shard} of run {run} has no {word}")
+        raise AssertionError(f"shard {shard} of run {run} has no {name}")
 
     def kill_service(self, run, shard, role):
-        os.kill(self.service(run, shard, {"memcache": "memcached"}.get(role, role)).pid, 9)
+        os.kill(self.service(run, shard, role).pid, 9)
 
     def enter(self, run, shard, *argv):
         return subprocess.run(["nsenter", "--all", "--target", str(self.app(run, shard).pid), *argv],

@@ -2,15 +2,21 @@
 /* The image store: names, images, layers, what is unpacked, what goes first. */
 #include "engine/store/store.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 
 #include <archive.h>
 #include <archive_entry.h>
 
 #include "engine/store/tree.h"
+#include "engine/store/untar.h"
 #include "tap.h"
 
 /* --- a store and tar archives to put into it -------------------------------------------------- */
@@ -351,6 +357,459 @@ static void test_remove(void)
     drop_store(store, dir);
 }
 
+/* --- what a container wrote ------------------------------------------------------------------- */
+
+static void write_text(const char *dir, const char *name, const char *text)
+{
+    _cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+    check_int(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+static void make_upper(const char *dir)
+{
+    _cleanup_free_ char *gone = xasprintf("%s/gone", dir), *opaque = xasprintf("%s/opaque", dir);
+    _cleanup_free_ char *data = xasprintf("%s/data", dir), *twin = xasprintf("%s/twin", dir);
+    _cleanup_free_ char *file = xasprintf("%s/data/file", dir);
+    check_int(mkdir(dir, 0711), 0);
+    check_int(mkdir(data, 0700), 0);
+    check_int(mkdir(opaque, 0755), 0);
+    check_int(setxattr(opaque, OVERLAY_TRUSTED "opaque", "y", 1, 0), 0);
+    check_int(setxattr(opaque, OVERLAY_TRUSTED "origin", "x", 1, 0), 0);
+    check_int(setxattr(opaque, "user.mine", "1", 1, 0), 0);
+    check_int(mknod(gone, S_IFCHR, makedev(0, 0)), 0);
+    write_text(data, "file", "written");
+    check_int(chown(file, 999, 999), 0);
+    check_int(chmod(file, 04640), 0);
+    check_int(link(file, twin), 0);
+}
+
+static void test_upper(void)
+{
+    struct store *store;
+    struct store_image image;
+    struct stat st;
+    char value[8];
+    struct error err _cleanup_error_ = ERROR_INIT;
+    char *dir = new_store(&store);
+    _cleanup_free_ char *base = add_simple(store, "base", "base"), *id = NULL, *again = NULL;
+    _cleanup_free_ char *upper = xasprintf("%s/upper", dir);
+    make_upper(upper);
+    check_int(store_add_upper(store, "snap:k", "base", upper, "key 1", &id, &err), 0);
+    check_int(store_find(store, "snap:k", &image, &err), 1);
+    check_int(image.layers.len, 2);
+    check_str(image.info.entrypoint.items[1], "-x");
+
+    _cleanup_free_ char *file = in_layer(store, &image, "data/file");
+    check_int(stat(file, &st), 0);
+    check_int(st.st_uid, 999);
+    check_int(st.st_mode, S_IFREG | 04640);
+    check_int(st.st_nlink, 2);
+    check_opaque(store, &image, "opaque", true);
+    _cleanup_free_ char *opaque = in_layer(store, &image, "opaque");
+    check_int(getxattr(opaque, OVERLAY_TRUSTED "origin", value, sizeof(value)), -1);
+    check_int(getxattr(opaque, "user.mine", value, sizeof(value)), 1);
+    _cleanup_free_ char *gone = in_layer(store, &image, "gone");
+    check_int(lstat(gone, &st), 0);
+    check(S_ISCHR(st.st_mode) && st.st_rdev == 0);
+    store_image_release(&image);
+
+    /* Under the same name: the newer one. */
+    check_int(store_add_upper(store, "snap:k", base, upper, NULL, &again, &err), 0);
+    check(again && strcmp(again, id) != 0);
+    struct store_entries list;
+    check_int(store_list(store, &list, &err), 0);
+    check_int(list.len, 3);
+    size_t snapshots = 0, named = 0;
+    for (size_t i = 0; i < list.len; i++) {
+        snapshots += list.items[i].snapshot && strcmp(list.items[i].snapshot, "key 1") == 0;
+        named += list.items[i].refs.len;
+    }
+    check_int(snapshots, 1);
+    check_int(named, 2);
+    store_entries_deinit(&list);
+    check_int(store_add_upper(store, "x", "nothing", upper, NULL, &again, &err), -1);
+    check_contains(err.message, "not in the store");
+    drop_store(store, dir);
+}
+
+/* As many as overlayfs takes, and in few enough letters for mount(2). */
+static void test_many_layers(void)
+{
+    struct store *store;
+    struct store_image image;
+    char *dir = new_store(&store);
+    _cleanup_free_ char *id = add_simple(store, "base", "0");
+    _cleanup_free_ char *upper = xasprintf("%s/upper", dir);
+    check_int(mkdir(upper, 0755), 0);
+    for (int i = 1; i < 127; i++) {
+        struct error err _cleanup_error_ = ERROR_INIT;
+        char *next = NULL;
+        if (!check_int(store_add_upper(store, "deep", id, upper, NULL, &next, &err), 0))
+            break;
+        free(id);
+        id = next;
+    }
+    check_int(store_find(store, "deep", &image, NULL), 1);
+    check_int(image.layers.len, 127);
+    size_t len = 0;
+    for (size_t i = 0; i < image.layers.len; i++)
+        len += strlen(image.layers.items[i]) - strlen("layers/") + 1;
+    check(len < 3500);
+    store_image_release(&image);
+    drop_store(store, dir);
+}
+
+/* --- keeping it small ------------------------------------------------------------------------- */
+
+static void use_at(const char *dir, const char *id, time_t when)
+{
+    _cleanup_free_ char *path = xasprintf("%s/images/%s.json", dir, id + 7);
+    const struct timespec times[] = {{.tv_sec = when}, {.tv_sec = when}};
+    check_int(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static bool has(struct store *store, const char *ref)
+{
+    struct store_entries list;
+    bool found = false;
+    check_int(store_list(store, &list, NULL), 0);
+    for (size_t i = 0; i < list.len; i++)
+        for (size_t j = 0; j < list.items[i].refs.len; j++)
+            found = found || strcmp(list.items[i].refs.items[j], ref) == 0;
+    store_entries_deinit(&list);
+    return found;
+}
+
+static void test_least_recently_used_goes_first(void)
+{
+    static const char *const texts[] = {"aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc", "dddddddddd"};
+    static const char *const names[] = {"a:latest", "b:latest", "c:latest", "d:latest"};
+    struct store *store;
+    struct store_image image;
+    uint64_t freed;
+    char *ids[4], *dir = new_store(&store);
+    time_t now = time(NULL);
+    for (size_t i = 0; i < 4; i++)
+        ids[i] = add_simple(store, names[i], texts[i]);
+    check_int(store_find(store, "a", &image, NULL), 1);
+    for (size_t i = 0; i < 4; i++)
+        use_at(dir, ids[i], now - 100 + (time_t)i);
+
+    check_int(store_prune(store, false, 0, &freed, NULL), 0);
+    check_int(freed, 0);
+    check_int(store_prune(store, false, 40, &freed, NULL), 0);
+    check_int(freed, 0);
+    /* The oldest is in use. */
+    check_int(store_prune(store, false, 25, &freed, NULL), 0);
+    check_int(freed, 20);
+    check(has(store, "a:latest") && !has(store, "b:latest") && !has(store, "c:latest") &&
+          has(store, "d:latest"));
+    store_image_release(&image);
+    check_int(store_prune(store, false, 10, &freed, NULL), 0);
+    check(!has(store, "a:latest") && has(store, "d:latest"));
+
+    /* Without a name, and long unused: of no use. */
+    check_int(store_tag(store, "d",
+                        "sha256:"
+                        "0000000000000000000000000000000000000000000000000000000000000000",
+                        NULL),
+              0);
+    check_int(store_prune(store, false, 0, &freed, NULL), 0);
+    check_int(freed, 0);
+    use_at(dir, ids[3], now - 7200);
+    check_int(store_prune(store, false, 0, &freed, NULL), 0);
+    check_int(freed, 10);
+    for (size_t i = 0; i < 4; i++)
+        free(ids[i]);
+    drop_store(store, dir);
+}
+
+static void test_prune_all(void)
+{
+    struct store *store;
+    struct store_image image;
+    uint64_t freed;
+    char *dir = new_store(&store);
+    free(add_simple(store, "a", "aaa"));
+    free(add_simple(store, "b", "bbb"));
+    check_int(store_find(store, "a", &image, NULL), 1);
+    check_int(store_prune(store, true, 0, &freed, NULL), 0);
+    check_int(freed, 3);
+    check(has(store, "a:latest") && !has(store, "b:latest"));
+    store_image_release(&image);
+    drop_store(store, dir);
+}
+
+static size_t count_names(const char *dir, const char *below)
+{
+    _cleanup_free_ char *path = xasprintf("%s/%s", dir, below);
+    DIR *d = opendir(path);
+    size_t count = 0;
+    while (d && readdir(d))
+        count++;
+    closedir(d);
+    return count - 2;
+}
+
+static void test_rubbish(void)
+{
+    struct store *store;
+    uint64_t freed;
+    char *dir = new_store(&store);
+    _cleanup_free_ char *dead = xasprintf("%s/tmp/layer-dead", dir);
+    _cleanup_free_ char *alive = xasprintf("%s/tmp/layer-alive", dir);
+    _cleanup_free_ char *orphan = xasprintf("%s/layers/0123456789abcdef01234567", dir);
+    check_int(mkdir(dead, 0700), 0);
+    write_text(dead, "half", "written");
+    check_int(mkdir(alive, 0700), 0);
+    check_int(mkdir(orphan, 0755), 0);
+    _cleanup_close_ int lock = open(alive, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    check_int(flock(lock, LOCK_SH), 0);
+    check_int(store_prune(store, false, 0, &freed, NULL), 0);
+    check_int(access(dead, F_OK), -1);
+    check_int(access(alive, F_OK), 0);
+    check_int(access(orphan, F_OK), -1);
+    drop_store(store, dir);
+}
+
+/* Deeper than any number of descriptors. */
+static void test_deep_tree(void)
+{
+    struct store *store;
+    char *dir = new_store(&store);
+    int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < 3000; i++) {
+        check_int(mkdirat(at, i == 0 ? "deep" : "d", 0700), 0);
+        int next = openat(at, i == 0 ? "deep" : "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        close(at);
+        at = next;
+    }
+    close(at);
+    at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    check_int(tree_remove(at, "deep"), 0);
+    check_int(faccessat(at, "deep", F_OK, 0), -1);
+    close(at);
+    drop_store(store, dir);
+}
+
+/* --- several at once, and killed -------------------------------------------------------------- */
+
+/* Many small files: long enough to be interrupted anywhere. */
+static void big_tar(struct tar *tar, char letter)
+{
+    tar_begin(tar);
+    for (int i = 0; i < 400; i++) {
+        char name[32], text[32];
+        (void)snprintf(name, sizeof(name), "d%d/f%d", i % 20, i);
+        (void)snprintf(text, sizeof(text), "%c%d", letter, i);
+        tar_add(tar, name, S_IFREG | 0644, text);
+    }
+}
+
+/* In a child: adds the image, and says by its exit code whether that went well. */
+static pid_t add_in_child(const char *dir, const char *name, const struct tar *tar)
+{
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    static const char *const entrypoint[] = {"/x", NULL};
+    struct error err = ERROR_INIT;
+    struct store *store = store_open(dir, &err);
+    char *id;
+    int r = store_add_rootfs(store, name, entrypoint, tar->bytes, tar->len, &id, &err);
+    if (r < 0)
+        printf("# %s\n", err.message);
+    fflush(stdout);
+    _exit(r == 0 ? 0 : 1);
+}
+
+static void test_concurrent(void)
+{
+    enum { CHILDREN = 6 };
+    struct store *store;
+    struct store_image image;
+    struct tar tar;
+    uint64_t freed;
+    char *dir = new_store(&store);
+    big_tar(&tar, 'x');
+    tar_end(&tar);
+    for (int round = 0; round < 4; round++) {
+        pid_t pids[CHILDREN];
+        for (int i = 0; i < CHILDREN; i++)
+            pids[i] = add_in_child(dir, i % 2 ? "odd" : "even", &tar);
+        /* What nobody uses may be removed at any moment, and is made again. */
+        for (int i = 0; i < 20; i++)
+            check_int(store_prune(store, true, 0, &freed, NULL), 0);
+        for (int i = 0; i < CHILDREN; i++) {
+            int status;
+            check_int(waitpid(pids[i], &status, 0), pids[i]);
+            check_int(status, 0);
+        }
+    }
+    pid_t last = add_in_child(dir, "last", &tar);
+    check_int(waitpid(last, NULL, 0), last);
+    check_int(store_find(store, "last", &image, NULL), 1);
+    check_int(count_names(dir, "tmp"), 0);
+    check_int(count_names(dir, "layers"), 1);
+    check_int(count_names(dir, "images"), 1);
+    store_image_release(&image);
+    free(tar.bytes);
+    drop_store(store, dir);
+}
+
+static void test_killed(void)
+{
+    struct store *store;
+    char *dir = new_store(&store);
+    size_t interrupted = 0;
+    for (int i = 0; i < 60; i++) {
+        struct tar tar;
+        struct store_image image;
+        uint64_t freed;
+        int status;
+        /* Sixty moments of about the time it takes. */
+        const struct timespec delay = {.tv_nsec = i * 400 * 1000};
+        big_tar(&tar, (char)('A' + i));
+        tar_end(&tar);
+        pid_t pid = add_in_child(dir, "killed", &tar);
+        (void)ppoll(NULL, 0, &delay, NULL);
+        (void)kill(pid, SIGKILL);
+        check_int(waitpid(pid, &status, 0), pid);
+        interrupted += WIFSIGNALED(status);
+        /* Whatever is there is whole, and the rest goes. */
+        if (store_find(store, "killed", &image, NULL) > 0) {
+            _cleanup_free_ char *last = in_layer(store, &image, "d19/f399");
+            check_int(access(last, F_OK), 0);
+            store_image_release(&image);
+        }
+        check_int(store_prune(store, true, 0, &freed, NULL), 0);
+        check_int(count_names(dir, "tmp") + count_names(dir, "layers") +
+                      count_names(dir, "images") + count_names(dir, "refs"),
+                  0);
+        free(tar.bytes);
+    }
+    check(interrupted > 5);
+    drop_store(store, dir);
+}
+
+/* --- broken and boundless ----------------------------------------------------------------------
+ */
+
+static int unpack(const struct tar *tar, size_t len, uint64_t bytes, uint64_t entries,
+                  struct error *err)
+{
+    char dir[] = "/tmp/cleanroom-untar-XXXXXX";
+    check(mkdtemp(dir) != NULL);
+    _cleanup_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct untar u;
+    untar_init(&u, fd, false);
+    u.max_bytes = bytes;
+    u.max_entries = entries;
+    struct archive *a = archive_read_new();
+    archive_read_support_format_tar(a);
+    int r = archive_read_open_memory(a, tar->bytes, len) == ARCHIVE_OK
+                ? untar_all(&u, a, err)
+                : error_set(err, ERROR_ENGINE, "no archive");
+    archive_read_free(a);
+    untar_deinit(&u);
+    check_int(tree_remove(AT_FDCWD, dir), 0);
+    return r;
+}
+
+static void test_bounds(void)
+{
+    struct tar tar;
+    struct error err _cleanup_error_ = ERROR_INIT;
+    tar_begin(&tar);
+    tar_add(&tar, "a", S_IFREG | 0644, "1234567890");
+    tar_add(&tar, "b", S_IFREG | 0644, "1234567890");
+    tar_end(&tar);
+    check_int(unpack(&tar, tar.len, 20, 2, &err), 0);
+    check_int(unpack(&tar, tar.len, 19, 2, &err), -1);
+    check_contains(err.message, "larger than");
+    error_clear(&err);
+    check_int(unpack(&tar, tar.len, 20, 1, &err), -1);
+    check_contains(err.message, "more than 1 files");
+    free(tar.bytes);
+
+    /* A name as long as can be, and longer. */
+    char name[5000];
+    memset(name, 'n', sizeof(name));
+    for (size_t i = 200; i < sizeof(name); i += 200)
+        name[i] = '/';
+    for (size_t len = 4000; len < sizeof(name); len += 999) {
+        error_clear(&err);
+        name[len] = '\0';
+        tar_begin(&tar);
+        tar_add(&tar, name, S_IFREG | 0644, "x");
+        tar_end(&tar);
+        if (!check_int(unpack(&tar, tar.len, 100, 100, &err), len < 4096 ? 0 : -1))
+            printf("# %zu: %s\n", len, err.message ? err.message : "");
+        free(tar.bytes);
+        name[len] = 'n';
+    }
+}
+
+static void test_truncated(void)
+{
+    struct tar tar;
+    size_t good = 0;
+    tar_begin(&tar);
+    tar_add(&tar, "dir", S_IFDIR | 0755, NULL);
+    tar_add(&tar, "dir/file", S_IFREG | 0644, "some text that is longer than nothing");
+    tar_add(&tar, "dir/link", S_IFLNK | 0777, "file");
+    tar_end(&tar);
+    for (size_t len = 1; len < tar.len; len += 97) {
+        struct error err _cleanup_error_ = ERROR_INIT;
+        int r = unpack(&tar, len, 1 << 20, 100, &err);
+        check(r == 0 || err.kind == ERROR_ENGINE);
+        good += r == 0;
+    }
+    /* Between entries it cannot be told; the digest tells. */
+    check(good < tar.len / 97 / 2);
+    free(tar.bytes);
+}
+
+static void test_broken_store(void)
+{
+    struct store *store;
+    struct store_image image;
+    char *dir = new_store(&store);
+    _cleanup_free_ char *id = add_simple(store, "app", "hello");
+    check_int(store_find(store, "app", &image, NULL), 1);
+    _cleanup_free_ char *layer = in_layer(store, &image, "");
+    _cleanup_free_ char *json = xasprintf("%s/images/%s.json", dir, id + 7);
+    store_image_release(&image);
+
+    /* Somebody removed a layer: the image is not there, and can be made again. */
+    check_int(tree_remove(AT_FDCWD, layer), 0);
+    check_int(store_find(store, "app", &image, NULL), 0);
+    free(add_simple(store, "app", "hello"));
+    check_int(store_find(store, "app", &image, NULL), 1);
+    store_image_release(&image);
+
+    static const char *const texts[] = {"",
+                                        "{",
+                                        "[]",
+                                        "{\"id\": 1}",
+                                        "{\"id\":\"x\",\"layers\":[]}",
+                                        "{\"id\":\"x\",\"layers\":[{\"id\":\"../../x\"}]}"};
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        check_int(truncate(json, 0), 0);
+        write_text(dir, json + strlen(dir) + 1, texts[i]);
+        check_int(store_find(store, "app", &image, NULL), 0);
+        free(add_simple(store, "app", "hello"));
+        check_int(store_find(store, "app", &image, NULL), 1);
+        store_image_release(&image);
+    }
+    drop_store(store, dir);
+
+    struct error err _cleanup_error_ = ERROR_INIT;
+    check(store_open("/proc/no/store", &err) == NULL);
+    check_contains(err.message, "'/proc/no/store'");
+}
+
 int main(void)
 {
     return tap_run((struct tap_test[]){TAP(test_add_and_find),
@@ -358,5 +817,16 @@ int main(void)
                                        TAP(test_whiteouts),
                                        TAP(test_hostile),
                                        TAP(test_remove),
+                                       TAP(test_upper),
+                                       TAP(test_many_layers),
+                                       TAP(test_least_recently_used_goes_first),
+                                       TAP(test_prune_all),
+                                       TAP(test_rubbish),
+                                       TAP(test_deep_tree),
+                                       TAP(test_concurrent),
+                                       TAP(test_killed),
+                                       TAP(test_bounds),
+                                       TAP(test_truncated),
+                                       TAP(test_broken_store),
                                        {0}});
 }

@@ -99,11 +99,13 @@ void flow_end(struct container *c)
             unwatch(c, i);
     }
     struct attach_op *a = c->attach;
-    if (a && !a->said_ready) {
-        a->container = NULL; /* the timer will see */
-        c->attach = NULL;
-    }
-    finish_attach(c);
+    if (!a)
+        return;
+    /* Not from within whatever call brought us here; who has not said ready has a timer already. */
+    a->container = NULL;
+    c->attach = NULL;
+    if (a->said_ready)
+        task_settle(&a->op, ENGINE_OK, NULL);
 }
 
 /* --- attach ---------------------------------------------------------------------------------- */

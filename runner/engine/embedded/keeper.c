@@ -17,6 +17,8 @@
 
 #include "engine/embedded/disguise.h"
 #include "engine/embedded/keep.h"
+#include "engine/embedded/readonly.h"
+#include "engine/embedded/runtime.h"
 #include "engine/embedded/userns.h"
 
 /* --- what it says ---------------------------------------------------------------------------- */
@@ -214,6 +216,8 @@ static int furnish(struct keeper *k, struct error *err)
     if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
         return error_set_errno(err, ERROR_ENGINE, errno, "/proc could not be mounted");
     hide_hybrid_cgroup();
+    if (!k->crun)
+        readonly_find(&k->forbidden);
     if (mount("cleanroom", o->dir, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700") < 0)
         return error_set_errno(err, ERROR_ENGINE, errno, "no tmpfs could be mounted on '%s'",
                                o->dir);
@@ -226,6 +230,7 @@ static int furnish(struct keeper *k, struct error *err)
         return error_set_errno(err, ERROR_INTERNAL, errno, "'%s' could not be opened", o->store);
     /* Who is root in a user namespace only cannot come back from another one. */
     k->netns = k->user_namespace ? -1 : open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    k->runtime = runtime_seal(o->runtime);
     sigset_t children;
     sigemptyset(&children);
     sigaddset(&children, SIGCHLD);
@@ -242,7 +247,6 @@ static void forget_parent(int socket)
     for (int i = 1; i < NSIG; i++)
         (void)signal(i, SIG_DFL);
     (void)setsid();
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)close_range(3, (unsigned)socket - 1, 0);
     (void)close_range((unsigned)socket + 1, ~0U, 0);
     _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -269,10 +273,12 @@ static int await_ids(int ids, struct error *err)
 static _Noreturn void keep(const struct keeper_options *options, int socket, int ids)
 {
     _cleanup_error_ struct error err = ERROR_INIT;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a death before this the socket tells of */
     int mapped = await_ids(ids, &err);
     struct keeper k = {.options = options,
                        .socket = socket,
                        .user_namespace = userns_inside(),
+                       .crun = strstr(options->runtime, "crun") != NULL,
                        .dir = options->dir,
                        .scratch = options->scratch ? options->scratch : options->dir,
                        .outside = *options->outside};

@@ -11,21 +11,6 @@
 
 #define ROOT_PATH "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 
-char *tool_find(const char *name)
-{
-    struct strvec dirs _cleanup_strvec_ = STRVEC_INIT;
-    const char *path = getenv("PATH");
-    if (path)
-        strvec_split(&dirs, path, ":");
-    strvec_split(&dirs, ROOT_PATH, ":");
-    for (size_t i = 0; i < dirs.len; i++) {
-        _cleanup_free_ char *file = xasprintf("%s/%s", dirs.items[i], name);
-        if (file[0] == '/' && access(file, X_OK) == 0)
-            return TAKE_PTR(file);
-    }
-    return NULL;
-}
-
 static int memory_file(const char *content)
 {
     int fd = memfd_create("cleanroom", MFD_CLOEXEC);

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Programs of the host that a way out needs: found, and run to their end. */
+/* Programs of the host that a way out needs, run to their end. */
 #ifndef EMBEDDED_OUTSIDE_TOOL_H
 #define EMBEDDED_OUTSIDE_TOOL_H
 
 #include <cleanroom/strbuf.h>
-
-/* In $PATH or where root's programs are; release with free(). NULL: nowhere. */
-char *tool_find(const char *name);
 
 /* Runs it with `input` (or nothing) on its standard input and waits for it. Returns its exit code,
    -1 when it did not exit. output, if not NULL, takes the first line of what it said. */

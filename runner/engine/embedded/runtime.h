@@ -13,4 +13,9 @@ char *runtime_look(const char *name);
 /* Its absolute path; release with free(). ERROR_ENGINE when there is none. */
 char *runtime_find(struct error *err);
 
+/* A copy of it in memory that nobody can write to, to be executed instead. Runtimes that find
+   themselves in a file that a container could write to (CVE-2019-5736) make such a copy of
+   themselves each time, and begin anew. -1: it cannot be had, use the path. */
+int runtime_seal(const char *path);
+
 #endif

@@ -88,7 +88,6 @@ void userns_count(unsigned long *uids, unsigned long *gids)
 
 static int run_tool(const char *path, char *const *argv, struct error *err)
 {
-    _cleanup_free_ char *text = NULL;
     pid_t pid = fork();
     if (pid == 0) {
         static const char *const env[] = {NULL};

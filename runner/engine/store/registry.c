@@ -53,6 +53,22 @@ bool registry_possible(const char *ref, struct strbuf *why)
 /* --- skopeo ------------------------------------------------------------------------------------
  */
 
+/* What skopeo was doing is no news; of what it puts before the reason, where that begins. */
+static const char *skip_preface(const char *reason)
+{
+    static const struct {
+        const char *begin, *end;
+    } prefaces[] = {{"Error parsing image name \"", "\": "}, {"initializing source ", ": "}};
+    for (size_t i = 0; i < ARRAY_SIZE(prefaces); i++) {
+        if (strncmp(reason, prefaces[i].begin, strlen(prefaces[i].begin)) != 0)
+            continue;
+        /* A reference has colons, but no blank after them. */
+        const char *end = strstr(reason, prefaces[i].end);
+        return end ? end + strlen(prefaces[i].end) : reason;
+    }
+    return reason;
+}
+
 /* 'time="..." level=fatal msg="..."': its last line's message, unquoted. */
 char *registry_reason(const char *text)
 {
@@ -68,7 +84,7 @@ char *registry_reason(const char *text)
     }
     if (out.len == 0)
         strbuf_adds(&out, "skopeo gave no reason");
-    return json_one_line(strbuf_detach(&out));
+    return json_one_line(xstrdup(skip_preface(out.buf)));
 }
 
 /* As Docker does it: a registry on this machine may go without TLS. */

@@ -15,7 +15,8 @@
 #include <cleanroom/log.h>
 
 #include "engine/docker/api.h"
-#include "engine/docker/json.h"
+#include "engine/docker/http.h"
+#include "engine/docker/ops.h"
 #include "engine/docker/reference.h"
 #include "engine/store/ask.h"
 #include "engine/store/worker.h"
@@ -34,7 +35,8 @@ struct resolve {
     struct error error; /* of the beginning, to be told from the loop */
     struct loop_timer timer;
     struct endpoints daemons;
-    size_t asked; /* how many of them */
+    size_t asked;            /* how many of them */
+    struct image_info known; /* to the one that knows it */
     struct ask *ask;
     struct worker *worker;
 };
@@ -47,6 +49,7 @@ static void resolve_free(struct resolve *r)
     endpoints_deinit(&r->daemons);
     reference_deinit(&r->ref);
     error_clear(&r->error);
+    image_info_deinit(&r->known);
     free(r->text);
     free(r);
 }
@@ -60,6 +63,8 @@ void resolve_cancel(struct resolve *r)
 static void succeed(struct resolve *r, struct store_image *image)
 {
     log_trace("image '%s' is %s", r->text, image->info.id);
+    if (!image->info.digest)
+        image->info.digest = TAKE_PTR(r->known.digest);
     r->done(r->data, image, NULL);
     resolve_free(r);
 }
@@ -80,6 +85,18 @@ static void on_progress(void *data, uint64_t done, uint64_t total)
         r->progress(r->data, r->text, done, total);
 }
 
+/* By its name, which knows the digest; unless that means something newer by now. */
+static int find_brought(struct resolve *r, const char *id, struct store_image *image,
+                        struct error *err)
+{
+    int found = store_find(r->store, r->text, image, err);
+    if (found > 0 && strcmp(image->info.id, id) == 0)
+        return found;
+    if (found > 0)
+        store_image_release(image);
+    return found < 0 ? -1 : store_find(r->store, id, image, err);
+}
+
 static void on_brought(void *data, const char *id, const struct error *why)
 {
     struct resolve *r = data;
@@ -88,7 +105,7 @@ static void on_brought(void *data, const char *id, const struct error *why)
     r->worker = NULL;
     if (why)
         error_copy(&err, why);
-    int found = id ? store_find(r->store, id, &image, &err) : -1;
+    int found = id ? find_brought(r, id, &image, &err) : -1;
     if (found > 0) {
         succeed(r, &image);
         return;
@@ -176,21 +193,15 @@ static void on_known(struct resolve *r, const char *id)
 
 static void ask_next(struct resolve *r);
 
-/* Podman's ids have no algorithm before them in some versions. */
-static char *id_in(const char *body, size_t len)
-{
-    _cleanup_json_ json_t *json = json_parse(body, len, NULL);
-    const char *id = json_string_at(json, "Id", NULL);
-    return id ? xasprintf("%s%s", strchr(id, ':') ? "" : "sha256:", id) : NULL;
-}
-
 static void on_answer(void *data, int status, const char *body, size_t len)
 {
     struct resolve *r = data;
-    _cleanup_free_ char *id = status == 200 ? id_in(body, len) : NULL;
+    struct error err _cleanup_error_ = ERROR_INIT;
+    const struct http_answer answer = {.status = status, .body = body, .body_len = len};
     r->ask = NULL;
-    if (id)
-        on_known(r, id);
+    image_info_deinit(&r->known);
+    if (status == 200 && docker_image_info(&r->known, &answer, r->ref.name, &err) == 0)
+        on_known(r, r->known.id);
     else
         ask_next(r);
 }

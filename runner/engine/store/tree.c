@@ -96,8 +96,8 @@ int tree_remove(int dir, const char *name)
     _cleanup_close_ int top = enter(dir, name);
     if (top < 0)
         return -1;
+    struct removal r = {.top = top};
     for (;;) {
-        struct removal r = {.top = top};
         if (remove_below(&r, top, 0) < 0)
             return -1;
         if (unlinkat(dir, name, AT_REMOVEDIR) == 0)
