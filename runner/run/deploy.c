@@ -71,6 +71,8 @@ int deploy_find_key(struct deploy *d, struct error *err)
     struct key key;
     _cleanup_strvec_ struct strvec random = STRVEC_INIT;
     key_begin(&key, "deploy");
+    key_add(&key, d->ctx->engine->kind); /* the images are there and nowhere else */
+    key_add(&key, d->ctx->engine->where);
     key_add(&key, context_image(d->ctx, d->ctx->settings->image.value)->id);
     for (size_t i = 0; i < plan->seed.services.len; i++) {
         const struct plan_service *s = &plan->seed.services.items[i];
