@@ -137,6 +137,8 @@ static int load(const struct invocation *inv, struct store *store, FILE *out, st
 static int remove_images(const struct invocation *inv, struct store *store, FILE *out,
                          struct error *err)
 {
+    if (userns_enter(err) < 0)
+        return -1;
     for (size_t i = 1; i < inv->words.len; i++) {
         const char *what = inv->words.items[i];
         int r = store_remove(store, what, err);
@@ -154,7 +156,8 @@ static int prune(const struct invocation *inv, struct store *store, FILE *out, s
 {
     uint64_t freed = 0;
     char size[16];
-    if (store_prune(store, invocation_get(inv, "all") != NULL, store_limit(store), &freed, err) < 0)
+    bool all = invocation_get(inv, "all") != NULL;
+    if (userns_enter(err) < 0 || store_prune(store, all, store_limit(store), &freed, err) < 0)
         return -1;
     print_size(size, sizeof(size), freed);
     fprintf(out, "freed %s\n", size);
@@ -197,7 +200,7 @@ static int run(const struct invocation *inv, const struct image_command *command
     if (words < command->min || words > command->max)
         return error_set(err, ERROR_USAGE, "write it as 'cleanroom image %s%s%s'", command->name,
                          *command->usage ? " " : "", command->usage);
-    if (invocation_settings(inv, &settings, err) < 0 || userns_enter(err) < 0)
+    if (invocation_settings(inv, &settings, err) < 0)
         return -1;
     _cleanup_(close_storep) struct store *store = store_open(NULL, err);
     if (!store)

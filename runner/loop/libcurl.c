@@ -47,7 +47,7 @@ void curl_easy_cleanup(CURL *easy)
 }
 
 /* LLVM's checker does not see va_start() in a function of this shape. */
-/* NOLINTBEGIN(clang-analyzer-valist.Uninitialized) */
+/* NOLINTBEGIN(clang-analyzer-valist.Uninitialized,bugprone-branch-clone) */
 
 /* The one argument that follows is of the type that the option's number tells. */
 CURLcode curl_easy_setopt(CURL *easy, CURLoption option, ...)
@@ -80,7 +80,7 @@ CURLcode curl_easy_getinfo(CURL *easy, CURLINFO info, ...)
     return code;
 }
 
-/* NOLINTEND(clang-analyzer-valist.Uninitialized) */
+/* NOLINTEND(clang-analyzer-valist.Uninitialized,bugprone-branch-clone) */
 
 CURLcode curl_easy_perform(CURL *easy)
 {

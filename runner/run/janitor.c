@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "base/proctitle.h"
 #include "run/ledger.h"
-#include "run/proctitle.h"
 #include "run/sweep.h"
 
 /* A create call that was under way when the main process died may take effect this much later: with

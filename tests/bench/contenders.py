@@ -77,8 +77,10 @@ class Bare:
     name = "bare kernel"
     repeat = 3
     PROGRAM = BUILD / "bench/bare"
-    DATA = "/var/lib/cleanroom-bench/data"  # outside of the VOLUME, so that a commit keeps it
-    SNAPSHOT = "cleanroom-bench/postgres:initialised"
+    # As cleanroom's snapshots: providers/postgres_recipe.c. Outside of the VOLUME a commit keeps it.
+    DATA = "/var/lib/cleanroom/postgres"
+    INITDB = "--no-sync --auth-host=scram-sha-256 --wal-segsize=1"
+    SNAPSHOT = "cleanroom-bench/postgres:segments-of-1m"
     POSTGRES = ["postgres", "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
                 "-c", "max_wal_size=256MB"]
 
@@ -109,7 +111,7 @@ class Bare:
         except LeftOut:
             pass
         container = checked(["docker", "run", "-d", "--network", "none", "-e", "POSTGRES_PASSWORD=secret", "-e",
-                             f"PGDATA={self.DATA}", IMAGES["postgres"], *self.POSTGRES]).strip()
+                             f"PGDATA={self.DATA}", "-e", f"POSTGRES_INITDB_ARGS={self.INITDB}", IMAGES["postgres"], *self.POSTGRES]).strip()
         try:
             deadline = time.monotonic() + 60
             while "init process complete" not in checked(["docker", "logs", container]):

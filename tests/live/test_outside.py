@@ -268,6 +268,19 @@ class Outside(LiveTest):
         wait_until(lambda: self.rules() == before, 10, self.rules)
 
     @on("embedded")
+    def test_host_nat_is_recycled(self):
+        before = self.rules()
+        process = self.start("--network", "host-nat", APP, test="say up; hang")
+        process.wait_for_output("up")
+        for janitor in self.janitors():
+            self.kill(janitor)
+        self.kill(process.pid)
+        process.wait(30)
+        self.assertNotEqual(self.rules(), before)
+        self.assert_exit(self.run_cleanroom("recycle", process.run, yaml=None), 0)
+        self.assertEqual(self.rules(), before)
+
+    @on("embedded")
     def test_host_that_forwards_nothing(self):
         self.host.sysctl("ipv4/ip_forward", "0")
         result = self.run_cleanroom("--network", "host-nat", APP, test="true")

@@ -14,6 +14,7 @@
 #include "engine/embedded/keep.h"
 #include "engine/embedded/netns.h"
 #include "engine/embedded/put.h"
+#include "engine/embedded/readonly.h"
 
 /* mount(2) takes a page. */
 #define OPTIONS_MAX 4095
@@ -295,6 +296,7 @@ static void become_runtime(const struct keeper *k, const struct cell *c, char *c
         if (fd < 0 || write(fd, "0", 1) < 0)
             _exit(125);
     }
+    readonly_enter(&k->forbidden);
     if (dup2(c->out[0], STDOUT_FILENO) >= 0 && dup2(c->out[1], STDERR_FILENO) >= 0 &&
         sigprocmask(SIG_SETMASK, &none, NULL) == 0) {
         (void)execveat(k->runtime, "", argv, env, AT_EMPTY_PATH);

@@ -62,6 +62,7 @@ struct keeper {
     const char *dir;
     const char *scratch; /* `dir`, or a directory on disk */
     struct outside outside;
+    struct strvec forbidden; /* mounts that the runtime may not write to */
     VEC(struct cell *) cells;
     VEC(struct job) jobs;
     /* First processes that ended before their runtime told us who they are. */

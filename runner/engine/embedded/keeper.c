@@ -17,6 +17,7 @@
 
 #include "engine/embedded/disguise.h"
 #include "engine/embedded/keep.h"
+#include "engine/embedded/readonly.h"
 #include "engine/embedded/runtime.h"
 #include "engine/embedded/userns.h"
 
@@ -215,6 +216,8 @@ static int furnish(struct keeper *k, struct error *err)
     if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
         return error_set_errno(err, ERROR_ENGINE, errno, "/proc could not be mounted");
     hide_hybrid_cgroup();
+    if (!strstr(o->runtime, "crun"))
+        readonly_find(&k->forbidden);
     if (mount("cleanroom", o->dir, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700") < 0)
         return error_set_errno(err, ERROR_ENGINE, errno, "no tmpfs could be mounted on '%s'",
                                o->dir);
@@ -244,7 +247,6 @@ static void forget_parent(int socket)
     for (int i = 1; i < NSIG; i++)
         (void)signal(i, SIG_DFL);
     (void)setsid();
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)close_range(3, (unsigned)socket - 1, 0);
     (void)close_range((unsigned)socket + 1, ~0U, 0);
     _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -271,6 +273,7 @@ static int await_ids(int ids, struct error *err)
 static _Noreturn void keep(const struct keeper_options *options, int socket, int ids)
 {
     _cleanup_error_ struct error err = ERROR_INIT;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a death before this the socket tells of */
     int mapped = await_ids(ids, &err);
     struct keeper k = {.options = options,
                        .socket = socket,

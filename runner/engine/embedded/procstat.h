@@ -10,10 +10,6 @@
 enum {
     PROCSTAT_STATE = 3,
     PROCSTAT_START = 22,
-    PROCSTAT_ARG_START = 48,
-    PROCSTAT_ARG_END,
-    PROCSTAT_ENV_START,
-    PROCSTAT_ENV_END,
 };
 
 /* A field from the third on, as text; pid 0: our own. NULL when there is no such process; release

@@ -18,6 +18,9 @@
 #include "engine/store/tree.h"
 
 #define FILE_MAX (1 << 20)
+/* Before the run's id, until the directory is what it should be: who was killed meanwhile leaves
+   one. */
+#define UNFINISHED ".new-"
 
 void trace_deinit(struct trace *t)
 {
@@ -100,14 +103,12 @@ int trace_write(const struct trace *t, struct error *err)
 int trace_make(struct trace *t, struct error *err)
 {
     _cleanup_free_ char *base = trace_base(err);
-    _cleanup_free_ char *new = base ? xasprintf("%s/.new-XXXXXX", base) : NULL;
     if (!base)
         return -1;
+    _cleanup_free_ char *new = xasprintf("%s/" UNFINISHED "%s", base, t->run);
+    _cleanup_free_ char *world = xasprintf("%s/w", new);
     t->dir = xasprintf("%s/%s", base, t->run);
-    _cleanup_free_ char *world = NULL;
-    if (mkdtemp(new))
-        world = xasprintf("%s/w", new);
-    if (!world || mkdir(world, 0700) < 0)
+    if (mkdir(new, 0700) < 0 || mkdir(world, 0700) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "could not make '%s'", new);
     int made = write_file(t, new, err);
     if (made == 0 && rename(new, t->dir) < 0)
@@ -175,7 +176,13 @@ int trace_read(const char *run, struct trace *out)
     _cleanup_free_ char *base = trace_base(NULL);
     _cleanup_free_ char *dir = base ? xasprintf("%s/%s", base, run) : NULL;
     *out = (struct trace){0};
-    if (!dir || strchr(run, '/') || *run == '.' || access(dir, F_OK) < 0)
+    if (!dir || strchr(run, '/') || *run == '.')
+        return 0;
+    if (access(dir, F_OK) < 0) {
+        free(dir);
+        dir = xasprintf("%s/" UNFINISHED "%s", base, run);
+    }
+    if (access(dir, F_OK) < 0)
         return 0;
     read_world(dir, out);
     out->run = xstrdup(run);
@@ -190,9 +197,11 @@ void trace_list(struct strvec *runs)
     DIR *entries = base ? opendir(base) : NULL;
     if (!entries)
         return;
-    for (struct dirent *e; (e = readdir(entries));)
-        if (e->d_name[0] != '.')
-            strvec_push(runs, e->d_name);
+    for (struct dirent *e; (e = readdir(entries));) {
+        size_t skip = strncmp(e->d_name, UNFINISHED, strlen(UNFINISHED)) ? 0 : strlen(UNFINISHED);
+        if (e->d_name[skip] != '.')
+            strvec_push(runs, e->d_name + skip);
+    }
     (void)closedir(entries);
 }
 

@@ -20,10 +20,12 @@ static struct loop *loop_of(const struct world *w)
 
 /* --- its end --------------------------------------------------------------------------------- */
 
-/* How the keeper ended, where it is known already. */
+/* How the keeper ended. The socket goes first, the rest of it some milliseconds later. */
 static char *how_it_ended(const struct world *w)
 {
     siginfo_t info = {0};
+    struct pollfd p = {.fd = w->keeper.pidfd, .events = POLLIN};
+    (void)poll(&p, 1, 200);
     if (waitid(P_PIDFD, (id_t)w->keeper.pidfd, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
         info.si_pid == 0)
         return xstrdup("it closed its socket");

@@ -11,8 +11,9 @@
 
 #include "engine/docker/json.h"
 #include "engine/embedded/userns.h"
-#include "engine/store/prune.h"
 #include "engine/store/registry.h"
+
+#define PROGRESS_PAUSE (50 * NSEC_PER_MSEC)
 
 void import_deinit(struct import *import)
 {
@@ -37,9 +38,14 @@ static void say(const char *text)
     (void)!write(STDOUT_FILENO, text, strlen(text));
 }
 
-static void say_progress(void *data _unused_, uint64_t done, uint64_t total)
+/* data: when it was said last. */
+static void say_progress(void *data, uint64_t done, uint64_t total)
 {
     char line[64];
+    nsec_t *last = data, now = clock_now();
+    if (now - *last < PROGRESS_PAUSE)
+        return;
+    *last = now;
     (void)snprintf(line, sizeof(line), "progress %llu %llu\n", (unsigned long long)done,
                    (unsigned long long)total);
     say(line);
@@ -78,6 +84,8 @@ static int keep_limit(struct import *import, struct error *err)
 {
     uint64_t freed;
     struct store_image image;
+    if (userns_enter(err) < 0)
+        return -1;
     if (store_find(import->store, import->id, &image, err) <= 0)
         return error_is_set(err) ? -1 : 0;
     int r = store_prune(import->store, false, store_limit(import->store), &freed, err);
@@ -90,13 +98,10 @@ static int bring(const struct import_job *job, struct import *import, struct err
     int kind = find_kind(&job->words);
     if (kind < 0)
         return error_set(err, ERROR_INTERNAL, "there is no such import");
-    if (userns_enter(err) < 0)
-        return -1;
     import->store = store_open(job->store, err);
     if (!import->store)
         return -1;
     store_set_limit(import->store, job->limit);
-    prune_rubbish(import->store);
     import->ref = job->words.items[1];
     if (kinds[kind].run(import, job->words.items + 2, err) < 0)
         return -1;
@@ -125,7 +130,8 @@ _Noreturn void import_process(const struct import_job *job, pid_t parent, int ou
         _exit(2); /* it died before we could ask to be told */
     let_go(output);
     (void)umask(022);
-    struct import import = {.progress = say_progress};
+    nsec_t last = 0;
+    struct import import = {.progress = say_progress, .data = &last};
     struct error err = ERROR_INIT;
     bool good = bring(job, &import, &err) == 0;
     char *line = good ? xasprintf("id %s\n", import.id)

@@ -2,9 +2,9 @@
 /*
  * Bringing images into the store, and the process of a run that does it.
  *
- * The process enters the user namespace first, when it needs one. It writes lines to standard
- * output: "progress DONE TOTAL", and last "id sha256:..." or "error KIND MESSAGE". It ends with
- * its parent.
+ * The process writes lines to standard output: "progress DONE TOTAL", and last "id sha256:..." or
+ * "error KIND MESSAGE". It ends with its parent. Whoever imports may find himself in the user
+ * namespace of userns.h afterwards, if he needed one.
  */
 #ifndef STORE_IMPORT_H
 #define STORE_IMPORT_H

@@ -4,6 +4,7 @@
 
 #include "engine/docker/json.h"
 #include "engine/docker/reference.h"
+#include "engine/embedded/userns.h"
 #include "engine/store/blob.h"
 #include "engine/store/image.h"
 #include "engine/store/import.h"
@@ -144,7 +145,8 @@ int import_archive(struct import *import, int fd, struct error *err)
 {
     struct layout *layout = layout_open(import->store, fd, err);
     struct manifests manifests _cleanup_(manifests_deinit) = {0};
-    int r = layout ? manifests_read(layout, &manifests, err) : -1;
+    /* Daemons and credentials were for the user; owners are for root, if only of his own ids. */
+    int r = layout && userns_enter(err) == 0 ? manifests_read(layout, &manifests, err) : -1;
     if (r == 0 && import->ref && manifests.len > 1)
         r = error_set(err, ERROR_ENGINE, "it holds %zu images where one was expected",
                       manifests.len);

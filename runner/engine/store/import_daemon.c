@@ -125,11 +125,14 @@ static int take_layers(struct import *import, struct source *source, const char 
 {
     _cleanup_(layers_deinit) struct layers layers = {0};
     struct task task = {.source = source, .id = id};
+    uint64_t done = 0, total = (uint64_t)json_integer_value(json_at(source->image, "Size"));
     for (size_t i = 0; i < source->diff_ids.len; i++) {
-        import_progress(import, i, source->diff_ids.len);
+        import_progress(import, done < total ? done : total, total);
         task.directory = source->directories.items[i];
         if (layer_get(import->store, &layers, source->diff_ids.items[i], fill, &task, err) < 0)
             return -1;
+        uint64_t size = layers.items[i].size;
+        done += size == LAYER_SIZE_UNKNOWN ? 0 : size;
     }
     return image_write(import->store, id, json_at(source->image, "Config"), &layers, err);
 }

@@ -179,16 +179,32 @@ static uint64_t size_of(const struct image_record *image)
     return sum;
 }
 
-/* Names, not the ids by which others know an image. */
+/* Not the ids by which others know an image. */
 static bool is_name(const struct ref *ref)
 {
     return digest_hex(ref->name) == NULL;
+}
+
+/* NAME@sha256:...: noted whenever something came from a registry, so it is what an image is called
+   only when nothing else is. */
+static bool is_pinned(const struct ref *ref)
+{
+    return strchr(ref->name, '@') != NULL;
 }
 
 static int latest_first(const void *a, const void *b)
 {
     const struct store_entry *x = a, *y = b;
     return x->used == y->used ? strcmp(x->id, y->id) : x->used < y->used ? 1 : -1;
+}
+
+static void add_names(const struct everything *all, struct store_entry *entry, bool pinned)
+{
+    for (size_t i = 0; i < all->refs.len; i++) {
+        const struct ref *ref = &all->refs.items[i];
+        if (strcmp(ref->id, entry->id) == 0 && is_name(ref) && is_pinned(ref) == pinned)
+            strvec_take(&entry->refs, ref_familiar(ref->name));
+    }
 }
 
 int store_list(struct store *store, struct store_entries *out, struct error *err)
@@ -205,9 +221,9 @@ int store_list(struct store *store, struct store_entries *out, struct error *err
         entry->used = image->used;
         entry->in_use = is_in_use(store, image->id);
         entry->snapshot = xstrdup(image->snapshot);
-        for (size_t j = 0; j < all.refs.len; j++)
-            if (strcmp(all.refs.items[j].id, image->id) == 0 && is_name(&all.refs.items[j]))
-                strvec_take(&entry->refs, ref_familiar(all.refs.items[j].name));
+        add_names(&all, entry, false);
+        if (entry->refs.len == 0)
+            add_names(&all, entry, true);
     }
     if (out->len)
         qsort(out->items, out->len, sizeof(*out->items), latest_first);
@@ -247,12 +263,16 @@ static const struct image_record *by_beginning(const struct everything *all, con
     return found;
 }
 
-static size_t names_of(const struct everything *all, const char *id)
+/* Whether it keeps a name without this one (NULL: whether it has any). */
+static bool is_named(const struct everything *all, const char *id, const struct ref *without)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < all->refs.len; i++)
-        count += strcmp(all->refs.items[i].id, id) == 0 && is_name(&all->refs.items[i]);
-    return count;
+    for (size_t i = 0; i < all->refs.len; i++) {
+        const struct ref *ref = &all->refs.items[i];
+        if (ref != without && strcmp(ref->id, id) == 0 && is_name(ref) &&
+            (!without || !is_pinned(ref)))
+            return true;
+    }
+    return false;
 }
 
 static int remove_or_say(struct store *store, const struct everything *all, const char *id,
@@ -282,7 +302,7 @@ int store_remove(struct store *store, const char *what, struct error *err)
     if (read_everything(store, &all, err) < 0)
         return -1;
     const struct ref *ref = by_name(&all, what);
-    if (ref && is_name(ref) && names_of(&all, ref->id) > 1)
+    if (ref && is_name(ref) && is_named(&all, ref->id, ref))
         return ref_remove(store, ref) < 0 && errno != ENOENT
                    ? error_set_errno(err, ERROR_INTERNAL, errno, "cannot remove '%s'", what)
                    : 1;
@@ -327,7 +347,7 @@ static void evict(struct store *store, struct everything *all, bool every, uint6
     struct image_records *images = &all->images;
     nsec_t stale = clock_wall() - UNNAMED_KEPT;
     for (size_t i = 0; i < images->len; i++)
-        images->items[i].named = names_of(all, images->items[i].id) > 0;
+        images->items[i].named = is_named(all, images->items[i].id, NULL);
     if (images->len)
         qsort(images->items, images->len, sizeof(*images->items), first_to_go);
     uint64_t total = total_size(images);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "run/proctitle.h"
+#include "base/proctitle.h"
 
 #include <cleanroom/strbuf.h>
 

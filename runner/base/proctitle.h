@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef CLEANROOM_PROCTITLE_H
-#define CLEANROOM_PROCTITLE_H
+#ifndef BASE_PROCTITLE_H
+#define BASE_PROCTITLE_H
 
 #include <cleanroom/vec.h>
 
