@@ -238,7 +238,7 @@ class Limits(LiveTest):
 def copy_image(image, *where):
     store = "/var/lib/cleanroom-images"
     subprocess.run(["skopeo", "copy", "-q", f"containers-storage:[overlay@{store}/root+{store}/run]"
-                    f"docker.io/{image}", *where], check=True)
+                    f"docker.io/{image}", *where], stderr=subprocess.DEVNULL, check=True)
 
 
 @on("embedded", "rootless")
