@@ -54,6 +54,7 @@ struct stray {
 struct keeper {
     const struct keeper_options *options;
     bool user_namespace;
+    bool crun; /* or else runc */
     int socket;
     int signals; /* signalfd: a child has ended */
     int store;   /* the store's directory */

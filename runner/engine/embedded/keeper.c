@@ -216,7 +216,7 @@ static int furnish(struct keeper *k, struct error *err)
     if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
         return error_set_errno(err, ERROR_ENGINE, errno, "/proc could not be mounted");
     hide_hybrid_cgroup();
-    if (!strstr(o->runtime, "crun"))
+    if (!k->crun)
         readonly_find(&k->forbidden);
     if (mount("cleanroom", o->dir, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700") < 0)
         return error_set_errno(err, ERROR_ENGINE, errno, "no tmpfs could be mounted on '%s'",
@@ -278,6 +278,7 @@ static _Noreturn void keep(const struct keeper_options *options, int socket, int
     struct keeper k = {.options = options,
                        .socket = socket,
                        .user_namespace = userns_inside(),
+                       .crun = strstr(options->runtime, "crun") != NULL,
                        .dir = options->dir,
                        .scratch = options->scratch ? options->scratch : options->dir,
                        .outside = *options->outside};
