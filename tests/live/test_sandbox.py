@@ -9,6 +9,7 @@ engine does, in each test.
 import base64
 import pathlib
 import resource
+import shutil
 
 from harness import APP, APP_USER, LiveTest, on
 
@@ -84,7 +85,8 @@ class Sandbox(LiveTest):
         return self.engine.kind()
 
     def check_call(self, number, got):
-        older = self.kind == "docker" and number in OLDER
+        # runc has its filter made by a libseccomp, which may know no more than an old Docker's.
+        older = number in OLDER and (self.kind == "docker" or not shutil.which("crun"))
         if number in ALLOWED:
             bad = {"signal"}
             if not older:

@@ -7,6 +7,7 @@
 
 #include <cleanroom/strbuf.h>
 
+#include "engine/embedded/readonly.h"
 #include "tap.h"
 
 /* A root file system in the making, below $TMPDIR. */
@@ -444,6 +445,23 @@ static void test_namespaces(void)
     check_contains(again, "{\"type\":\"network\"},{\"type\":\"cgroup\"}]");
 }
 
+static void test_control_groups(void)
+{
+    static const char text[] =
+        "25 1 0:22 / /sys rw,nosuid - sysfs sysfs rw\n"
+        "30 25 0:26 / /sys/fs/cgroup ro,nosuid shared:9 - tmpfs tmpfs ro,mode=755\n"
+        "31 30 0:27 / /sys/fs/cgroup/unified rw shared:10 master:2 - cgroup2 cgroup2 rw\n"
+        "32 30 0:28 /a\\040b /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n"
+        "33 1 0:29 / /mnt/cgroup rw - ext4 cgroup rw\n"
+        "rubbish - cgroup\n"
+        "\n";
+    struct strvec found _cleanup_strvec_ = STRVEC_INIT;
+    _cleanup_free_ char *copy = xstrdup(text);
+    readonly_parse(copy, &found);
+    _cleanup_free_ char *all = strvec_join(&found, " ");
+    check_str(all, "/sys/fs/cgroup/unified /sys/fs/cgroup/memory");
+}
+
 int main(void)
 {
     return tap_run((struct tap_test[]){
@@ -459,6 +477,7 @@ int main(void)
         TAP(test_default_mounts),
         TAP(test_own_mounts),
         TAP(test_namespaces),
+        TAP(test_control_groups),
         {0},
     });
 }

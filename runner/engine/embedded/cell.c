@@ -14,6 +14,7 @@
 #include "engine/embedded/keep.h"
 #include "engine/embedded/netns.h"
 #include "engine/embedded/put.h"
+#include "engine/embedded/readonly.h"
 
 /* mount(2) takes a page. */
 #define OPTIONS_MAX 4095
@@ -197,7 +198,7 @@ static char *config_of(struct keeper *k, const struct cell *c, const struct reci
         .netns = netns,
         .binds = binds.list.items,
         .bind_count = binds.list.len,
-        .runtime = strstr(k->options->runtime, "crun") ? BUNDLE_CRUN : BUNDLE_RUNC,
+        .runtime = k->crun ? BUNDLE_CRUN : BUNDLE_RUNC,
         .hostname = r->hostname,
         .user_namespace = k->user_namespace,
         .cgroup = k->options->cgroups->version == 2 || c->limited,
@@ -275,7 +276,7 @@ static void runtime_arguments(struct keeper *k, const struct cell *c, struct str
     strvec_push(argv, runtime);
     strvec_pushf(argv, "--root=%s/s", k->dir);
     strvec_pushf(argv, "--log=%s/c/%u/log", k->dir, c->id);
-    strvec_push(argv, strstr(runtime, "crun") ? "--cgroup-manager=disabled" : "--rootless=true");
+    strvec_push(argv, k->crun ? "--cgroup-manager=disabled" : "--rootless=true");
     strvec_push(argv, "run");
     strvec_push(argv, "--detach");
     strvec_push(argv, "--no-new-keyring");
@@ -295,6 +296,7 @@ static void become_runtime(const struct keeper *k, const struct cell *c, char *c
         if (fd < 0 || write(fd, "0", 1) < 0)
             _exit(125);
     }
+    readonly_enter(&k->forbidden);
     if (dup2(c->out[0], STDOUT_FILENO) >= 0 && dup2(c->out[1], STDERR_FILENO) >= 0 &&
         sigprocmask(SIG_SETMASK, &none, NULL) == 0) {
         (void)execveat(k->runtime, "", argv, env, AT_EMPTY_PATH);
@@ -338,19 +340,22 @@ static pid_t read_pid(struct keeper *k, const struct cell *c)
     return (pid_t)strtol(text.buf, NULL, 10);
 }
 
-/* What the runtime wrote into its log: the message alone. crun writes it as it is, runc as
+/* What the runtime wrote into its log: the last message alone. crun writes it as it is, runc as
    time="..." level=error msg="..." with quotes escaped. */
 static char *runtime_words(struct keeper *k, const struct cell *c)
 {
-    _cleanup_strbuf_ struct strbuf log = STRBUF_INIT;
+    _cleanup_strbuf_ struct strbuf log = STRBUF_INIT, words = STRBUF_INIT;
+    _cleanup_strvec_ struct strvec lines = STRVEC_INIT;
     _cleanup_free_ char *path = keeper_path(k->dir, "c", c->id, "log");
-    if (strbuf_read_file(&log, path, 1 << 16) < 0 || log.len == 0)
+    if (strbuf_read_file(&log, path, 1 << 16) == 0)
+        strvec_split(&lines, log.buf, "\n");
+    if (lines.len == 0)
         return xstrdup("the runtime did not say why");
-    char *text = log.buf, *msg = strstr(text, "msg=\"");
+
+    const char *text = lines.items[lines.len - 1], *msg = strstr(text, "msg=\"");
     if (msg)
         text = msg + 5;
-    _cleanup_strbuf_ struct strbuf words = STRBUF_INIT;
-    for (; *text && *text != '\n' && !(msg && *text == '"'); text++) {
+    for (; *text && !(msg && *text == '"'); text++) {
         if (msg && *text == '\\' && text[1])
             text++;
         strbuf_addc(&words, isprint((unsigned char)*text) ? *text : ' ');

@@ -54,6 +54,7 @@ struct stray {
 struct keeper {
     const struct keeper_options *options;
     bool user_namespace;
+    bool crun; /* or else runc */
     int socket;
     int signals; /* signalfd: a child has ended */
     int store;   /* the store's directory */
@@ -62,6 +63,7 @@ struct keeper {
     const char *dir;
     const char *scratch; /* `dir`, or a directory on disk */
     struct outside outside;
+    struct strvec forbidden; /* mounts that the runtime may not write to */
     VEC(struct cell *) cells;
     VEC(struct job) jobs;
     /* First processes that ended before their runtime told us who they are. */

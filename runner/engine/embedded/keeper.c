@@ -17,6 +17,7 @@
 
 #include "engine/embedded/disguise.h"
 #include "engine/embedded/keep.h"
+#include "engine/embedded/readonly.h"
 #include "engine/embedded/runtime.h"
 #include "engine/embedded/userns.h"
 
@@ -215,6 +216,8 @@ static int furnish(struct keeper *k, struct error *err)
     if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
         return error_set_errno(err, ERROR_ENGINE, errno, "/proc could not be mounted");
     hide_hybrid_cgroup();
+    if (!k->crun)
+        readonly_find(&k->forbidden);
     if (mount("cleanroom", o->dir, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700") < 0)
         return error_set_errno(err, ERROR_ENGINE, errno, "no tmpfs could be mounted on '%s'",
                                o->dir);
@@ -275,6 +278,7 @@ static _Noreturn void keep(const struct keeper_options *options, int socket, int
     struct keeper k = {.options = options,
                        .socket = socket,
                        .user_namespace = userns_inside(),
+                       .crun = strstr(options->runtime, "crun") != NULL,
                        .dir = options->dir,
                        .scratch = options->scratch ? options->scratch : options->dir,
                        .outside = *options->outside};
