@@ -262,14 +262,15 @@ class LiveTest(unittest.TestCase):
 
     def assert_not_green(self, process):
         """What a killed run leaves as its report does not look like success, unless it was one: the
-        moment may have come when all was done."""
+        moment may have come when all tests were over and told."""
         report = process.results / "junit.xml"
         if not report.exists() or process.popen.returncode == 0:
             return
-        record = json.loads((process.results / "run.json").read_text())
-        last = [event["state"] for event in record["events"] if event["subject"] == "run"]
-        if not record["finished"] and last[-1:] != ["done"]:
-            self.assertRegex(report.read_text(), r'errors="[1-9]')
+        result = Result(None, "", "", 0, process.results)
+        if not result.red():
+            for suite in result.suites:
+                names = [case.get("name") for case in suite.iter("testcase")]
+                self.assertIn("test", names, f"green, and yet nothing was tested: {report.read_text()}")
 
     def left(self):
         """What is there of ours that was not there before the test."""

@@ -297,8 +297,8 @@ class Embedded:
 
     def scratch_left(self):
         """Where imports work, and what containers write with --scratch disk."""
-        places = [self.store / "tmp", self.store / "scratch"]
-        return {f"scratch {entry}" for place in places if place.is_dir() for entry in place.iterdir()}
+        return {f"scratch {entry}" for place, names in ((self.store / "tmp", "."), (self.store / "scratch", RUN))
+                if place.is_dir() for entry in place.iterdir() if re.match(names, entry.name)}
 
     # --- what is in a run
 

@@ -93,13 +93,14 @@ static int watch_routes(const char *netns)
     int fd _cleanup_close_ = open(netns, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || setns(fd, CLONE_NEWNET) < 0)
         return -1;
-    int s _cleanup_close_ = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                                   NETLINK_ROUTE);
+    int s = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
     struct sockaddr_nl address = {.nl_family = AF_NETLINK,
                                   .nl_groups = RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE};
-    if (s < 0 || bind(s, (const struct sockaddr *)&address, sizeof(address)) < 0)
+    if (s >= 0 && bind(s, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+        close(s);
         return -1;
-    return TAKE_FD(s);
+    }
+    return s;
 }
 
 /* pasta gives up most of its own before it looks into our /proc entry, and may not when we have
