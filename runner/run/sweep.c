@@ -64,15 +64,16 @@ static bool is_wanted(struct sweep *s, const struct object_info *o)
     return !s->wanted || s->wanted(s->data, o);
 }
 
-/* Containers as long as there are any, then what they held on to; what all hung on goes last. */
+/* A world first: all that is in it goes with it, even what does not go by itself. Containers as
+   long as there are any, then what they held on to. */
 static int stage_of(enum object_kind kind)
 {
-    return kind == OBJECT_CONTAINER ? 0 : kind == OBJECT_WORLD ? 2 : 1;
+    return kind == OBJECT_WORLD ? 0 : kind == OBJECT_CONTAINER ? 1 : 2;
 }
 
 static int choose_stage(struct sweep *s, const struct object_info *objects, size_t count)
 {
-    int stage = stage_of(OBJECT_WORLD);
+    int stage = STAGES;
     for (size_t i = 0; i < count; i++)
         if (stage_of(objects[i].kind) < stage && is_wanted(s, &objects[i]))
             stage = stage_of(objects[i].kind);

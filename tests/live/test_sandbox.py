@@ -7,11 +7,17 @@ engine does, in each test.
 """
 
 import base64
+import hashlib
+import io
+import json
 import pathlib
 import resource
 import shutil
+import subprocess
+import tarfile
 
 from harness import APP, APP_USER, LiveTest, on
+from test_embedded import copy_image
 
 PROBE = base64.b64encode((pathlib.Path(__file__).parent / "sandbox.pl").read_bytes()).decode()
 SCRIPT = 'printf %s "$SANDBOX" | base64 -d > /tmp/sandbox.pl && perl /tmp/sandbox.pl'
@@ -62,6 +68,43 @@ MOUNTS = {  # target: type, options
 ETC = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"}
 DEVICES = {"fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout",
            "tty", "urandom", "zero"}
+
+
+NODES = {"loop": (tarfile.BLKTYPE, 7, 0), "loop-control": (tarfile.CHRTYPE, 10, 237)}
+
+
+def layer_of_nodes():
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, (kind, major, minor) in NODES.items():
+            info = tarfile.TarInfo(f"nodes/{name}")
+            info.type, info.devmajor, info.devminor, info.mode = kind, major, minor, 0o666
+            tar.addfile(info)
+        info = tarfile.TarInfo("nodes/file")
+        info.mode = 0o666
+        tar.addfile(info)
+    return out.getvalue()
+
+
+def with_nodes(archive, out, ref):
+    """The image of an archive of `docker save`, with one more layer."""
+    layer = layer_of_nodes()
+    with tarfile.open(archive) as old, tarfile.open(out, "w") as new:
+        manifest = json.load(old.extractfile("manifest.json"))
+        config = json.load(old.extractfile(manifest[0]["Config"]))
+        config["rootfs"]["diff_ids"].append("sha256:" + hashlib.sha256(layer).hexdigest())
+        config.pop("history", None)
+        added = {"config.json": json.dumps(config).encode(), "nodes.tar": layer}
+        manifest = [{"Config": "config.json", "RepoTags": [ref],
+                     "Layers": manifest[0]["Layers"] + ["nodes.tar"]}]
+        added["manifest.json"] = json.dumps(manifest).encode()
+        for member in old:
+            if member.name != "manifest.json":
+                new.addfile(member, old.extractfile(member) if member.isreg() else None)
+        for name, data in added.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            new.addfile(info, io.BytesIO(data))
 
 
 @on("docker", "embedded", "rootless")
@@ -147,10 +190,38 @@ class Sandbox(LiveTest):
             missing = set(options.split()) - set(seen[target][1])
             self.assertFalse(missing, f"{target}: {seen[target]}")
         self.assertLessEqual(ETC, set(seen))
+        # Not Docker's, who has a control group for it; and runc is not asked for the root.
+        for target in seen if self.kind == "embedded" and shutil.which("crun") else ():
+            if target != "/dev" and not target.startswith(("/dev/", "/proc/", "/sys")):
+                self.assertIn("nodev", seen[target][1], target)
         others = {target for target in set(seen) - set(MOUNTS) - ETC - {"/"}
                   if not target.startswith(("/sys/fs/cgroup", "/proc/", "/sys/", "/dev/"))}
         self.assertLessEqual(others, {"/storage", "/static", "/cleanroom"}, seen)
         self.assertEqual(set(facts["device"]) - {"core"}, DEVICES)
+
+    def test_devices_of_an_image(self):
+        """An image may come with the node of any device: it opens none."""
+        ref = "cleanroom-test/with-nodes:1"
+        plain, archive = self.directory / "plain.tar", self.directory / "nodes.tar"
+        if self.kind == "docker":
+            docker = ["docker", "--host", self.engine.host]
+            subprocess.run([*docker, "save", "-o", plain, APP], check=True)
+            with_nodes(plain, archive, ref)
+            subprocess.run([*docker, "load", "-qi", archive], check=True, stdout=subprocess.DEVNULL)
+            self.addCleanup(subprocess.run, [*docker, "rmi", ref], check=True, stdout=subprocess.DEVNULL)
+        else:
+            copy_image(APP, f"docker-archive:{plain}:{APP}")
+            with_nodes(plain, archive, ref)
+            archive.chmod(0o644)
+            self.assert_exit(self.run_cleanroom("image", "load", archive), 0)
+            self.addCleanup(self.run_cleanroom, "image", "rm", ref)
+        words = " ".join([*NODES, "file"])
+        result = self.run_cleanroom(ref, test=f"for name in {words}; do (: < /nodes/$name) 2>/dev/null && "
+                                              'say "opened $name" || say "closed $name"; done')
+        self.assert_exit(result, 0)
+        for name in NODES:
+            self.assertIn(f"closed {name}\n", result.log(1))
+        self.assertIn("opened file\n", result.log(1))
 
     def test_what_is_hidden(self):
         facts = self.facts(APP)

@@ -379,7 +379,8 @@ static void test_default_mounts(void)
     struct sample s _cleanup_sample_;
     sample_init(&s);
     check_mounts(&s, NULL,
-                 "/proc(nosuid noexec nodev) /dev(nosuid strictatime mode=755 size=65536k) "
+                 "/.(remount bind nodev) /proc(nosuid noexec nodev) /dev(nosuid strictatime "
+                 "mode=755 size=65536k) "
                  "/dev/pts(nosuid noexec newinstance ptmxmode=0666 mode=0620 gid=5) "
                  "/sys(nosuid noexec nodev ro) /dev/mqueue(nosuid noexec nodev) "
                  "/dev/shm(nosuid noexec nodev mode=1777 size=67108864)");
@@ -406,8 +407,8 @@ static void test_own_mounts(void)
     check_mounts(&s, "/dev/shm", "");
     check_mounts(&s, "/dev/shm/", "/dev/shm/(nosuid nodev rprivate exec size=1g)");
     _cleanup_free_ char *all = mounts_of(&s, NULL);
-    check_contains(all, " /storage(rbind rprivate) /data(noexec nosuid nodev rprivate) "
-                        "/data/pg(rbind rprivate ro) "
+    check_contains(all, " /storage(rbind rprivate nodev) /data(noexec nosuid nodev rprivate) "
+                        "/data/pg(rbind rprivate nodev ro) "
                         "/dev/shm/(nosuid nodev rprivate exec size=1g) "
                         "/data/pg/deep(noexec nosuid nodev rprivate size=512m mode=0700)");
 
@@ -423,7 +424,7 @@ static void test_own_mounts(void)
     s.spec.mount_count = 1;
     s.bundle.bind_count = 0;
     check_mounts(&s, NULL,
-                 "/proc(nosuid noexec nodev) /sys(nosuid noexec nodev ro) "
+                 "/.(remount bind nodev) /proc(nosuid noexec nodev) /sys(nosuid noexec nodev ro) "
                  "/dev(noexec nosuid nodev rprivate mode=755)");
 }
 

@@ -13,7 +13,8 @@
 
 /* moby daemon/pkg/oci/caps/defaults.go, but for CAP_MKNOD: Docker lets a container make the node of
    any device and has a control group keep it closed. We have no such group, so none can be made;
-   the keeper mounts all that comes from an image without devices. */
+   nor does one come with an image, of which the store keeps none, nor into a container later
+   (pack.h); and what is mounted into it, its root too, is mounted "nodev" (bundle_mounts.c). */
 static const char *const capabilities[] = {
     "CAP_CHOWN",      "CAP_DAC_OVERRIDE", "CAP_FSETID",      "CAP_FOWNER",  "CAP_NET_RAW",
     "CAP_SETGID",     "CAP_SETUID",       "CAP_SETFCAP",     "CAP_SETPCAP", "CAP_NET_BIND_SERVICE",

@@ -208,7 +208,7 @@ static json_t *tmpfs_options(const struct mount *mount, int rootfs, bool *bad)
 
 static json_t *bind_options(const struct bundle_bind *bind)
 {
-    json_t *options = json_pack("[ss]", "rbind", "rprivate");
+    json_t *options = json_pack("[sss]", "rbind", "rprivate", "nodev");
     if (bind->read_only)
         json_array_append_new(options, json_string("ro"));
     return options;
@@ -227,9 +227,21 @@ static void insert_by_depth(json_t *mounts, size_t first, const char *target, js
     json_array_insert_new(mounts, at, mount);
 }
 
+/* The keeper mounts the root without devices, but crun mounts it once more and forgets that; it
+   minds nobody's "/", so this is how it is said again. In a user namespace the kernel sees to it.
+ */
+static void add_root(json_t *mounts, const struct bundle *bundle, bool *bad)
+{
+    if (bundle->runtime != BUNDLE_CRUN || bundle->user_namespace)
+        return;
+    json_t *options = json_pack("[sss]", "remount", "bind", "nodev");
+    json_array_append_new(mounts, mount_json("/.", "bind", "/", options, bad));
+}
+
 json_t *bundle_mounts(const struct bundle *bundle, int rootfs, bool *bad)
 {
     json_t *mounts = json_array();
+    add_root(mounts, bundle, bad);
     add_defaults(mounts, bundle, bad);
     size_t first = json_array_size(mounts);
     for (size_t i = 0; i < bundle->bind_count; i++) {

@@ -70,8 +70,7 @@ struct engine_op *burial_begin(struct engine *engine, const char *run, nsec_t de
         task_settle(&b->done.op, ENGINE_NOT_FOUND, NULL);
         return &b->done.op;
     }
-    if (b->trace.keeper)
-        b->pidfd = (int)syscall(SYS_pidfd_open, b->trace.keeper, 0);
+    b->pidfd = trace_open_keeper(&b->trace);
     if (b->pidfd < 0) {
         bury(b);
         return &b->done.op;

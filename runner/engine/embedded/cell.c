@@ -333,6 +333,8 @@ void cell_remove(struct keeper *k, uint32_t number, struct cell *c)
     c->remove_number = number;
     if (c->phase == CELL_RUNNING)
         (void)kill(c->init, SIGKILL);
-    else if (c->phase != CELL_STARTING)
+    else if (c->phase == CELL_STARTING)
+        cell_stop_runtime(c);
+    else
         cell_finish_removal(k, c);
 }

@@ -74,6 +74,21 @@ void cell_start(struct keeper *k, uint32_t number, struct cell *c)
     c->start_number = number;
 }
 
+/* A child that it makes after we have looked waits for its word, hears that it is gone, and ends.
+ */
+void cell_stop_runtime(const struct cell *c)
+{
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    _cleanup_strvec_ struct strvec pids = STRVEC_INIT;
+    _cleanup_free_ char *path = xasprintf("/proc/%d/task/%d/children", (int)c->runtime,
+                                          (int)c->runtime);
+    if (strbuf_read_file(&text, path, 4096) == 0)
+        strvec_split(&pids, text.buf, " \n");
+    for (size_t i = 0; i < pids.len; i++)
+        (void)kill((pid_t)strtol(pids.items[i], NULL, 10), SIGKILL);
+    (void)kill(c->runtime, SIGKILL);
+}
+
 static pid_t read_pid(struct keeper *k, const struct cell *c)
 {
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
@@ -114,21 +129,40 @@ static int failed_code(const char *words)
     return strcasestr(words, "permission denied") ? 126 : 128;
 }
 
+static void answer_failed(struct keeper *k, struct cell *c, enum error_kind kind, const char *words,
+                          int code)
+{
+    _cleanup_free_ char *text = xasprintf("it could not be started: %s", words);
+    struct answer a = {.kind = ANSWER_DONE,
+                       .number = c->start_number,
+                       .outcome = ENGINE_FAILED,
+                       .error_kind = (int)kind,
+                       .text = text,
+                       .code = code};
+    c->phase = CELL_ENDED;
+    keeper_tell(k, &a);
+}
+
 static void start_failed(struct keeper *k, struct cell *c, int code)
 {
     _cleanup_free_ char *words = code == 125 ? xstrdup("its control groups could not be joined")
                                              : runtime_words(k, c);
     if (code == 126 && access(k->options->runtime, X_OK) < 0)
         replace_str(&words, "the runtime is gone");
-    _cleanup_free_ char *text = xasprintf("it could not be started: %s", words);
-    struct answer a = {.kind = ANSWER_DONE,
-                       .number = c->start_number,
-                       .outcome = ENGINE_FAILED,
-                       .error_kind = ERROR_SERVICE,
-                       .text = text,
-                       .code = failed_code(words)};
-    c->phase = CELL_ENDED;
-    keeper_tell(k, &a);
+    if (c->remove_number)
+        replace_str(&words, "it was removed meanwhile");
+    answer_failed(k, c, ERROR_SERVICE, words, failed_code(words));
+}
+
+/* A runtime that does not know how we give it the filter starts containers without: nothing that
+   runs may be without. */
+static void start_unfiltered(struct keeper *k, struct cell *c)
+{
+    _cleanup_free_ char *words = xasprintf(
+        "'%s' did not apply the seccomp filter: crun 0.18 or newer is needed, built with "
+        "seccomp",
+        k->options->runtime);
+    answer_failed(k, c, ERROR_ENGINE, words, 128);
 }
 
 static void init_ended(struct keeper *k, struct cell *c, int code)
@@ -143,68 +177,81 @@ static void init_ended(struct keeper *k, struct cell *c, int code)
     keeper_tell(k, &a);
 }
 
-static bool take_stray(struct keeper *k, pid_t pid, int *code)
+static bool take_stray(struct keeper *k, pid_t pid, struct stray *stray)
 {
     for (size_t i = 0; i < k->strays.len; i++) {
         if (k->strays.items[i].pid != pid)
             continue;
-        *code = k->strays.items[i].code;
+        *stray = k->strays.items[i];
         k->strays.items[i] = k->strays.items[--k->strays.len];
         return true;
     }
     return false;
 }
 
-static void forget_strays(struct keeper *k)
+/* Whether a process, which may have ended, has a seccomp filter. */
+static bool is_filtered(pid_t pid)
+{
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    _cleanup_free_ char *path = xasprintf("/proc/%d/status", (int)pid);
+    return strbuf_read_file(&text, path, 1 << 14) == 0 && strstr(text.buf, "\nSeccomp:\t2\n");
+}
+
+static bool any_starting(const struct keeper *k)
 {
     for (size_t i = 0; i < k->cells.len; i++)
         if (k->cells.items[i]->phase == CELL_STARTING)
-            return;
-    k->strays.len = 0;
+            return true;
+    return false;
 }
 
 static void runtime_ended(struct keeper *k, struct cell *c, int code)
 {
+    struct stray stray = {0};
     pid_t init = read_pid(k, c);
-    int init_code;
-    if (code != 0 || init <= 0) {
-        if (init > 0)
-            (void)kill(init, SIGKILL);
+    bool ended = take_stray(k, init, &stray), started = code == 0 && init > 0;
+    bool filtered = ended ? stray.filtered : started && is_filtered(init);
+    if (init > 0 && !ended && (!started || !filtered))
+        (void)kill(init, SIGKILL);
+    if (!started) {
         start_failed(k, c, code);
+    } else if (!filtered) {
+        start_unfiltered(k, c);
     } else {
         c->phase = CELL_RUNNING;
         c->init = init;
         keeper_answer(k, c->start_number, ENGINE_OK, NULL);
-        if (take_stray(k, init, &init_code))
-            init_ended(k, c, init_code);
+        if (ended)
+            init_ended(k, c, stray.code);
         else if (c->remove_number)
             (void)kill(init, SIGKILL);
     }
-    forget_strays(k);
+    if (!any_starting(k))
+        k->strays.len = 0;
     if (c->remove_number && c->phase == CELL_ENDED)
         cell_finish_removal(k, c);
 }
 
-bool cell_reaped(struct keeper *k, pid_t pid, int code)
+void cell_note_filter(struct keeper *k, pid_t pid)
 {
-    bool starting = false;
+    k->ended_filtered = any_starting(k) && is_filtered(pid);
+}
+
+void cell_reaped(struct keeper *k, pid_t pid, int code)
+{
     for (size_t i = 0; i < k->cells.len; i++) {
         struct cell *c = k->cells.items[i];
         if (c->phase == CELL_STARTING && c->runtime == pid) {
             runtime_ended(k, c, code);
-            return true;
+            return;
         }
         if (c->phase == CELL_RUNNING && c->init == pid) {
             init_ended(k, c, code);
             if (c->remove_number)
                 cell_finish_removal(k, c);
-            return true;
+            return;
         }
-        starting |= c->phase == CELL_STARTING;
     }
-    for (size_t i = 0; i < k->jobs.len; i++)
-        starting &= k->jobs.items[i].pid != pid;
-    if (starting)
-        *vec_push(&k->strays) = (struct stray){pid, code};
-    return starting;
+    if (any_starting(k))
+        *vec_push(&k->strays) = (struct stray){pid, code, k->ended_filtered};
 }

@@ -5,11 +5,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -184,10 +186,26 @@ static int enter_running(const struct cell *cell)
     return ns < 0 ? -1 : setns(ns, CLONE_NEWNS);
 }
 
+/* In a container's mounts, all that is left are those that files need; and exec gives none back. */
+static int give_up_powers(void)
+{
+    static const uint32_t kept = 1U << CAP_CHOWN | 1U << CAP_DAC_OVERRIDE |
+                                 1U << CAP_DAC_READ_SEARCH | 1U << CAP_FOWNER | 1U << CAP_FSETID;
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {
+        {.effective = kept, .permitted = kept}};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return -1;
+    return (int)syscall(SYS_capset, &header, sets);
+}
+
 static int enter(struct keeper *k, const struct cell *cell, struct error *err)
 {
-    int entered = cell->phase == CELL_RUNNING ? enter_running(cell) : enter_still(k, cell);
-    if (entered < 0)
+    pack_prepare();
+    int entered = cell->phase == CELL_RUNNING ? enter_running(cell) : -1;
+    if (entered < 0) /* or it has just ended */
+        entered = enter_still(k, cell);
+    if (entered < 0 || give_up_powers() < 0)
         return error_set_errno(err, ERROR_ENGINE, errno,
                                "the container's files could not be reached");
     return 0;

@@ -49,6 +49,7 @@ struct job {
 struct stray {
     pid_t pid;
     int code;
+    bool filtered;
 };
 
 struct keeper {
@@ -68,6 +69,7 @@ struct keeper {
     VEC(struct job) jobs;
     /* First processes that ended before their runtime told us who they are. */
     VEC(struct stray) strays;
+    bool ended_filtered; /* whether the child that is being reaped had a seccomp filter */
     struct strvec groups; /* that were still busy */
     pid_t cleaner;        /* removes t/ */
     uint64_t discarded;   /* how much was ever put there */
@@ -85,13 +87,17 @@ char *keeper_path(const char *base, const char *kind, uint32_t id, const char *l
 void cell_make(struct keeper *k, uint32_t number, uint32_t id, const struct recipe *recipe,
                const int out[2]);
 void cell_start(struct keeper *k, uint32_t number, struct cell *cell);
+/* With what it is about to start; its end is heard of as ever. */
+void cell_stop_runtime(const struct cell *cell);
 void cell_remove(struct keeper *k, uint32_t number, struct cell *cell);
 /* Once its first process has ended. */
 void cell_finish_removal(struct keeper *k, struct cell *cell);
 void cell_close_output(struct cell *cell);
 struct cell *cell_find(struct keeper *k, uint32_t id);
-/* A child of ours has ended: was it one of theirs? */
-bool cell_reaped(struct keeper *k, pid_t pid, int code);
+/* A child of ours has ended, and is about to be reaped: before its state is gone. */
+void cell_note_filter(struct keeper *k, pid_t pid);
+/* It was reaped, and is no job's. */
+void cell_reaped(struct keeper *k, pid_t pid, int code);
 
 /* job.c */
 /* Lets its network namespace out by pasta. */

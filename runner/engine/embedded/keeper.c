@@ -114,12 +114,34 @@ static void about_cell(struct keeper *k, const struct request *r, struct wire *w
     }
 }
 
+static void make_cell(struct keeper *k, const struct request *r, struct wire *w)
+{
+    int out[2];
+    out[0] = wire_take_fd(w);
+    out[1] = wire_take_fd(w);
+    cell_make(k, r->number, r->object, &r->recipe, out);
+}
+
+static void refuse_truncated(struct keeper *k, const struct request *r)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    error_set(
+        &err, ERROR_ENGINE,
+        "the keeper has too many files open; use fewer shards, or raise the limit (ulimit -n)");
+    keeper_answer(k, r->number, ENGINE_FAILED, &err);
+}
+
 static void serve(struct keeper *k, struct wire *w)
 {
     struct request r = {0};
     request_wire(w, &r);
     if (w->bad)
         _exit(1);
+    if (w->truncated) {
+        refuse_truncated(k, &r);
+        request_deinit(&r);
+        return;
+    }
     switch (r.kind) {
     case REQUEST_VOLUME_MAKE:
         volume_make(k, &r);
@@ -131,7 +153,7 @@ static void serve(struct keeper *k, struct wire *w)
         job_import(k, &r, wire_take_fd(w));
         break;
     case REQUEST_MAKE:
-        cell_make(k, r.number, r.object, &r.recipe, (int[2]){wire_take_fd(w), wire_take_fd(w)});
+        make_cell(k, &r, w);
         break;
     default:
         about_cell(k, &r, w);
@@ -163,11 +185,13 @@ static void reap_all(struct keeper *k)
         ;
     for (;;) {
         siginfo_t info = {0};
-        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
             return;
+        cell_note_filter(k, info.si_pid);
+        (void)waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG);
         int code = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
-        if (!cell_reaped(k, info.si_pid, code))
-            (void)job_reaped(k, info.si_pid);
+        if (!job_reaped(k, info.si_pid))
+            cell_reaped(k, info.si_pid, code);
     }
 }
 
@@ -278,7 +302,7 @@ static _Noreturn void keep(const struct keeper_options *options, int socket, int
     struct keeper k = {.options = options,
                        .socket = socket,
                        .user_namespace = userns_inside(),
-                       .crun = strstr(options->runtime, "crun") != NULL,
+                       .crun = runtime_is_crun(options->runtime),
                        .dir = options->dir,
                        .scratch = options->scratch ? options->scratch : options->dir,
                        .outside = *options->outside};
@@ -311,12 +335,11 @@ static pid_t begin_mapping(pid_t keeper, int ids)
     _exit(0);
 }
 
-/* Like fork, into new namespaces. 0 in the child. */
-static pid_t clone_into(uint64_t flags, int *pidfd)
+/* Like fork, into new namespaces. 0 in the child. Not clone3(), which the filters of containers do
+   not know, for they cannot look into it. */
+static pid_t clone_into(unsigned long flags, int *pidfd)
 {
-    struct clone_args args = {
-        .flags = flags | CLONE_PIDFD, .pidfd = (uintptr_t)pidfd, .exit_signal = SIGCHLD};
-    return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+    return (pid_t)syscall(SYS_clone, flags | CLONE_PIDFD | SIGCHLD, NULL, pidfd, NULL, NULL);
 }
 
 int keeper_spawn(const struct keeper_options *options, struct keeper_handle *out, struct error *err)
@@ -328,7 +351,7 @@ int keeper_spawn(const struct keeper_options *options, struct keeper_handle *out
     if (rootless && pipe2(ids, O_CLOEXEC) < 0)
         rootless = false;
 
-    uint64_t flags = CLONE_NEWPID | CLONE_NEWNS | (rootless ? CLONE_NEWUSER : 0);
+    unsigned long flags = CLONE_NEWPID | CLONE_NEWNS | (rootless ? CLONE_NEWUSER : 0);
     out->pid = clone_into(flags, &out->pidfd);
     if (out->pid == 0) {
         close(ids[1]);

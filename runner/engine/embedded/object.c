@@ -22,12 +22,26 @@ static void on_container_removed(struct world *w, struct call *call, const struc
     done_answered(w, call, a);
 }
 
+/* Who asked first did not wait for it: the answer is ours. */
+static enum engine_outcome join_removal(struct container *c, struct done_op *op, bool *asked)
+{
+    struct call *call = world_find_call(c->world, on_container_removed, c->id);
+    if (!call)
+        return ENGINE_CONFLICT;
+    call->op = &op->op;
+    op->world = c->world;
+    *asked = true;
+    return ENGINE_OK;
+}
+
 static enum engine_outcome remove_container(struct embedded *e, const char *name,
                                             struct done_op *op, bool *asked)
 {
     struct container *c = container_by_name(e, name);
-    if (!c || c->removing)
-        return c ? ENGINE_CONFLICT : ENGINE_NOT_FOUND;
+    if (!c)
+        return ENGINE_NOT_FOUND;
+    if (c->removing)
+        return join_removal(c, op, asked);
     struct request r = {.kind = REQUEST_REMOVE, .object = c->id};
     c->removing = true;
     op->world = c->world;

@@ -4,9 +4,22 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <iconv.h>
 #include <sys/stat.h>
 
 #define BLOCK 65536
+
+/* The names of pax headers are UTF-8, ours are bytes; glibc reads what there is to convert them
+ * once. */
+void pack_prepare(void)
+{
+    static const char *const ways[][2] = {{"UTF-8", ""}, {"", "UTF-8"}};
+    for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+        iconv_t way = iconv_open(ways[i][0], ways[i][1]);
+        if (way != (iconv_t)-1) /* NOLINT(performance-no-int-to-ptr): so iconv_open(3) has it */
+            (void)iconv_close(way);
+    }
+}
 
 static enum engine_outcome not_there(const char *path, struct error *err)
 {
@@ -114,6 +127,7 @@ enum engine_outcome pack(const char *path, int fd, struct error *err)
     archive_read_disk_set_behavior(disk, ARCHIVE_READDISK_NO_XATTR | ARCHIVE_READDISK_NO_ACL |
                                              ARCHIVE_READDISK_NO_FFLAGS);
     archive_write_set_format_pax_restricted(out);
+    (void)archive_write_set_options(out, "hdrcharset=BINARY");
     archive_write_set_bytes_in_last_block(out, 1);
     enum engine_outcome outcome;
     if (archive_write_open_fd(out, fd) != ARCHIVE_OK)
@@ -131,12 +145,21 @@ enum engine_outcome pack(const char *path, int fd, struct error *err)
 
 /* --- into it --------------------------------------------------------------------------------- */
 
+/* No control group would keep it closed. */
+static bool is_device(struct archive_entry *entry)
+{
+    unsigned type = archive_entry_filetype(entry);
+    return type == AE_IFCHR || type == AE_IFBLK;
+}
+
 static enum engine_outcome unpack_all(struct archive *in, struct archive *disk, const char *path,
                                       struct error *err)
 {
     struct archive_entry *entry;
     int r;
     while ((r = archive_read_next_header(in, &entry)) == ARCHIVE_OK || r == ARCHIVE_WARN) {
+        if (is_device(entry))
+            continue;
         if (archive_write_header(disk, entry) < ARCHIVE_WARN)
             return archive_failed(disk, path, err);
         const void *block;
@@ -159,6 +182,7 @@ enum engine_outcome unpack(const char *path, int fd, struct error *err)
         return not_there(path, err);
     struct archive *in = archive_read_new(), *disk = archive_write_disk_new();
     archive_read_support_format_tar(in);
+    (void)archive_read_set_options(in, "hdrcharset=BINARY");
     archive_write_disk_set_options(
         disk, ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME |
                   ARCHIVE_EXTRACT_UNLINK | ARCHIVE_EXTRACT_SECURE_NODOTDOT |

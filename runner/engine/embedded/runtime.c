@@ -38,6 +38,12 @@ char *runtime_find(struct error *err)
     return path;
 }
 
+bool runtime_is_crun(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return strcmp(slash ? slash + 1 : path, "crun") == 0;
+}
+
 static int memory_file(void)
 {
     int fd = memfd_create("runtime", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);

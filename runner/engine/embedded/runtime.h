@@ -5,6 +5,8 @@
 #ifndef EMBEDDED_RUNTIME_H
 #define EMBEDDED_RUNTIME_H
 
+#include <stdbool.h>
+
 #include <cleanroom/error.h>
 
 /* The absolute path of a program in PATH or where the system's are; release with free(). NULL: it
@@ -12,6 +14,9 @@
 char *runtime_look(const char *name);
 /* Its absolute path; release with free(). ERROR_ENGINE when there is none. */
 char *runtime_find(struct error *err);
+
+/* By its name: or else runc. */
+bool runtime_is_crun(const char *path);
 
 /* A copy of it in memory that nobody can write to, to be executed instead. Runtimes that find
    themselves in a file that a container could write to (CVE-2019-5736) make such a copy of

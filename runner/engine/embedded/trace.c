@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <cleanroom/strbuf.h>
 
@@ -107,14 +108,18 @@ int trace_make(struct trace *t, struct error *err)
         return -1;
     _cleanup_free_ char *new = xasprintf("%s/" UNFINISHED "%s", base, t->run);
     _cleanup_free_ char *world = xasprintf("%s/w", new);
-    t->dir = xasprintf("%s/%s", base, t->run);
-    if (mkdir(new, 0700) < 0 || mkdir(world, 0700) < 0)
+    _cleanup_free_ char *dir = xasprintf("%s/%s", base, t->run);
+    if (mkdir(new, 0700) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "could not make '%s'", new);
-    int made = write_file(t, new, err);
-    if (made == 0 && rename(new, t->dir) < 0)
-        made = error_set_errno(err, ERROR_INTERNAL, errno, "could not make '%s'", t->dir);
+    int made = mkdir(world, 0700) < 0
+                   ? error_set_errno(err, ERROR_INTERNAL, errno, "could not make '%s'", world)
+                   : write_file(t, new, err);
+    if (made == 0 && rename(new, dir) < 0)
+        made = error_set_errno(err, ERROR_INTERNAL, errno, "could not make '%s'", dir);
     if (made < 0)
         (void)tree_remove(AT_FDCWD, new);
+    else
+        t->dir = TAKE_PTR(dir);
     return made;
 }
 
@@ -189,6 +194,13 @@ int trace_read(const char *run, struct trace *out)
     out->keeper = read_keeper(dir);
     out->dir = TAKE_PTR(dir);
     return 1;
+}
+
+/* First the descriptor, then the look: so what is looked at is what is held. */
+int trace_open_keeper(const struct trace *t)
+{
+    _cleanup_close_ int fd = t->keeper ? (int)syscall(SYS_pidfd_open, t->keeper, 0) : -1;
+    return fd >= 0 && read_keeper(t->dir) == t->keeper ? TAKE_FD(fd) : -1;
 }
 
 void trace_list(struct strvec *runs)

@@ -32,7 +32,8 @@ void trace_deinit(struct trace *trace);
 /* Where they are; release with free(). Made when missing. NULL: it cannot be used. */
 char *trace_base(struct error *err);
 
-/* Makes the directory of a new world; trace->dir is set. EEXIST is an error, too. */
+/* Makes the directory of a new world; trace->dir is set, but not on failure: then it is another's.
+ */
 int trace_make(struct trace *trace, struct error *err);
 /* Writes what changed; trace->keeper apart. */
 int trace_write(const struct trace *trace, struct error *err);
@@ -40,6 +41,8 @@ int trace_write_keeper(const struct trace *trace, struct error *err);
 
 /* 1: read, 0: there is none. */
 int trace_read(const char *run, struct trace *out);
+/* A pidfd of a keeper that was read, or -1: it has ended. */
+int trace_open_keeper(const struct trace *trace);
 /* The runs that left one. */
 void trace_list(struct strvec *runs);
 /* Removes all of it but the keeper, who must have ended. -1: something stays, errno says why. */

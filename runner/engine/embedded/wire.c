@@ -237,6 +237,7 @@ int wire_receive(int socket, struct wire *w)
     }
 
     w->reading = true;
+    w->truncated = (msg.msg_flags & MSG_CTRUNC) != 0;
     _cleanup_close_ int file = -1;
     get_fds(w, &msg, &file);
     if (where == IN_PACKET) {

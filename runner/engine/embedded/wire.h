@@ -21,7 +21,8 @@
 
 struct wire {
     bool reading;
-    bool bad; /* reading: it is shorter than what was asked of it, or nonsense */
+    bool bad;       /* reading: it is shorter than what was asked of it, or nonsense */
+    bool truncated; /* reading: descriptors are missing, for we may not have so many */
     struct strbuf text;
     size_t at; /* reading: how far */
     int fds[WIRE_FDS];

@@ -33,21 +33,57 @@ static char *how_it_ended(const struct world *w)
                                       : xasprintf("signal %d", info.si_status);
 }
 
+static struct call take_call(struct world *w, size_t i)
+{
+    struct call call = w->calls.items[i];
+    w->calls.len--;
+    memmove(w->calls.items + i, w->calls.items + i + 1, (w->calls.len - i) * sizeof(call));
+    return call;
+}
+
+static void fail_call(struct world *w, size_t i, const struct error *why)
+{
+    struct call call = take_call(w, i);
+    struct answer a = {.kind = ANSWER_DONE,
+                       .number = call.number,
+                       .outcome = ENGINE_FAILED,
+                       .error_kind = (int)why->kind,
+                       .text = why->message};
+    call.answered(w, &call, &a);
+}
+
 /* All who wait hear it: the last calls first to be entered may enter further ones, which fail at
    once. */
 static void fail_calls(struct world *w)
 {
-    while (w->calls.len) {
-        struct call call = w->calls.items[0];
-        w->calls.len--;
-        memmove(w->calls.items, w->calls.items + 1, w->calls.len * sizeof(call));
-        struct answer a = {.kind = ANSWER_DONE,
-                           .number = call.number,
-                           .outcome = ENGINE_FAILED,
-                           .error_kind = (int)w->failure.kind,
-                           .text = w->failure.message};
-        call.answered(w, &call, &a);
+    while (w->calls.len)
+        fail_call(w, 0, &w->failure);
+}
+
+/* An answer may enter and forget calls, so each time it is looked from the beginning. */
+static void fail_unsent(struct world *w)
+{
+    for (size_t i = 0; i < w->calls.len;) {
+        _cleanup_error_ struct error err = ERROR_INIT;
+        if (!w->calls.items[i].unsent) {
+            i++;
+            continue;
+        }
+        error_set_errno(&err, ERROR_INTERNAL, w->calls.items[i].unsent,
+                        "the keeper could not be asked");
+        fail_call(w, i, &err);
+        i = 0;
     }
+}
+
+/* From the loop, never from within the call. */
+static void fail_soon(void *data)
+{
+    struct world *w = data;
+    if (error_is_set(&w->failure))
+        fail_calls(w);
+    else
+        fail_unsent(w);
 }
 
 static void end_containers(struct world *w)
@@ -74,7 +110,7 @@ static void close_socket(struct world *w)
     loop_unwatch(loop_of(w), w->keeper.socket);
     close(TAKE_FD(w->keeper.socket));
     for (size_t i = 0; i < w->outbox.len; i++)
-        wire_deinit(&w->outbox.items[i]);
+        wire_deinit(&w->outbox.items[i].wire);
     w->outbox.len = 0;
 }
 
@@ -96,9 +132,7 @@ static void on_done(struct world *w, const struct answer *a)
     for (size_t i = 0; i < w->calls.len; i++) {
         if (w->calls.items[i].number != a->number)
             continue;
-        struct call call = w->calls.items[i];
-        w->calls.len--;
-        memmove(w->calls.items + i, w->calls.items + i + 1, (w->calls.len - i) * sizeof(call));
+        struct call call = take_call(w, i);
         call.answered(w, &call, a);
         return;
     }
@@ -152,7 +186,9 @@ static void on_socket(void *data, int fd, short revents)
         }
         struct answer a = {0};
         answer_wire(&in, &a);
-        if (!in.bad)
+        if (in.bad)
+            world_broke(w, "it said what nobody understands");
+        else
             take(w, &a);
         answer_deinit(&a);
     }
@@ -165,32 +201,40 @@ static void watch(struct world *w)
                w);
 }
 
+/* 1: it is off, or can never be and its call will fail; 0: the socket is full. Where the keeper has
+   gone, the socket's end tells why. */
+static int send_out(struct world *w, const struct posted *p)
+{
+    int sent = wire_send(w->keeper.socket, &p->wire);
+    if (sent >= 0 || errno == EPIPE || errno == ECONNRESET)
+        return sent != 0;
+    for (size_t i = 0; i < w->calls.len; i++)
+        if (w->calls.items[i].number == p->number)
+            w->calls.items[i].unsent = errno;
+    loop_timer_arm(loop_of(w), &w->fail_timer, 1, fail_soon, w);
+    return 1;
+}
+
 static void flush(struct world *w)
 {
     size_t sent = 0;
-    while (sent < w->outbox.len && wire_send(w->keeper.socket, &w->outbox.items[sent]) != 0)
-        wire_deinit(&w->outbox.items[sent++]);
+    while (sent < w->outbox.len && send_out(w, &w->outbox.items[sent]))
+        wire_deinit(&w->outbox.items[sent++].wire);
     w->outbox.len -= sent;
     if (w->outbox.len)
         memmove(w->outbox.items, w->outbox.items + sent, w->outbox.len * sizeof(*w->outbox.items));
     watch(w);
 }
 
-static void post(struct world *w, struct wire *out)
+static void post(struct world *w, struct posted *p)
 {
-    if (w->outbox.len == 0 && wire_send(w->keeper.socket, out) != 0) {
-        wire_deinit(out); /* what could not be sent at all fails with the socket's end */
+    if (w->outbox.len == 0 && send_out(w, p)) {
+        wire_deinit(&p->wire);
         return;
     }
-    *vec_push(&w->outbox) = *out;
+    *vec_push(&w->outbox) = *p;
     if (w->outbox.len == 1)
         watch(w);
-}
-
-/* From the loop, never from within the call. */
-static void fail_soon(void *data)
-{
-    fail_calls(data);
 }
 
 void world_call(struct world *w, struct request *request, const int *fds, size_t fd_count,
@@ -200,17 +244,27 @@ void world_call(struct world *w, struct request *request, const int *fds, size_t
     struct call *entered = vec_push(&w->calls);
     *entered = *call;
     entered->number = request->number;
-    struct wire out;
-    wire_init(&out);
+    struct posted out = {.number = request->number};
+    wire_init(&out.wire);
     for (size_t i = 0; i < fd_count; i++)
-        wire_add_fd(&out, fds[i]);
-    request_wire(&out, request);
+        wire_add_fd(&out.wire, fds[i]);
+    request_wire(&out.wire, request);
     if (error_is_set(&w->failure)) {
-        wire_deinit(&out);
-        loop_timer_arm(loop_of(w), &w->timer, 1, fail_soon, w);
+        wire_deinit(&out.wire);
+        loop_timer_arm(loop_of(w), &w->fail_timer, 1, fail_soon, w);
         return;
     }
     post(w, &out);
+}
+
+struct call *world_find_call(struct world *w, call_fn answered, uint32_t object)
+{
+    for (size_t i = 0; i < w->calls.len; i++) {
+        struct call *call = &w->calls.items[i];
+        if (!call->op && call->answered == answered && call->object == object)
+            return call;
+    }
+    return NULL;
 }
 
 void world_forget(struct world *w, const struct engine_op *op)
@@ -224,12 +278,16 @@ void world_forget(struct world *w, const struct engine_op *op)
 
 /* --- making ---------------------------------------------------------------------------------- */
 
+/* The trace tells of it before it is there. */
 static int make_scratch(struct world *w, struct error *err)
 {
-    if (!w->engine->scratch_on_disk)
-        return 0;
     _cleanup_free_ char *base = xasprintf("%s/scratch", store_path(w->engine->store));
-    w->trace.scratch = xasprintf("%s/%s", base, w->trace.run);
+    if (w->engine->scratch_on_disk)
+        w->trace.scratch = xasprintf("%s/%s", base, w->trace.run);
+    if (trace_make(&w->trace, err) < 0)
+        return -1;
+    if (!w->trace.scratch)
+        return 0;
     if ((mkdir(base, 0700) < 0 && errno != EEXIST) || mkdir(w->trace.scratch, 0700) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "could not make '%s'", w->trace.scratch);
     return 0;
@@ -242,7 +300,7 @@ static int make(struct world *w, struct error *err)
         outside_choose(&w->outside, e->network, userns_needed(), err) < 0)
         return -1;
     w->trace.nat = w->outside.mode == NETWORK_HOST_NAT;
-    if (make_scratch(w, err) < 0 || trace_make(&w->trace, err) < 0)
+    if (make_scratch(w, err) < 0)
         return -1;
     w->root = xasprintf("%s/w", w->trace.dir);
     struct keeper_options options = {
@@ -260,6 +318,26 @@ static int make(struct world *w, struct error *err)
     return trace_write_keeper(&w->trace, err);
 }
 
+/* Its end is a matter of milliseconds, unless the kernel is in trouble. */
+static void reap(struct world *w)
+{
+    struct pollfd p = {.fd = w->keeper.pidfd, .events = POLLIN};
+    (void)kill(w->keeper.pid, SIGKILL);
+    reap_mapper(w);
+    (void)poll(&p, 1, 1000);
+    (void)waitid(P_PIDFD, (id_t)w->keeper.pidfd, &(siginfo_t){0}, WEXITED | WNOHANG);
+}
+
+static void end_keeper(struct world *w)
+{
+    close_socket(w);
+    if (w->keeper.pidfd < 0)
+        return;
+    loop_unwatch(loop_of(w), w->keeper.pidfd);
+    reap(w);
+    close(TAKE_FD(w->keeper.pidfd));
+}
+
 struct world *world_new(struct embedded *e, const char *run, const char *owner, struct error *err)
 {
     struct world *w = xcalloc(1, sizeof(*w));
@@ -271,6 +349,7 @@ struct world *world_new(struct embedded *e, const char *run, const char *owner, 
     strvec_append(&w->trace.cgroups, &w->cgroups.dirs);
     if (make(w, err) < 0) {
         error_wrap(err, "the run's world could not be made");
+        end_keeper(w);
         if (w->trace.dir)
             (void)trace_remove(&w->trace);
         world_free(w);
@@ -292,29 +371,12 @@ static void unlink_world(struct world *w)
     }
 }
 
-/* Its end is a matter of milliseconds, unless the kernel is in trouble. */
-static void reap(struct world *w)
-{
-    struct pollfd p = {.fd = w->keeper.pidfd, .events = POLLIN};
-    (void)kill(w->keeper.pid, SIGKILL);
-    reap_mapper(w);
-    (void)poll(&p, 1, 1000);
-    (void)waitid(P_PIDFD, (id_t)w->keeper.pidfd, &(siginfo_t){0}, WEXITED | WNOHANG);
-}
-
 void world_free(struct world *w)
 {
     unlink_world(w);
-    loop_timer_disarm(loop_of(w), &w->timer);
-    close_socket(w);
-    if (w->keeper.pidfd >= 0) {
-        loop_unwatch(loop_of(w), w->keeper.pidfd);
-        reap(w);
-        close(w->keeper.pidfd);
-    }
-    for (size_t i = 0; i < w->calls.len; i++)
-        if (w->calls.items[i].op)
-            w->calls.items[i].op = NULL;
+    loop_timer_disarm(loop_of(w), &w->fail_timer);
+    loop_timer_disarm(loop_of(w), &w->bury_timer);
+    end_keeper(w);
     vec_deinit(&w->calls);
     outside_deinit(&w->outside);
     vec_deinit(&w->outbox);
@@ -332,6 +394,7 @@ static void bury(void *data)
     struct world *w = data;
     struct done_op *op = TAKE_PTR(w->removal);
     _cleanup_error_ struct error err = ERROR_INIT;
+    fail_calls(w); /* which may have been entered since it ended */
     if (trace_remove(&w->trace) < 0)
         error_set_errno(&err, ERROR_ENGINE, errno, "what is left of run '%s' could not be removed",
                         w->trace.run);
@@ -352,6 +415,8 @@ static void on_keeper_end(void *data, int fd, short revents)
     end_containers(w);
     fail_calls(w);
     embedded_forget(w);
+    for (size_t i = 0; i < w->trace.images.len; i++)
+        (void)image_drop_stored(w->engine->store, w->trace.images.items[i], NULL);
     bury(w);
 }
 
@@ -359,11 +424,12 @@ void world_remove(struct world *w, struct done_op *op)
 {
     w->removal = op;
     if (w->ended) {
-        loop_timer_arm(loop_of(w), &w->timer, 1, bury, w);
+        loop_timer_arm(loop_of(w), &w->bury_timer, 1, bury, w);
         return;
     }
     if (!error_is_set(&w->failure))
         error_set(&w->failure, ERROR_ENGINE, "the run's world was removed");
     close_socket(w);
+    (void)kill(w->keeper.pid, SIGKILL); /* it may hang, and has nothing to do any more */
     loop_watch(loop_of(w), w->keeper.pidfd, POLLIN, on_keeper_end, w);
 }

@@ -26,6 +26,13 @@ struct call {
     uint32_t object; /* what it is about, or 0 */
     void *subject;   /* what else answered wants to know, or NULL */
     struct engine_op *op;
+    int unsent; /* why the request could not be sent (errno), or 0 */
+};
+
+/* A request on its way. */
+struct posted {
+    uint32_t number;
+    struct wire wire;
 };
 
 struct embedded;
@@ -42,10 +49,10 @@ struct world {
     struct error failure; /* set: it is dead */
     uint32_t last_number;
     VEC(struct call) calls;
-    VEC(struct wire) outbox; /* what the socket did not take */
+    VEC(struct posted) outbox; /* what the socket did not take */
     struct done_op *removal;
     bool ended; /* the keeper has */
-    struct loop_timer timer;
+    struct loop_timer fail_timer, bury_timer;
 };
 
 struct world *world_new(struct embedded *e, const char *run, const char *owner, struct error *err);
@@ -55,6 +62,8 @@ void world_free(struct world *w);
 /* Sends a request (fds are taken over) and enters the call; the number of both is set. */
 void world_call(struct world *w, struct request *request, const int *fds, size_t fd_count,
                 const struct call *call);
+/* The call about an object whose op has gone; NULL when there is none. */
+struct call *world_find_call(struct world *w, call_fn answered, uint32_t object);
 /* Nobody waits for it any more. */
 void world_forget(struct world *w, const struct engine_op *op);
 
