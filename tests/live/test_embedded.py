@@ -7,6 +7,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -131,6 +132,34 @@ class World(LiveTest):
         result = process.wait(40)
         self.assertIn(result.code, (3, 4, 124), f"\n{result}")
         self.assert_nothing_left()
+
+    def test_keeper_is_stopped_and_we_are_to_end(self):
+        """It is not asked for long: its end is everything's."""
+        process = self.running("--teardown-timeout", "4s", yaml=SERVICES)
+        os.kill(self.engine.keeper(process.run).pid, signal.SIGSTOP)
+        process.signal(signal.SIGINT)
+        result = process.wait(20)
+        self.assertEqual(result.code, 130, f"\n{result}")
+        self.assertNotIn("left behind", result.err)
+        self.assert_nothing_left_now(result)
+
+    def test_runtime_ignores_the_filter(self):
+        """A crun before 0.18 does not know how it is given to it: nothing runs without."""
+        place = self.make_directory("bin")
+        place.chmod(0o755)
+        crun = place / "crun"
+        crun.write_text(f"""#!/bin/sh
+for word; do case $word in --bundle=*) bundle=${{word#*=}} ;; esac; done
+[ -z "$bundle" ] || sed -i s/run.oci.seccomp_bpf_data/unknown/ "$bundle/config.json"
+exec {shutil.which("crun")} "$@"
+""")
+        crun.chmod(0o755)
+        result = self.run_cleanroom(APP, env={"PATH": f"{place}:{os.environ['PATH']}"}, test="say ran")
+        self.assert_exit(result, 3)
+        self.assertIn("seccomp", result.err)
+        self.assertIn("crun 0.18", result.err)
+        self.assertNotIn("ran", result.out)
+        self.assert_nothing_left_now(result)
 
     def test_what_a_container_sees(self):
         """Own namespaces, Docker's capabilities, a filter; and of the host neither files nor processes."""
