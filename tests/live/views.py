@@ -103,7 +103,8 @@ class Docker:
         found = self.request("GET", self.KINDS[kind] + filters)
         if kind == "volumes":
             found = found["Volumes"]
-        return found or []
+        # Podman cannot take the label off a snapshot; it is empty there.
+        return [thing for thing in found or [] if thing["Labels"].get(LABEL)]
 
     def ours(self, run=None):
         """{"containers web-1", ...}: everything in the engine that carries our label."""
