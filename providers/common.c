@@ -55,6 +55,7 @@ int common_begin(const struct provider *provider, const struct provider_input *i
 {
     const char *memory = provider_input_get(in, "memory", NULL);
     const char *tmpfs = provider_input_get(in, "tmpfs", "yes");
+    const char *snapshot = provider_input_get(in, "snapshot", "yes");
 
     out->external = common_is_external(in);
     out->port = port_value(provider_input_get(in, "port", NULL), provider->port);
@@ -62,6 +63,8 @@ int common_begin(const struct provider *provider, const struct provider_input *i
         return error_wrap(err, "override 'memory'");
     if (parse_switch(tmpfs, &out->tmpfs_volumes, err) < 0)
         return error_wrap(err, "override 'tmpfs'");
+    if (parse_switch(snapshot, &out->snapshot, err) < 0)
+        return error_wrap(err, "override 'snapshot'");
     if (out->external) {
         out->memory = 0;
         out->tmpfs_volumes = false;
@@ -101,6 +104,17 @@ int common_finish(const struct provider_input *in, struct service_plan *out, str
     if (out->argv.len == 0)
         return error_set(err, ERROR_CONFIG, "override 'command' is empty");
     return 0;
+}
+
+bool common_is_official(const struct recipe_image *image)
+{
+    const char *user = image->user;
+
+    if (image->entrypoint->len != 1 ||
+        (*user && strcmp(user, "0") != 0 && strcmp(user, "root") != 0))
+        return false;
+    const char *slash = strrchr(image->entrypoint->items[0], '/');
+    return strcmp(slash ? slash + 1 : image->entrypoint->items[0], "docker-entrypoint.sh") == 0;
 }
 
 void common_secret(struct service_plan *plan, const char *plain, const char *quoted)

@@ -24,6 +24,10 @@ int common_begin(const struct provider *provider, const struct provider_input *i
 /* The user's own command and environment, over what the provider has set. */
 int common_finish(const struct provider_input *in, struct service_plan *out, struct error *err);
 
+/* Is the image's entry point the official images' docker-entrypoint.sh, run as root? It does
+   nothing for a service that has been initialised but to leave root. */
+bool common_is_official(const struct recipe_image *image);
+
 /* A service whose app is told hosts and one name (a key prefix, a database's number). */
 struct common_endpoint {
     char *hosts; /* "host:port|host:port" */

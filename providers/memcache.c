@@ -84,6 +84,9 @@ static enum probe_verdict answer(const unsigned char *data, size_t len, char *wh
     return reply->verdict;
 }
 
+/* A cache that is gone is a cache. */
+static const struct recipe recipe = {.version = 1, .stateless = true};
+
 static const struct probe probe = {.address = POD_ADDRESS, .request = request, .answer = answer};
 
 const struct provider provider_memcache = {
@@ -96,4 +99,5 @@ const struct provider provider_memcache = {
     .override_count = ARRAY_SIZE(overrides),
     .plan = plan,
     .probe = &probe,
+    .recipe = &recipe,
 };

@@ -15,4 +15,5 @@ const struct provider provider_postgis = {
     .override_count = POSTGRES_OVERRIDES,
     .plan = postgres_plan,
     .probe = &postgres_probe,
+    .recipe = &postgres_recipe,
 };

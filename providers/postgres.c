@@ -3,9 +3,7 @@
  * PostgreSQL.
  *
  * Container: github.com/docker-library/docs, postgres/README ("Environment Variables"). Forklift's
- * names: user and database are the application's id, as an identifier. Wire protocol:
- * postgresql.org/docs/current/protocol-message-formats.html (StartupMessage, Authentication*,
- * ErrorResponse) and errcodes-appendix.html.
+ * names: user and database are the application's id, as an identifier.
  */
 #include "postgres.h"
 
@@ -41,10 +39,6 @@ static const char *const server_argv[] = {
     "-c",
     "max_wal_size=256MB",
 };
-
-/* --no-sync: initdb alone issues 1000 fsyncs. --auth-host: by default initdb trusts 127.0.0.1, and
-   the whole shard is 127.0.0.1: a wrong password would pass here and fail in production. */
-#define INITDB_ARGS "--no-sync --auth-host=scram-sha-256"
 
 static bool is_reserved(const char *name)
 {
@@ -183,7 +177,7 @@ static void set_container(struct service_plan *out, const struct provider *provi
     strvec_setenv(&out->env, "POSTGRES_USER", a->user);
     strvec_setenv(&out->env, "POSTGRES_PASSWORD", a->password);
     strvec_setenv(&out->env, "POSTGRES_DB", a->name);
-    strvec_setenv(&out->env, "POSTGRES_INITDB_ARGS", INITDB_ARGS);
+    strvec_setenv(&out->env, "POSTGRES_INITDB_ARGS", POSTGRES_INITDB_ARGS);
     /* Not "-c port=": the image's start-up script talks to its temporary server by PGPORT too. */
     if (out->port != provider->port)
         strvec_pushf(&out->env, "PGPORT=%u", out->port);
@@ -211,150 +205,14 @@ int postgres_plan(const struct provider *provider, const struct provider_input *
     strvec_setenv(&out->app_env, "DB_DEFAULT_URL", url);
     if (account.password)
         common_secret(out, account.password, u.password);
+    if (account.password && strcmp(account.password, in->secret) == 0)
+        out->password = xstrdup(account.password);
     out->port = u.port;
     if (out->external)
         return 0;
     set_container(out, provider, &account, &u);
     return common_finish(in, out, err);
 }
-
-static void add_u32(struct strbuf *out, size_t value)
-{
-    const unsigned char bytes[4] = {(unsigned char)(value >> 24), (unsigned char)(value >> 16),
-                                    (unsigned char)(value >> 8), (unsigned char)value};
-    strbuf_add(out, bytes, sizeof(bytes));
-}
-
-static void add_pair(struct strbuf *out, const char *key, const char *value)
-{
-    strbuf_add(out, key, strlen(key) + 1);
-    strbuf_add(out, value, strlen(value) + 1);
-}
-
-/* StartupMessage. arg: "user/database", percent-encoded. */
-static int request(const char *arg, struct strbuf *out)
-{
-    const char *slash = strchr(arg, '/');
-    if (!slash || slash == arg || !slash[1])
-        return -1;
-
-    _cleanup_free_ char *user_part = xstrndup(arg, (size_t)(slash - arg));
-    _cleanup_free_ char *user = url_unquote(user_part);
-    _cleanup_free_ char *name = url_unquote(slash + 1);
-    _cleanup_strbuf_ struct strbuf body = STRBUF_INIT;
-
-    add_u32(&body, 196608); /* protocol 3.0 */
-    add_pair(&body, "user", user);
-    add_pair(&body, "database", name);
-    add_pair(&body, "application_name", "cleanroom");
-    strbuf_addc(&body, '\0');
-    add_u32(out, body.len + 4);
-    strbuf_add(out, body.buf, body.len);
-    return 0;
-}
-
-static size_t get_u32(const unsigned char *p)
-{
-    return (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
-}
-
-/* One field of an ErrorResponse's body ("C": SQLSTATE, "M": message), NUL-terminated, or NULL. */
-static const char *error_field(const unsigned char *body, size_t len, char type)
-{
-    while (len > 0 && *body) {
-        const unsigned char *end = memchr(body, '\0', len);
-        if (!end)
-            return NULL;
-        if (*body == (unsigned char)type)
-            return (const char *)body + 1;
-        len -= (size_t)(end + 1 - body);
-        body = end + 1;
-    }
-    return NULL;
-}
-
-/*
- * Does an error with this SQLSTATE mean that the server does not serve now? Anything else is the
- * answer of a server at work to a stranger without a password: "no such role" (28000), "no entry in
- * pg_hba.conf" (28000), "permission denied" (42501). The app may well be known to it.
- */
-static bool is_not_serving(const char *state)
-{
-    static const char *const classes[] = {
-        "08",    /* connection exception */
-        "3D000", /* no such database: a pre-seeded image may create it last */
-        "53",    /* insufficient resources */
-        "55",    /* not in prerequisite state */
-        "57",    /* 57P03 starting up, 57P01 shutting down */
-        "58",    /* system error */
-        "XX",    /* internal error */
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
-        if (strncmp(state, classes[i], strlen(classes[i])) == 0)
-            return true;
-    }
-    return false;
-}
-
-static enum probe_verdict judge_error(const unsigned char *data, size_t len, char *why, size_t size)
-{
-    size_t total = get_u32(data + 1);
-
-    /* A server that cannot even fork answers in the old protocol: "E", text, NUL. */
-    if (total < 8 || total > 30000) {
-        const unsigned char *end = memchr(data, '\0', len);
-        common_reason(why, size, data + 1, end ? (size_t)(end - data - 1) : len - 1);
-        return PROBE_NOT_YET;
-    }
-    if (len < total + 1)
-        return PROBE_MORE;
-
-    const char *state = error_field(data + 5, total - 4, 'C');
-    const char *message = error_field(data + 5, total - 4, 'M');
-    if (!state || !message) {
-        common_reason(why, size, "not a PostgreSQL error", 22);
-        return PROBE_WRONG;
-    }
-    common_reason(why, size, message, strlen(message));
-    return is_not_serving(state) ? PROBE_NOT_YET : PROBE_READY;
-}
-
-static enum probe_verdict answer(const unsigned char *data, size_t len, char *why, size_t size)
-{
-    static const char wrong[] = "not the PostgreSQL protocol";
-
-    common_reason(why, size, "", 0);
-    if (len == 0)
-        return PROBE_MORE;
-    if (*data != 'R' && *data != 'E') {
-        common_reason(why, size, wrong, strlen(wrong));
-        return PROBE_WRONG;
-    }
-    if (len < 9)
-        return PROBE_MORE;
-    if (*data == 'E')
-        return judge_error(data, len, why, size);
-
-    /* An authentication request; the kinds known today are 0 to 12, the longest is SASL's list. */
-    size_t total = get_u32(data + 1), kind = get_u32(data + 5);
-    if (total < 8 || total > 2000 || kind > 99) {
-        common_reason(why, size, wrong, strlen(wrong));
-        return PROBE_WRONG;
-    }
-    return PROBE_READY;
-}
-
-/*
- * Why 127.0.0.2: the official image's temporary server, which runs the init scripts, listens on the
- * unix socket only, but older forks of its start-up script let it listen on 'localhost'. A listener
- * on all addresses, as the final server is, accepts here; one on localhost alone does not.
- */
-const struct probe postgres_probe = {
-    .address = "127.0.0.2",
-    .request = request,
-    .answer = answer,
-};
 
 const struct provider provider_postgres = {
     .name = "postgres",
@@ -366,4 +224,5 @@ const struct provider provider_postgres = {
     .override_count = POSTGRES_OVERRIDES,
     .plan = postgres_plan,
     .probe = &postgres_probe,
+    .recipe = &postgres_recipe,
 };

@@ -6,6 +6,7 @@
  * serialization protocol specification" (RESP). Forklift knows one Redis server; its variable is a
  * list all the same, so 'host' and 'hosts' may name several.
  */
+#include <signal.h>
 #include <string.h>
 
 #include "common.h"
@@ -111,6 +112,47 @@ static enum probe_verdict answer(const unsigned char *data, size_t len, char *wh
     return judge_error(data + 1, (size_t)line - 1);
 }
 
+/*
+ * Copies: its file is kept where everybody may write and no VOLUME is. Told to save at some time,
+ * it saves when it is told to end (redis.io/docs, "Redis signal handling"); a copy loads that
+ * first.
+ */
+#define KEPT_DIRECTORY "/tmp"
+#define KEPT_FILE      "cleanroom.rdb"
+
+static int prepare(const struct service_plan *zero, const char *save, struct service_plan *out,
+                   struct error *why)
+{
+    const char *const words[] = {"--dir",   KEPT_DIRECTORY, "--dbfilename",
+                                 KEPT_FILE, "--save",       save};
+
+    service_plan_copy(out, zero);
+    if (zero->argv.len == 0 || strcmp(zero->argv.items[0], "redis-server") != 0)
+        return error_set(why, ERROR_CONFIG, "its 'command' is not 'redis-server ...'");
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        strvec_push(&out->argv, words[i]);
+    return 0;
+}
+
+static int first(const struct service_plan *zero, const struct recipe_image *image _unused_,
+                 struct service_plan *out, struct error *why)
+{
+    return prepare(zero, "86400 1", out, why);
+}
+
+static int copy(const struct service_plan *zero, const struct recipe_image *image _unused_,
+                struct service_plan *out, struct error *why)
+{
+    return prepare(zero, "", out, why);
+}
+
+static const struct recipe recipe = {
+    .version = 1,
+    .stop = SIGTERM,
+    .first = first,
+    .copy = copy,
+};
+
 static const struct probe probe = {.address = POD_ADDRESS, .request = request, .answer = answer};
 
 const struct provider provider_redis = {
@@ -122,4 +164,5 @@ const struct provider provider_redis = {
     .override_count = ARRAY_SIZE(overrides),
     .plan = plan,
     .probe = &probe,
+    .recipe = &recipe,
 };

@@ -20,6 +20,7 @@ const struct override_def provider_common_overrides[] = {
     {"command", OVERRIDE_STRING, "words to run instead of the default command", false},
     {"memory", OVERRIDE_STRING, "memory limit of the service's container, as 512m", false},
     {"tmpfs", OVERRIDE_STRING, "'no' keeps what the image has below its VOLUMEs", false},
+    {"snapshot", OVERRIDE_STRING, "'no' initialises it anew in each shard", false},
 };
 const size_t provider_common_override_count = ARRAY_SIZE(provider_common_overrides);
 
@@ -65,11 +66,36 @@ const char *provider_input_get(const struct provider_input *in, const char *key,
 void service_plan_deinit(struct service_plan *plan)
 {
     free(plan->image);
+    free(plan->user);
     free(plan->probe_arg);
+    free(plan->password);
+    strvec_deinit(&plan->entrypoint);
     strvec_deinit(&plan->argv);
     strvec_deinit(&plan->env);
     strvec_deinit(&plan->tmpfs);
     strvec_deinit(&plan->app_env);
     strvec_deinit(&plan->secrets);
     *plan = (struct service_plan){0};
+}
+
+static struct strvec copy_strings(const struct strvec *from)
+{
+    struct strvec to = STRVEC_INIT;
+    strvec_append(&to, from);
+    return to;
+}
+
+void service_plan_copy(struct service_plan *to, const struct service_plan *from)
+{
+    *to = *from;
+    to->image = xstrdup(from->image);
+    to->user = xstrdup(from->user);
+    to->probe_arg = xstrdup(from->probe_arg);
+    to->password = xstrdup(from->password);
+    to->entrypoint = copy_strings(&from->entrypoint);
+    to->argv = copy_strings(&from->argv);
+    to->env = copy_strings(&from->env);
+    to->tmpfs = copy_strings(&from->tmpfs);
+    to->app_env = copy_strings(&from->app_env);
+    to->secrets = copy_strings(&from->secrets);
 }

@@ -78,6 +78,7 @@ enum pull_policy {
     PULL_MISSING,
     PULL_ALWAYS,
     PULL_NEVER,
+    PULL_KEPT, /* the engine's own alone: for what we keep in it ourselves */
 };
 
 enum mount_kind {

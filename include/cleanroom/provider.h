@@ -39,7 +39,7 @@ struct override_def {
 };
 
 /* Overrides every provider accepts, besides its own: image, environment, command, memory, tmpfs
-   ("no": keep what the image has below its VOLUMEs). */
+   ("no": keep what the image has below its VOLUMEs), snapshot ("no": initialise it each time). */
 extern const struct override_def provider_common_overrides[];
 extern const size_t provider_common_override_count;
 
@@ -58,21 +58,28 @@ struct provider_input {
 
 /* What is to be started; all owned, released by service_plan_deinit(). */
 struct service_plan {
-    bool external;         /* somebody else's server: nothing is started, nothing probed */
-    char *image;           /* reference */
-    struct strvec argv;    /* empty: the image's CMD */
-    struct strvec env;     /* K=V for the service's container */
-    bool tmpfs_volumes;    /* put a tmpfs over every VOLUME the image declares (fresh, fast, and no
-                              anonymous volume to remove); data kept elsewhere in the image stays */
-    struct strvec tmpfs;   /* further ones: "PATH:options" */
-    uint16_t port;         /* on which it listens inside the pod */
-    uint64_t memory;       /* bytes, 0 = no limit */
-    uint64_t shm_size;     /* bytes, 0 = default */
-    char *probe_arg;       /* for the probe's request; never a secret */
+    bool external;            /* somebody else's server: nothing is started, nothing probed */
+    char *image;              /* reference */
+    struct strvec entrypoint; /* empty: the image's */
+    struct strvec argv;       /* empty: the image's CMD */
+    char *user;               /* NULL: the image's */
+    struct strvec env;        /* K=V for the service's container */
+    bool tmpfs_volumes;  /* put a tmpfs over every VOLUME the image declares (fresh, fast, and no
+                            anonymous volume to remove); data kept elsewhere in the image stays */
+    struct strvec tmpfs; /* further ones: "PATH:options" */
+    uint16_t port;       /* on which it listens inside the pod */
+    uint64_t memory;     /* bytes, 0 = no limit */
+    uint64_t shm_size;   /* bytes, 0 = default */
+    char *probe_arg;     /* for the probe's request; never a secret */
+    char *password;      /* random, so new in each run; NULL: the user chose it, or there is none */
+    bool rekey;          /* the server knows another password: its probe has to set this one */
+    bool snapshot;       /* the user lets it start from a snapshot */
     struct strvec app_env; /* K=V for the app */
     struct strvec secrets; /* values to mask wherever the plan is shown */
 };
 void service_plan_deinit(struct service_plan *plan);
+/* Deep. */
+void service_plan_copy(struct service_plan *to, const struct service_plan *from);
 
 enum probe_verdict {
     PROBE_MORE,    /* the answer is not complete yet */
@@ -89,6 +96,41 @@ struct probe {
     /* Judges all that was received so far. why (never NULL, `size` bytes) takes a short reason for
        NOT_YET and WRONG: what the server said, printable ASCII. Pure; must survive any bytes. */
     enum probe_verdict (*answer)(const unsigned char *data, size_t len, char *why, size_t size);
+
+    /*
+     * A second exchange after READY, with a server that was started from a snapshot, to give it
+     * the password of this shard. Over an abstract unix socket, which only members of the pod can
+     * reach: its name is this with the port in place of %u. NULL: there is no such exchange.
+     */
+    const char *socket;
+    /* As request(), with everything to be sent at once. */
+    int (*rekey)(const char *arg, const char *password, struct strbuf *out);
+    /* As answer(); but WRONG is final: this server will never do it. */
+    enum probe_verdict (*rekeyed)(const unsigned char *data, size_t len, char *why, size_t size);
+};
+
+/* What a recipe looks at in an image. */
+struct recipe_image {
+    const char *user;
+    const struct strvec *entrypoint, *env, *volumes;
+};
+
+/*
+ * How a copy of a service is made that has been initialised (or deployed to): start it by one plan,
+ * stop it cleanly, keep what its container wrote outside of volumes, start the copies by another
+ * plan. Pure functions from the plan for a start from nothing; *out is owned by the caller also on
+ * failure. They fail (with a reason that follows "is initialised in each shard: ") for images of
+ * which they do not know that this works.
+ */
+struct recipe {
+    unsigned version; /* part of every key: another recipe makes other snapshots */
+    int stop;         /* the signal that ends the service cleanly */
+    bool slow;      /* to start from nothing takes so long that snapshots are kept for later runs */
+    bool stateless; /* there is nothing to keep: copies are started from nothing */
+    int (*first)(const struct service_plan *zero, const struct recipe_image *image,
+                 struct service_plan *out, struct error *why);
+    int (*copy)(const struct service_plan *zero, const struct recipe_image *image,
+                struct service_plan *out, struct error *why);
 };
 
 struct provider {
@@ -102,6 +144,7 @@ struct provider {
     int (*plan)(const struct provider *, const struct provider_input *, struct service_plan *out,
                 struct error *err);
     const struct probe *probe;
+    const struct recipe *recipe; /* NULL: no copies of it can be made */
 };
 
 /* The registry, in the order in which `cleanroom services` lists it. */

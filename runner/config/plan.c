@@ -163,7 +163,8 @@ static void set_app_env(struct plan_shard *shard, const struct settings *setting
             strvec_setenv(env, key, given->items[k] + strlen(key) + 1);
         }
     }
-    shardvars_set(env, shard->number, (int)settings->own.shards);
+    if (shard->number > 0)
+        shardvars_set(env, shard->number, (int)settings->own.shards);
     for (size_t i = 0; i < settings->environment.len; i++) {
         const struct env_setting *e = &settings->environment.items[i];
         strvec_setenv(env, e->key, e->set.value);
@@ -214,18 +215,53 @@ static void collect_images(struct plan *plan)
     }
 }
 
-static void collect_secrets(struct plan *plan)
+static void collect_secrets_of(struct plan *plan, const struct plan_shard *shard)
 {
-    for (size_t i = 0; i < plan->shards.len; i++) {
-        const struct plan_shard *shard = &plan->shards.items[i];
-        for (size_t k = 0; k < shard->services.len; k++) {
-            const struct strvec *secrets = &shard->services.items[k].spec.secrets;
-            for (size_t n = 0; n < secrets->len; n++) {
-                if (!strvec_contains(&plan->secrets, secrets->items[n]))
-                    strvec_push(&plan->secrets, secrets->items[n]);
-            }
+    for (size_t k = 0; k < shard->services.len; k++) {
+        const struct strvec *secrets = &shard->services.items[k].spec.secrets;
+        for (size_t n = 0; n < secrets->len; n++) {
+            if (!strvec_contains(&plan->secrets, secrets->items[n]))
+                strvec_push(&plan->secrets, secrets->items[n]);
         }
     }
+}
+
+static void collect_secrets(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->shards.len; i++)
+        collect_secrets_of(plan, &plan->shards.items[i]);
+    collect_secrets_of(plan, &plan->seed);
+}
+
+/* What every shard is to be a copy of has to be ours, and has to be copied. */
+static int check_deploy_once(const struct plan *plan, struct error *err)
+{
+    for (size_t i = 0; plan->deploy == DEPLOY_ONCE && i < plan->seed.services.len; i++) {
+        const struct plan_service *s = &plan->seed.services.items[i];
+        if (s->spec.external)
+            return error_set(err, ERROR_CONFIG,
+                             "service '%s' is a server elsewhere, of which 'deploy: once' can make "
+                             "no copies; use 'deploy: each'",
+                             s->name);
+        if (!s->provider->recipe)
+            return error_set(err, ERROR_CONFIG,
+                             "service '%s' has no recipe by which 'deploy: once' could make copies "
+                             "of it; use 'deploy: each'",
+                             s->name);
+        if (!s->spec.snapshot)
+            return error_set(err, ERROR_CONFIG,
+                             "service '%s' has 'snapshot: no', and 'deploy: once' needs one of it; "
+                             "use 'deploy: each'",
+                             s->name);
+    }
+    return 0;
+}
+
+/* Without snapshots everything begins at nothing, deploy included. */
+static enum deploy_mode deploy_mode(const struct settings *settings)
+{
+    bool each = settings->own.deploy == DEPLOY_ONCE && !settings->own.snapshots;
+    return each ? DEPLOY_EACH : settings->own.deploy;
 }
 
 static int fill(struct plan *out, const struct settings *settings, random_fn *random,
@@ -237,7 +273,7 @@ static int fill(struct plan *out, const struct settings *settings, random_fn *ra
         return error_set(err, ERROR_CONFIG, "a run needs at least 1 shard");
 
     out->settings = settings;
-    out->deploy = settings->own.deploy;
+    out->deploy = deploy_mode(settings);
     out->run_id = random_hex(random, RUN_ID_BYTES, err);
     if (!out->run_id)
         return -1;
@@ -249,9 +285,11 @@ static int fill(struct plan *out, const struct settings *settings, random_fn *ra
         if (make_shard(vec_push(&out->shards), number, settings, random, err) < 0)
             return -1;
     }
+    if (make_shard(&out->seed, 0, settings, random, err) < 0)
+        return -1;
     collect_images(out);
     collect_secrets(out);
-    return 0;
+    return check_deploy_once(out, err);
 }
 
 int plan_make(struct plan *out, const struct settings *settings, random_fn *random,
@@ -276,6 +314,7 @@ void plan_deinit(struct plan *plan)
 {
     for (size_t i = 0; i < plan->shards.len; i++)
         shard_deinit(&plan->shards.items[i]);
+    shard_deinit(&plan->seed);
     for (size_t i = 0; i < plan->images.len; i++) {
         free(plan->images.items[i].ref);
         free(plan->images.items[i].used_by);

@@ -33,7 +33,7 @@ struct plan_service {
 };
 
 struct plan_shard {
-    int number; /* 1-based */
+    int number; /* 1-based; 0: the seed */
     VEC(struct plan_service) services;
     /* K=V, sorted by K. Later wins: Pallet, services, shard variables, the user's `environment`.
        Nothing of the process's own environment, where an outer CI's shard variables may be set. */
@@ -51,6 +51,8 @@ struct plan {
     char *run_id;                    /* 12 hex digits */
     VEC(struct plan_image) images;
     VEC(struct plan_shard) shards;
+    /* The world that snapshots are made in; like a shard, but no shard's number. */
+    struct plan_shard seed;
     enum deploy_mode deploy;
     struct strvec test_argv;   /* "test" and what followed "--" */
     struct strvec deploy_argv; /* "deploy" */

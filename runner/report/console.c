@@ -62,9 +62,9 @@ struct console *console_new(const struct console_options *options)
         .quiet = options->quiet,
         .terminal = isatty(fileno(options->out)) == 1,
         .batch = STRBUF_INIT,
-        .lines = xcalloc((size_t)options->shards, sizeof(*c->lines)),
+        .lines = xcalloc((size_t)options->shards + 1, sizeof(*c->lines)),
     };
-    for (int i = 0; i < c->shards; i++)
+    for (int i = 0; i <= c->shards; i++)
         c->lines[i] = (struct shard_lines){{STRBUF_INIT, STRBUF_INIT}};
     (void)fflush(c->out);
     return c;
@@ -137,6 +137,10 @@ static void flush(struct console *c)
 static void add_prefix(struct console *c, int shard)
 {
     char prefix[48];
+    if (shard == 0) {
+        strbuf_adds(&c->batch, "[*] ");
+        return;
+    }
     int pad = c->width - digits(shard);
     const char *color = palette[(size_t)(shard - 1) % ARRAY_SIZE(palette)];
     int len = c->color ? snprintf(prefix, sizeof(prefix), "\x1b[%sm[%d]" RESET " %*s", color, shard,
@@ -228,10 +232,10 @@ static void end_line(struct console *c, int shard, struct strbuf *line)
 void console_output(struct console *c, int shard, enum output_stream stream, const void *bytes,
                     size_t len)
 {
-    if (c->quiet || c->broken || shard < 1 || shard > c->shards)
+    if (c->quiet || c->broken || shard < 0 || shard > c->shards)
         return;
 
-    struct strbuf *unfinished = &c->lines[shard - 1].unfinished[stream == OUTPUT_STDERR];
+    struct strbuf *unfinished = &c->lines[shard].unfinished[stream == OUTPUT_STDERR];
     const char *p = bytes, *end = p + len, *newline;
     while (p < end && (newline = memchr(p, '\n', (size_t)(end - p)))) {
         size_t line = (size_t)(newline - p);
@@ -249,10 +253,10 @@ void console_output(struct console *c, int shard, enum output_stream stream, con
 
 void console_end_stream(struct console *c, int shard)
 {
-    if (shard < 1 || shard > c->shards)
+    if (shard < 0 || shard > c->shards)
         return;
     for (size_t i = 0; i < 2; i++) {
-        struct strbuf *line = &c->lines[shard - 1].unfinished[i];
+        struct strbuf *line = &c->lines[shard].unfinished[i];
         if (line->len)
             end_line(c, shard, line);
     }
@@ -322,7 +326,7 @@ void console_summary(struct console *c, const struct result *r, const char *resu
                      int exit_code)
 {
     remove_status(c);
-    for (int i = 1; i <= c->shards; i++)
+    for (int i = 0; i <= c->shards; i++)
         console_end_stream(c, i);
     summary_write(&c->batch, r, results_dir, exit_code, c->color);
     flush(c);
@@ -332,10 +336,10 @@ void console_free(struct console *c)
 {
     if (!c)
         return;
-    for (int i = 1; i <= c->shards; i++) {
+    for (int i = 0; i <= c->shards; i++) {
         console_end_stream(c, i);
-        strbuf_deinit(&c->lines[i - 1].unfinished[0]);
-        strbuf_deinit(&c->lines[i - 1].unfinished[1]);
+        strbuf_deinit(&c->lines[i].unfinished[0]);
+        strbuf_deinit(&c->lines[i].unfinished[1]);
     }
     remove_status(c);
     strbuf_deinit(&c->batch);

@@ -28,7 +28,8 @@ void console_free(struct console *c);
 
 /* Our own word: of the run (shard 0) or of a shard. One line, no newline in it. */
 void console_say(struct console *c, int shard, const char *fmt, ...) _printf_(3, 4);
-/* Bytes the app of a shard wrote, as they come; shown line by line ("[2] text"), an unfinished line
+/* Bytes the app of a shard (0: its deploy for all shards) wrote, as they come; shown line by line
+   ("[2] text", "[*] text"), an unfinished line
    at console_end_stream() at the latest. Lines longer than 8 KiB are broken. A run of app lines
    ends with colours reset. */
 void console_output(struct console *c, int shard, enum output_stream stream, const void *bytes,

@@ -16,12 +16,17 @@
 #include <cleanroom/error.h>
 
 /* Makes DIR (with parents), and empties what an earlier run left there: junit.xml, run.json,
-   janitor.log and shard-N/ directories, nothing else. Refuses a DIR that holds other things and no
-   run.json of ours ("not empty and not ours"). Returns an open O_DIRECTORY|O_CLOEXEC descriptor. */
+   janitor.log, seed/, bake/ and shard-N/ directories, nothing else. Refuses a DIR that holds other
+   things and no run.json of ours ("not empty and not ours"). Returns an open O_DIRECTORY|O_CLOEXEC
+   descriptor. */
 int results_open(const char *dir, struct error *err);
 
 /* Opens (creates, truncates) "shard-K/NAME" for writing; bytes are appended with write(2) as they
-   come. Returns the descriptor. K = 0: in the directory itself. */
+   come. Returns the descriptor. K = 0: in the directory itself; or one of these. */
+enum {
+    RESULTS_SEED = -1, /* "seed/NAME" */
+    RESULTS_BAKE = -2, /* "bake/NAME" */
+};
 int results_create(int dir, int shard, const char *name, struct error *err);
 
 struct journal;

@@ -17,6 +17,8 @@ static const char *const own_files[] = {
     "junit.xml",
     "run.json",
     "janitor.log",
+    "seed",
+    "bake",
     ".junit.xml" REPLACEMENT_SUFFIX,
     ".run.json" REPLACEMENT_SUFFIX,
 };
@@ -118,6 +120,8 @@ int results_create(int dir, int shard, const char *name, struct error *err)
     char sub[32] = ".";
     if (shard > 0)
         (void)snprintf(sub, sizeof(sub), "shard-%d", shard);
+    else if (shard < 0)
+        (void)snprintf(sub, sizeof(sub), "%s", shard == RESULTS_SEED ? "seed" : "bake");
     _cleanup_close_ int parent = directory_enter(dir, sub);
     int fd = parent < 0
                  ? -1
@@ -125,6 +129,6 @@ int results_create(int dir, int shard, const char *name, struct error *err)
                           O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot write '%s%s%s'",
-                               shard > 0 ? sub : "", shard > 0 ? "/" : "", name);
+                               shard ? sub : "", shard ? "/" : "", name);
     return fd;
 }

@@ -23,7 +23,7 @@ static const char *const stage_names[] = {
 
 static void tell_journal(struct container *c)
 {
-    _cleanup_free_ char *subject = xasprintf("shard %d %s", c->shard, c->role);
+    _cleanup_free_ char *subject = context_subject(c->shard, c->role);
     _cleanup_free_ char *detail = NULL;
     if (c->stage == CONTAINER_EXITED)
         detail = container_verdict(c);
@@ -54,7 +54,7 @@ void container_init(struct container *c, struct run_context *ctx, int shard, con
                             .on_change = on_change,
                             .data = data,
                             .log_fd = -1};
-    c->name = xasprintf("cleanroom-%s-%d-%s", ctx->plan->run_id, shard, role);
+    c->name = context_name(ctx, shard, role);
 }
 
 void container_deinit(struct container *c)

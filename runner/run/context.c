@@ -12,10 +12,32 @@ const struct image_info *context_image(const struct run_context *ctx, const char
     return NULL;
 }
 
+static const char *place(int shard)
+{
+    return shard == CONTEXT_SEED ? "seed" : "bake";
+}
+
+char *context_name(const struct run_context *ctx, int shard, const char *what)
+{
+    if (shard > 0)
+        return xasprintf("cleanroom-%s-%d-%s", ctx->plan->run_id, shard, what);
+    return xasprintf("cleanroom-%s-%s-%s", ctx->plan->run_id, place(shard), what);
+}
+
+char *context_subject(int shard, const char *what)
+{
+    const char *blank = *what ? " " : "";
+    if (shard > 0)
+        return xasprintf("shard %d%s%s", shard, blank, what);
+    return xasprintf("%s%s%s", place(shard), blank, what);
+}
+
 struct labels context_labels(const struct run_context *ctx, int shard, const char *role)
 {
-    return (struct labels){
-        .run = ctx->plan->run_id, .owner = ctx->owner, .shard = shard, .role = role};
+    return (struct labels){.run = ctx->plan->run_id,
+                           .owner = ctx->owner,
+                           .shard = shard > 0 ? shard : 0,
+                           .role = role};
 }
 
 nsec_t context_teardown_deadline(const struct run_context *ctx)

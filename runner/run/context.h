@@ -9,8 +9,16 @@
 #include "config/plan.h"
 #include "report/console.h"
 #include "report/journal.h"
+#include "run/deploy.h"
 #include "run/gate.h"
 #include "run/ledger.h"
+#include "run/snapshot.h"
+
+/* Worlds besides the shards, in place of a shard's number. */
+enum {
+    CONTEXT_SEED = RESULTS_SEED, /* deployed to once */
+    CONTEXT_BAKE = RESULTS_BAKE, /* services are initialised in it */
+};
 
 struct run_context {
     const struct settings *settings;
@@ -24,17 +32,24 @@ struct run_context {
     struct journal *journal;
     struct console *console;
     struct result *result;
-    int results_dir;           /* open directory */
-    const char *owner;         /* value of LABEL_OWNER */
-    const char *satellite;     /* image id of the holder */
-    const char *network;       /* name of the run's network, or NULL */
-    struct image_info *images; /* parallel to plan->images, once resolved */
+    int results_dir;            /* open directory */
+    const char *owner;          /* value of LABEL_OWNER */
+    const char *satellite;      /* image id of the holder */
+    const char *network;        /* name of the run's network, or NULL */
+    struct image_info *images;  /* parallel to plan->images, once resolved */
+    struct snapshot *snapshots; /* parallel to plan->seed.services */
+    struct deploy *deploy;      /* what every shard is a copy of, or NULL */
 };
 
 /* The image of a reference the plan named. */
 const struct image_info *context_image(const struct run_context *ctx, const char *ref);
 
-/* Labels of an object of this run. shard 0: of the whole run. */
+/* "cleanroom-RUN-2-postgres", "cleanroom-RUN-seed-postgres": in the engine; release with free(). */
+char *context_name(const struct run_context *ctx, int shard, const char *what);
+/* "shard 2 postgres", "seed postgres": in the journal; release with free(). what: or "". */
+char *context_subject(int shard, const char *what);
+
+/* Labels of an object of this run. shard 0 or less: of the whole run. */
 struct labels context_labels(const struct run_context *ctx, int shard, const char *role);
 
 /* When teardown that begins now has to be over. */

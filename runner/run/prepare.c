@@ -27,6 +27,8 @@ static void cancel_all(struct prepare *p)
 {
     for (size_t i = 0; i < p->ctx->plan->images.len; i++)
         cancel_op(p, p->images[i].op);
+    for (size_t i = 0; i < p->ctx->plan->seed.services.len; i++)
+        snapshot_cancel(&p->ctx->snapshots[i]);
     if (!p->events_ready)
         prepare_events_ready(p); /* it is not waited for any more */
 }
@@ -79,6 +81,22 @@ static void note_image_failure(struct prepare_image *image, const struct error *
     note_failure(p, err, what);
 }
 
+static void on_looked(void *data)
+{
+    part_done(data);
+}
+
+/* Of the services that use this image, which is known now. */
+static void look_for_snapshots(struct prepare *p, const char *ref)
+{
+    for (size_t i = 0; i < p->ctx->plan->seed.services.len; i++) {
+        const struct plan_service *service = &p->ctx->plan->seed.services.items[i];
+        if (!service->spec.external && strcmp(service->spec.image, ref) == 0 &&
+            snapshot_look(&p->ctx->snapshots[i], on_looked, p))
+            p->pending++;
+    }
+}
+
 static void on_image(void *data, enum engine_outcome outcome, const struct image_info *info,
                      const struct error *err)
 {
@@ -90,6 +108,8 @@ static void on_image(void *data, enum engine_outcome outcome, const struct image
     if (outcome == ENGINE_OK) {
         copy_info(&p->infos[image - p->images], info);
         journal_fact(p->ctx->journal, subject, info->digest ? info->digest : info->id);
+        if (!error_is_set(&p->error))
+            look_for_snapshots(p, image->ref);
     } else {
         note_image_failure(image, err);
     }

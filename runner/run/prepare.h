@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a run needs before its first shard: every image resolved once (and pulled if the policy says
- * so), the satellite's image, the network, the engine's events. All at the same time.
+ * so), then its snapshot looked for; the satellite's image, the network, the engine's events. All
+ * at the same time.
  */
 #ifndef CLEANROOM_PREPARE_H
 #define CLEANROOM_PREPARE_H

@@ -11,6 +11,7 @@
 #include <cleanroom/log.h>
 
 #include "report/text.h"
+#include "run/bake.h"
 #include "run/context.h"
 #include "run/janitor.h"
 #include "run/owner.h"
@@ -24,6 +25,8 @@
 
 enum run_state {
     RUN_PREPARE, /* images, satellite, network */
+    RUN_BAKE,    /* snapshots that are missing */
+    RUN_DEPLOY,  /* once, for all shards */
     RUN_SHARDS,
     RUN_SWEEP, /* what belongs to the whole run goes; then a look whether anything is left */
     RUN_DONE,
@@ -39,6 +42,7 @@ struct run {
     struct gate starts, holders, pods;
     struct janitor janitor;
     struct prepare prepare;
+    struct bake bake, deploy;
     struct shard *shards;
     size_t shard_count, shards_done;
     struct engine_op *events;
@@ -52,6 +56,8 @@ struct run {
     nsec_t started_at;
 };
 
+static void enter_bake(struct run *r);
+static void enter_deploy(struct run *r);
 static void enter_shards(struct run *r);
 static void enter_sweep(struct run *r);
 static void enter_done(struct run *r);
@@ -60,11 +66,10 @@ static void enter_done(struct run *r);
 static void run_set_state(struct run *r, enum run_state state)
 {
     static void (*const enter[])(struct run *) = {
-        [RUN_SHARDS] = enter_shards,
-        [RUN_SWEEP] = enter_sweep,
-        [RUN_DONE] = enter_done,
+        [RUN_BAKE] = enter_bake,   [RUN_DEPLOY] = enter_deploy, [RUN_SHARDS] = enter_shards,
+        [RUN_SWEEP] = enter_sweep, [RUN_DONE] = enter_done,
     };
-    static const char *const names[] = {"prepare", "shards", "sweep", "done"};
+    static const char *const names[] = {"prepare", "bake", "deploy", "shards", "sweep", "done"};
 
     assert(state > r->state);
     r->state = state;
@@ -78,6 +83,8 @@ static void run_fail(struct run *r, const struct error *err)
 {
     if (!error_is_set(&r->error))
         error_copy(&r->error, err);
+    bake_stop(&r->bake, err);
+    bake_stop(&r->deploy, err);
     for (size_t i = 0; i < r->shard_count; i++)
         shard_stop(&r->shards[i], err);
 }
@@ -117,7 +124,8 @@ static void open_events(void *data);
 static void on_event(void *data, const struct engine_event *event)
 {
     struct run *r = data;
-    if (event->kind != EVENT_DIED)
+    if (event->kind != EVENT_DIED || bake_container_died(&r->bake, event->name) ||
+        bake_container_died(&r->deploy, event->name))
         return;
     for (size_t i = 0; i < r->shard_count; i++)
         if (shard_container_died(&r->shards[i], event->name))
@@ -129,6 +137,8 @@ static void on_events_ready(void *data)
 {
     struct run *r = data;
     r->events_retries = 0;
+    bake_recheck(&r->bake);
+    bake_recheck(&r->deploy);
     for (size_t i = 0; i < r->shard_count; i++)
         shard_recheck(&r->shards[i]);
     prepare_events_ready(&r->prepare);
@@ -222,7 +232,44 @@ static void on_prepared(void *data, const struct error *err)
     struct run *r = data;
     if (err)
         run_fail(r, err);
-    run_set_state(r, err ? RUN_SWEEP : RUN_SHARDS);
+    run_set_state(r, err ? RUN_SWEEP : RUN_BAKE);
+}
+
+static void on_baked(void *data, const struct error *err)
+{
+    struct run *r = data;
+    (void)err;
+    run_set_state(r, error_is_set(&r->error) ? RUN_SWEEP : RUN_DEPLOY);
+}
+
+/* A deploy that said no is the verdict of all shards. */
+static void stop_undeployed(struct run *r)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    error_set(&err, ERROR_SERVICE, "the one deploy for all shards failed");
+    for (size_t i = 0; i < r->shard_count; i++)
+        shard_stop(&r->shards[i], &err);
+}
+
+static void on_deployed(void *data, const struct error *err)
+{
+    struct run *r = data;
+    if (err)
+        run_fail(r, err);
+    else if (bake_failed(&r->deploy))
+        stop_undeployed(r);
+    bool go_on = !error_is_set(&r->error) && !bake_failed(&r->deploy);
+    run_set_state(r, go_on ? RUN_SHARDS : RUN_SWEEP);
+}
+
+static void enter_bake(struct run *r)
+{
+    bake_begin(&r->bake, &r->ctx, on_baked, r);
+}
+
+static void enter_deploy(struct run *r)
+{
+    bake_deploy(&r->deploy, &r->ctx, on_deployed, r);
 }
 
 static void on_shard_done(void *data, struct shard *s)
@@ -284,6 +331,8 @@ static int outcome_code(const struct run *r)
         return 128 + r->signal;
     if (error_is_set(&r->error))
         return error_exit_code(r->error.kind);
+    if (bake_failed(&r->deploy))
+        return 1;
     for (size_t i = 0; i < r->shard_count; i++) {
         const struct shard *s = &r->shards[i];
         int mine = error_is_set(&s->error) ? error_exit_code(s->error.kind) : s->failed;
@@ -307,7 +356,7 @@ static void outcome_error(struct run *r, struct error *err)
     }
 
     size_t others = 0;
-    for (size_t i = 0; i < r->shard_count; i++) {
+    for (size_t i = 0; i < r->shard_count && !bake_failed(&r->deploy); i++) {
         const struct shard *s = &r->shards[i];
         if (!error_is_set(&s->error))
             continue;
@@ -451,6 +500,7 @@ static int run_on_engine(struct run *r, struct error *err)
     gate_init(&r->starts, r->ctx.loop, starts_at_once(r));
     gate_init(&r->holders, r->ctx.loop, HOLDERS_AT_ONCE);
     gate_init(&r->pods, r->ctx.loop, starts_at_once(r));
+    r->ctx.snapshots = snapshots_new(&r->ctx);
     init_shards(r);
     say_hello(r);
     loop_watch(r->ctx.loop, r->signal_fd, POLLIN, on_signal, r);
@@ -478,11 +528,14 @@ static void release_engine(struct run *r)
     loop_timer_disarm(r->ctx.loop, &r->report_timer);
     for (size_t i = 0; i < r->shard_count; i++)
         shard_deinit(&r->shards[i]);
+    bake_deinit(&r->bake);
+    bake_deinit(&r->deploy);
     gate_deinit(&r->starts);
     gate_deinit(&r->holders);
     gate_deinit(&r->pods);
     prepare_deinit(&r->prepare);
     sweep_deinit(&r->sweep);
+    snapshots_free(r->ctx.snapshots, r->plan.seed.services.len);
     free(r->shards);
 }
 

@@ -6,6 +6,7 @@
 #include <cleanroom/log.h>
 
 #include "run/shard_create.h"
+#include "run/shard_keep.h"
 #include "satellite/satellite.h"
 
 /* Of each app stream: what the report keeps. The whole is in app.log. */
@@ -15,28 +16,28 @@
 #define HOLDER_LINE_MAX 65536
 
 static const char *const state_names[] = {
-    [SHARD_QUEUED] = "queued",     [SHARD_HOLDER] = "holder", [SHARD_SERVICES] = "services",
-    [SHARD_DEPLOY] = "deploy",     [SHARD_TEST] = "test",     [SHARD_COLLECT] = "collect",
-    [SHARD_TEARDOWN] = "teardown", [SHARD_DONE] = "done",
+    [SHARD_QUEUED] = "queued",   [SHARD_HOLDER] = "holder",     [SHARD_SERVICES] = "services",
+    [SHARD_DEPLOY] = "deploy",   [SHARD_KEEP] = "keep",         [SHARD_TEST] = "test",
+    [SHARD_COLLECT] = "collect", [SHARD_TEARDOWN] = "teardown", [SHARD_DONE] = "done",
 };
 
 static void enter_holder(struct shard *s);
 static void enter_services(struct shard *s);
 static void enter_deploy(struct shard *s);
+static void enter_keep(struct shard *s);
 static void enter_test(struct shard *s);
 static void enter_collect(struct shard *s);
 static void enter_teardown(struct shard *s);
 static void enter_done(struct shard *s);
-static void teardown_goes_on(struct shard *s);
 
 /* The one writer of state. */
-static void shard_set_state(struct shard *s, enum shard_state state)
+void shard_set_state(struct shard *s, enum shard_state state)
 {
     static void (*const enter[])(struct shard *) = {
-        [SHARD_HOLDER] = enter_holder,   [SHARD_SERVICES] = enter_services,
-        [SHARD_DEPLOY] = enter_deploy,   [SHARD_TEST] = enter_test,
-        [SHARD_COLLECT] = enter_collect, [SHARD_TEARDOWN] = enter_teardown,
-        [SHARD_DONE] = enter_done,
+        [SHARD_HOLDER] = enter_holder,     [SHARD_SERVICES] = enter_services,
+        [SHARD_DEPLOY] = enter_deploy,     [SHARD_KEEP] = enter_keep,
+        [SHARD_TEST] = enter_test,         [SHARD_COLLECT] = enter_collect,
+        [SHARD_TEARDOWN] = enter_teardown, [SHARD_DONE] = enter_done,
     };
 
     assert(state > s->state);
@@ -45,10 +46,15 @@ static void shard_set_state(struct shard *s, enum shard_state state)
     if (state > SHARD_SERVICES)
         gate_leave(s->ctx->pods, &s->ticket);
     log_debug("shard %d: %s", s->number, state_names[state]);
-    _cleanup_free_ char *subject = xasprintf("shard %d", s->number);
+    _cleanup_free_ char *subject = context_subject(s->number, "");
     journal_state(s->ctx->journal, subject, state_names[state],
                   state == SHARD_TEARDOWN ? s->error.message : NULL);
     enter[state](s);
+}
+
+int shard_voice(const struct shard *s)
+{
+    return s->number > 0 ? s->number : 0;
 }
 
 void shard_stop(struct shard *s, const struct error *err)
@@ -60,9 +66,7 @@ void shard_stop(struct shard *s, const struct error *err)
     shard_set_state(s, SHARD_TEARDOWN);
 }
 
-static void fail(struct shard *s, enum error_kind kind, const char *fmt, ...) _printf_(3, 4);
-
-static void fail(struct shard *s, enum error_kind kind, const char *fmt, ...)
+void shard_fail(struct shard *s, enum error_kind kind, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -82,17 +86,17 @@ static void start_deadline_passed(void *data)
     clock_human(s->ctx->settings->own.start_timeout, limit, sizeof(limit));
     for (size_t i = 0; s->state == SHARD_SERVICES && i < s->service_count; i++) {
         const struct shard_service *service = &s->services[i];
-        if (service->ready || service->plan->spec.external)
+        if (service->ready || service->off)
             continue;
-        fail(s, ERROR_TIMEOUT,
-             "service '%s' was not ready within %s (%s); --start-timeout TIME "
-             "gives it longer",
-             service->plan->name, limit,
-             service->reason ? service->reason : "it has not been started");
+        shard_fail(s, ERROR_TIMEOUT,
+                   "service '%s' was not ready within %s (%s); --start-timeout TIME "
+                   "gives it longer",
+                   service->plan->name, limit,
+                   service->reason ? service->reason : "it has not been started");
         return;
     }
-    fail(s, ERROR_TIMEOUT, "the pod was not up within %s; --start-timeout TIME gives it longer",
-         limit);
+    shard_fail(s, ERROR_TIMEOUT,
+               "the pod was not up within %s; --start-timeout TIME gives it longer", limit);
 }
 
 static void enter_holder(struct shard *s)
@@ -108,7 +112,11 @@ static void enter_holder(struct shard *s)
 static void come_up(void *data)
 {
     struct shard *s = data;
-    shard_set_state(s, SHARD_HOLDER);
+    _cleanup_error_ struct error err = ERROR_INIT;
+    if (shard_plan_services(s, &err) < 0)
+        shard_stop(s, &err);
+    else
+        shard_set_state(s, SHARD_HOLDER);
 }
 
 void shard_begin(struct shard *s)
@@ -120,7 +128,7 @@ static void volume_changed(void *data, struct volume *v)
 {
     struct shard *s = data;
     if (s->state >= SHARD_TEARDOWN) {
-        teardown_goes_on(s);
+        shard_teardown_goes_on(s);
         return;
     }
     if (v->stage == VOLUME_FAILED) {
@@ -137,7 +145,7 @@ static void volume_changed(void *data, struct volume *v)
 static void create_services(struct shard *s)
 {
     for (size_t i = 0; i < s->service_count; i++)
-        if (!s->services[i].plan->spec.external)
+        if (!s->services[i].off)
             shard_create_service(s, &s->services[i]);
 }
 
@@ -145,7 +153,7 @@ static void holder_changed(void *data, struct container *c)
 {
     struct shard *s = data;
     if (s->state >= SHARD_TEARDOWN) {
-        teardown_goes_on(s);
+        shard_teardown_goes_on(s);
         return;
     }
 
@@ -166,11 +174,11 @@ static void holder_changed(void *data, struct container *c)
         shard_set_state(s, SHARD_SERVICES);
         break;
     case CONTAINER_FAILED:
-        fail(s, ERROR_ENGINE, "the pod's holder %s", c->error.message);
+        shard_fail(s, ERROR_ENGINE, "the pod's holder %s", c->error.message);
         break;
     case CONTAINER_EXITED:
         verdict = container_verdict(c);
-        fail(s, ERROR_ENGINE, "the pod's holder ended by itself: %s", verdict);
+        shard_fail(s, ERROR_ENGINE, "the pod's holder ended by itself: %s", verdict);
         break;
     default:
         break;
@@ -181,9 +189,11 @@ static void holder_changed(void *data, struct container *c)
 
 static void create_phases(struct shard *s)
 {
-    if (s->ctx->plan->deploy)
+    bool tests = s->kind == SHARD_TESTS;
+    if (s->kind == SHARD_SEED || (tests && s->ctx->plan->deploy == DEPLOY_EACH))
         shard_create_phase(s, &s->deploy, &s->ctx->plan->deploy_argv);
-    shard_create_phase(s, &s->test, &s->ctx->plan->test_argv);
+    if (tests)
+        shard_create_phase(s, &s->test, &s->ctx->plan->test_argv);
 }
 
 static void say_ready(struct shard *s)
@@ -197,28 +207,40 @@ static void say_ready(struct shard *s)
                     service->plan->spec.external ? "elsewhere, not clean" : took);
     }
     clock_human(clock_now() - s->started_at, took, sizeof(took));
-    console_say(s->ctx->console, s->number, "ready in %s%s%s%s", took, text.len ? " (" : "",
+    console_say(s->ctx->console, shard_voice(s), "ready in %s%s%s%s", took, text.len ? " (" : "",
                 text.buf, text.len ? ")" : "");
 }
 
-static void go_on_if_ready(struct shard *s)
+static enum shard_state after_services(const struct shard *s)
+{
+    if (s->kind == SHARD_BAKE)
+        return SHARD_KEEP;
+    if (s->kind == SHARD_SEED || s->ctx->plan->deploy == DEPLOY_EACH)
+        return SHARD_DEPLOY;
+    return SHARD_TEST;
+}
+
+void shard_go_on_if_ready(struct shard *s)
 {
     if (s->state != SHARD_SERVICES || !s->up)
         return;
     for (size_t i = 0; i < s->service_count; i++)
-        if (!s->services[i].ready && !s->services[i].plan->spec.external)
+        if (!s->services[i].ready && !s->services[i].off)
             return;
-    say_ready(s);
-    shard_set_state(s, s->ctx->plan->deploy ? SHARD_DEPLOY : SHARD_TEST);
+    if (shard_is_filling(s))
+        return;
+    if (s->kind == SHARD_TESTS)
+        say_ready(s);
+    shard_set_state(s, after_services(s));
 }
 
 static void enter_services(struct shard *s)
 {
     loop_timer_arm(s->ctx->loop, &s->deadline, s->start_by, start_deadline_passed, s);
     for (size_t i = 0; i < s->service_count; i++)
-        if (!s->services[i].plan->spec.external)
+        if (!s->services[i].off)
             container_start(&s->services[i].container);
-    go_on_if_ready(s); /* the satellite may have been faster than the engine's answer */
+    shard_go_on_if_ready(s); /* the satellite may have been faster than the engine's answer */
 }
 
 static struct shard_service *find_service(struct shard *s, const char *name, size_t len)
@@ -234,9 +256,9 @@ static void service_is_ready(struct shard *s, struct shard_service *service)
 {
     service->ready = true;
     service->ready_at = clock_now();
-    _cleanup_free_ char *subject = xasprintf("shard %d %s", s->number, service->plan->name);
+    _cleanup_free_ char *subject = context_subject(s->number, service->plan->name);
     journal_state(s->ctx->journal, subject, "ready", NULL);
-    go_on_if_ready(s);
+    shard_go_on_if_ready(s);
 }
 
 /* A line of the satellite's; see satellite.h. */
@@ -246,7 +268,8 @@ static void holder_said(struct shard *s, const char *line)
     if (strcmp(line, SATELLITE_UP) == 0) {
         s->up = true;
         create_phases(s);
-        go_on_if_ready(s);
+        shard_fill_volumes(s);
+        shard_go_on_if_ready(s);
         return;
     }
 
@@ -260,13 +283,17 @@ static void holder_said(struct shard *s, const char *line)
         service_is_ready(s, service);
     else if (strncmp(line, SATELLITE_WAITING, word) == 0)
         replace_str(&service->reason, name + len + strspn(name + len, " "));
+    else if (strncmp(line, SATELLITE_REFUSED, word) == 0)
+        shard_fail(s, ERROR_SERVICE, "service '%s' (%s) does not take its password: %s",
+                   service->plan->name, service->plan->spec.image,
+                   name + len + strspn(name + len, " "));
 }
 
 static void holder_output(void *data, enum output_stream stream, const void *bytes, size_t len)
 {
     struct shard *s = data;
     if (strbuf_add(&s->holder_line, bytes, len) < 0) {
-        fail(s, ERROR_INTERNAL, "the satellite talks nonsense");
+        shard_fail(s, ERROR_INTERNAL, "the satellite talks nonsense");
         return;
     }
 
@@ -288,11 +315,12 @@ static void service_ended(struct shard *s, struct shard_service *service)
 {
     _cleanup_free_ char *verdict = container_verdict(&service->container);
     if (!service->ready) {
-        fail(s, ERROR_SERVICE, "service '%s' (%s) ended before it was ready: %s",
-             service->plan->name, service->plan->spec.image, verdict);
+        shard_fail(s, ERROR_SERVICE, "service '%s' (%s) ended before it was ready: %s",
+                   service->plan->name, service->plan->spec.image, verdict);
         return;
     }
-    console_say(s->ctx->console, s->number, "service %s ended: %s", service->plan->name, verdict);
+    console_say(s->ctx->console, shard_voice(s), "service %s ended: %s", service->plan->name,
+                verdict);
 }
 
 static void service_changed(void *data, struct container *c)
@@ -300,11 +328,13 @@ static void service_changed(void *data, struct container *c)
     struct shard *s = data;
     struct shard_service *service = container_of(c, struct shard_service, container);
     if (s->state >= SHARD_TEARDOWN)
-        teardown_goes_on(s);
+        shard_teardown_goes_on(s);
+    else if (s->state == SHARD_KEEP)
+        shard_keep_changed(s, service);
     else if (c->stage == CONTAINER_FAILED)
-        fail(s, c->error.kind == ERROR_ENGINE ? ERROR_SERVICE : c->error.kind,
-             "service '%s' (%s) %s", service->plan->name, service->plan->spec.image,
-             c->error.message);
+        shard_fail(s, c->error.kind == ERROR_ENGINE ? ERROR_SERVICE : c->error.kind,
+                   "service '%s' (%s) %s", service->plan->name, service->plan->spec.image,
+                   c->error.message);
     else if (c->stage == CONTAINER_EXITED)
         service_ended(s, service);
 }
@@ -343,6 +373,19 @@ static void enter_deploy(struct shard *s)
     begin_phase(s, &s->deploy, s->ctx->settings->own.deploy_timeout);
 }
 
+static void keep_deadline_passed(void *data)
+{
+    struct shard *s = data;
+    shard_fail(s, ERROR_TIMEOUT, "its services were not stopped and kept in time");
+}
+
+static void enter_keep(struct shard *s)
+{
+    loop_timer_arm(s->ctx->loop, &s->deadline,
+                   clock_now() + 2 * s->ctx->settings->own.start_timeout, keep_deadline_passed, s);
+    shard_enter_keep(s);
+}
+
 static void enter_test(struct shard *s)
 {
     begin_phase(s, &s->test, s->ctx->settings->own.test_timeout);
@@ -354,8 +397,8 @@ static void phase_ended(struct shard *s, struct shard_phase *phase)
     _cleanup_free_ char *verdict = container_verdict(c);
     char took[16];
     clock_human(c->exited_at - c->started_at, took, sizeof(took));
-    console_end_stream(s->ctx->console, s->number);
-    console_say(s->ctx->console, s->number, "%s %s in %s%s%s", phase->name,
+    console_end_stream(s->ctx->console, shard_voice(s));
+    console_say(s->ctx->console, shard_voice(s), "%s %s in %s%s%s", phase->name,
                 c->exit_code ? "failed" : "passed", took, c->exit_code ? ": " : "",
                 c->exit_code ? verdict : "");
     if (c->exit_code != 0)
@@ -363,8 +406,10 @@ static void phase_ended(struct shard *s, struct shard_phase *phase)
 
     if (phase == &s->test)
         shard_set_state(s, SHARD_COLLECT);
+    else if (s->failed)
+        shard_set_state(s, SHARD_TEARDOWN);
     else
-        shard_set_state(s, s->failed ? SHARD_TEARDOWN : SHARD_TEST);
+        shard_set_state(s, s->kind == SHARD_SEED ? SHARD_KEEP : SHARD_TEST);
 }
 
 static void phase_changed(void *data, struct container *c)
@@ -372,9 +417,9 @@ static void phase_changed(void *data, struct container *c)
     struct shard *s = data;
     struct shard_phase *phase = container_of(c, struct shard_phase, container);
     if (s->state >= SHARD_TEARDOWN)
-        teardown_goes_on(s);
+        shard_teardown_goes_on(s);
     else if (c->stage == CONTAINER_FAILED)
-        fail(s, c->error.kind, "%s %s", phase->name, c->error.message);
+        shard_fail(s, c->error.kind, "%s %s", phase->name, c->error.message);
     else if (c->stage == CONTAINER_EXITED && s->state < SHARD_COLLECT)
         phase_ended(s, phase);
 }
@@ -383,7 +428,7 @@ static void phase_changed(void *data, struct container *c)
 static void phase_output(void *data, enum output_stream stream, const void *bytes, size_t len)
 {
     struct shard *s = data;
-    console_output(s->ctx->console, s->number, stream, bytes, len);
+    console_output(s->ctx->console, shard_voice(s), stream, bytes, len);
 }
 
 /* --- COLLECT --------------------------------------------------------------------------------- */
@@ -399,7 +444,7 @@ static void archive_ended(void *data, enum engine_outcome outcome, const struct 
     struct shard *s = data;
     s->archive = NULL;
     if (s->state != SHARD_COLLECT) {
-        teardown_goes_on(s);
+        shard_teardown_goes_on(s);
         return;
     }
     if (outcome != ENGINE_OK) {
@@ -439,10 +484,11 @@ static void enter_teardown(struct shard *s)
     s->teardown_by = context_teardown_deadline(s->ctx);
     if (s->archive)
         s->ctx->engine->ops->cancel(s->ctx->engine, s->archive);
-    console_end_stream(s->ctx->console, s->number);
+    shard_keep_cancel(s);
+    console_end_stream(s->ctx->console, shard_voice(s));
     shard_report(s);
     each_container(s, remove_one, &s->teardown_by);
-    teardown_goes_on(s);
+    shard_teardown_goes_on(s);
 }
 
 static void count_busy(struct container *c, void *count)
@@ -452,9 +498,9 @@ static void count_busy(struct container *c, void *count)
 }
 
 /* Volumes go when no container can use them any more. */
-static void teardown_goes_on(struct shard *s)
+void shard_teardown_goes_on(struct shard *s)
 {
-    int busy = s->archive ? 1 : 0;
+    int busy = s->archive || shard_keep_busy(s) ? 1 : 0;
     each_container(s, count_busy, &busy);
     if (s->state != SHARD_TEARDOWN || busy)
         return;
@@ -525,6 +571,15 @@ static int open_log(struct shard *s, const char *name)
     return fd;
 }
 
+/* Somebody else's, or not to be baked. */
+static bool is_off(const struct shard *s, const struct plan_service *plan)
+{
+    size_t i = (size_t)(plan - s->plan->services.items);
+    if (s->kind == SHARD_BAKE)
+        return s->ctx->snapshots[i].state != SNAPSHOT_MISSING;
+    return plan->spec.external;
+}
+
 static void init_service(struct shard *s, struct shard_service *service,
                          const struct plan_service *plan)
 {
@@ -533,7 +588,8 @@ static void init_service(struct shard *s, struct shard_service *service,
     capture_init(&service->log, 0, SERVICE_TAIL);
     container_init(&service->container, s->ctx, s->number, plan->name, service_changed, s);
     service->container.sink[OUTPUT_STDOUT] = service->container.sink[OUTPUT_STDERR] = &service->log;
-    if (plan->spec.external)
+    service->off = is_off(s, plan);
+    if (service->off)
         return;
     _cleanup_free_ char *file = xasprintf("%s.log", plan->name);
     service->log_fd = open_log(s, file);
@@ -556,8 +612,13 @@ void shard_init(struct shard *s, struct run_context *ctx, int number,
     static const char *const targets[SHARD_VOLUMES] = {PLAN_STORAGE, PLAN_STATIC, PLAN_SCRATCH};
 
     *s = (struct shard){.ctx = ctx,
-                        .plan = &ctx->plan->shards.items[number - 1],
+                        .kind = number > 0               ? SHARD_TESTS
+                                : number == CONTEXT_SEED ? SHARD_SEED
+                                                         : SHARD_BAKE,
+                        .plan = number > 0 ? &ctx->plan->shards.items[number - 1]
+                                           : &ctx->plan->seed,
                         .number = number,
+                        .archive_fd = -1,
                         .on_done = on_done,
                         .data = data};
     strbuf_init(&s->holder_line, HOLDER_LINE_MAX);
@@ -593,6 +654,8 @@ void shard_deinit(struct shard *s)
     for (size_t i = 0; i < s->service_count; i++) {
         capture_deinit(&s->services[i].log);
         free(s->services[i].reason);
+        keep_deinit(&s->services[i].keep);
+        service_plan_deinit(&s->services[i].spec);
         if (s->services[i].log_fd >= 0)
             close(s->services[i].log_fd);
     }
@@ -606,4 +669,6 @@ void shard_deinit(struct shard *s)
     loop_timer_disarm(s->ctx->loop, &s->deadline);
     if (s->log_fd >= 0)
         close(s->log_fd);
+    if (s->archive_fd >= 0)
+        close(s->archive_fd);
 }

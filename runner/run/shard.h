@@ -2,21 +2,34 @@
 /*
  * A shard: a private world with one network namespace, from its holder to its last volume.
  *
- * QUEUED -> HOLDER -> SERVICES -> DEPLOY -> TEST -> COLLECT -> TEARDOWN -> DONE. States only move
- * right; what goes wrong before TEARDOWN leads into it; TEARDOWN takes every event and always ends.
+ * QUEUED -> HOLDER -> SERVICES -> DEPLOY -> KEEP or TEST -> COLLECT -> TEARDOWN -> DONE. States
+ * only move right; what goes wrong before TEARDOWN leads into it; TEARDOWN takes every event and
+ * always ends.
+ *
+ * Two kinds of worlds are no shards, but live in the same way: one in which services are
+ * initialised (BAKE), and one that is deployed to once (SEED). They end in KEEP, where their
+ * services are stopped and become images.
  */
 #ifndef CLEANROOM_SHARD_H
 #define CLEANROOM_SHARD_H
 
 #include "report/collect.h"
 #include "run/container.h"
+#include "run/keep.h"
 #include "run/volume.h"
+
+enum shard_kind {
+    SHARD_TESTS,
+    SHARD_BAKE,
+    SHARD_SEED,
+};
 
 enum shard_state {
     SHARD_QUEUED,
     SHARD_HOLDER,   /* volumes, and the container that holds the namespace */
     SHARD_SERVICES, /* until every service says that it is ready */
     SHARD_DEPLOY,
+    SHARD_KEEP, /* not of tests: services are stopped and kept */
     SHARD_TEST,
     SHARD_COLLECT, /* fetch what the tests left in PLAN_COLLECT */
     SHARD_TEARDOWN,
@@ -27,7 +40,11 @@ enum { SHARD_VOLUMES = 3 };
 
 struct shard_service {
     const struct plan_service *plan;
+    bool off;                 /* not started in this world */
+    struct service_plan spec; /* by which it is started: from nothing, or from a copy */
+    const char *image;        /* id of the image that goes with it; borrowed */
     struct container container;
+    struct keep keep;
     struct capture log;
     int log_fd;
     bool ready;
@@ -43,10 +60,17 @@ struct shard_phase {
     bool timed_out;
 };
 
+/* One of the volumes being filled with what deploy left. */
+struct shard_fill {
+    struct shard *shard;
+    struct engine_op *op;
+};
+
 struct shard {
     struct run_context *ctx;
+    enum shard_kind kind;
     const struct plan_shard *plan;
-    int number; /* 1-based */
+    int number; /* 1-based, or CONTEXT_SEED, CONTEXT_BAKE */
     enum shard_state state;
     void (*on_done)(void *data, struct shard *s);
     void *data;
@@ -63,6 +87,9 @@ struct shard {
     int log_fd;              /* app.log */
     struct collect *collect;
     struct engine_op *archive;
+    int archive_tar, archive_fd; /* SEED: which volume is being kept, and where; -1 */
+    uint64_t archive_len;
+    struct shard_fill fills[DEPLOY_TARS];
     struct error collect_error; /* why the app's own results are not complete */
     struct loop_timer deadline;
     nsec_t start_by;    /* clock_now() by which all services have to be ready */
@@ -75,7 +102,7 @@ struct shard {
     bool left;          /* something could not be removed */
 };
 
-/* plan's shard of that number. */
+/* plan's shard of that number (the seed for the two that are none). */
 void shard_init(struct shard *s, struct run_context *ctx, int number,
                 void (*on_done)(void *data, struct shard *s), void *data);
 /* When DONE or never begun, or when the engine is freed. */
@@ -89,6 +116,16 @@ void shard_stop(struct shard *s, const struct error *err);
 bool shard_container_died(struct shard *s, const char *name);
 /* Events may have been lost: looks at everything that runs. */
 void shard_recheck(struct shard *s);
+
+/* For the parts of the shard in other files. */
+void shard_fail(struct shard *s, enum error_kind kind, const char *fmt, ...) _printf_(3, 4);
+/* As whom the console shows it: its number, or 0. */
+int shard_voice(const struct shard *s);
+void shard_set_state(struct shard *s, enum shard_state state);
+/* TEARDOWN: something that was waited for has ended. */
+void shard_teardown_goes_on(struct shard *s);
+/* SERVICES: the same. */
+void shard_go_on_if_ready(struct shard *s);
 
 /* runner/run/shard_report.c: fills the shard's suite from what happened; once, at TEARDOWN. */
 void shard_report(struct shard *s);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/shard_create.h"
 
+#include "satellite/satellite.h"
+
 static size_t volume_mounts(const struct shard *s, struct mount *mounts)
 {
     for (size_t i = 0; i < SHARD_VOLUMES; i++)
@@ -13,7 +15,7 @@ void shard_create_holder(struct shard *s)
 {
     static const char *const dirs[] = {PLAN_STORAGE, PLAN_STATIC,  PLAN_SCRATCH, PLAN_COLLECT,
                                        PLAN_XML_DIR, PLAN_OUTPUTS, PLAN_TMP};
-    _cleanup_strvec_ struct strvec argv = STRVEC_INIT;
+    _cleanup_strvec_ struct strvec argv = STRVEC_INIT, env = STRVEC_INIT;
     strvec_push(&argv, "hold");
     for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
         strvec_push(&argv, "--dir");
@@ -21,17 +23,22 @@ void shard_create_holder(struct shard *s)
     }
     for (size_t i = 0; i < s->service_count; i++) {
         const struct plan_service *p = s->services[i].plan;
-        if (p->spec.external)
+        const struct service_plan *spec = &s->services[i].spec;
+        if (s->services[i].off)
             continue;
         strvec_push(&argv, "--probe");
-        strvec_pushf(&argv, "%s:%s:%u:%s", p->name, p->provider->name, p->spec.port,
-                     p->spec.probe_arg ? p->spec.probe_arg : "");
+        strvec_pushf(&argv, "%s:%s:%u:%s", p->name, p->provider->name, spec->port,
+                     spec->probe_arg ? spec->probe_arg : "");
+        if (spec->rekey)
+            strvec_pushf(&env, SATELLITE_PASSWORD "%s=%s", p->name, spec->password);
     }
 
     struct mount mounts[SHARD_VOLUMES];
-    _cleanup_free_ char *hostname = xasprintf("shard-%d", s->number);
+    _cleanup_free_ char *hostname = s->number > 0 ? xasprintf("shard-%d", s->number)
+                                                  : context_subject(s->number, "");
     struct container_spec spec = {.image = s->ctx->satellite,
                                   .argv = (const char *const *)argv.items,
+                                  .env = env.len ? (const char *const *)env.items : NULL,
                                   .network = s->ctx->network,
                                   .hostname = hostname,
                                   .mounts = mounts,
@@ -60,13 +67,15 @@ static struct mount *tmpfs_mounts(const struct service_plan *plan, const struct 
 
 void shard_create_service(struct shard *s, struct shard_service *service)
 {
-    const struct service_plan *plan = &service->plan->spec;
-    const struct image_info *image = context_image(s->ctx, plan->image);
+    const struct service_plan *plan = &service->spec;
+    const struct image_info *image = context_image(s->ctx, service->plan->spec.image);
     _cleanup_strvec_ struct strvec parts = STRVEC_INIT;
     size_t count;
     _cleanup_free_ struct mount *mounts = tmpfs_mounts(plan, image, &parts, &count);
     struct container_spec spec = {
-        .image = image->id,
+        .image = service->image,
+        .entrypoint = plan->entrypoint.len ? (const char *const *)plan->entrypoint.items : NULL,
+        .user = plan->user,
         .argv = plan->argv.len ? (const char *const *)plan->argv.items : NULL,
         .env = plan->env.len ? (const char *const *)plan->env.items : NULL,
         .pod = s->holder.name,

@@ -9,10 +9,16 @@ static void set_message(struct result_case *c, const char *message)
     replace_str(&c->message, message);
 }
 
+/* The class of the cases that are not the app's own; release with free(). */
+static char *class_of(const struct shard *s)
+{
+    return s->number > 0 ? xasprintf(RESULT_PHASE_CLASS, s->number) : xstrdup("cleanroom");
+}
+
 static void report_service(struct shard *s, struct result_suite *suite, struct shard_service *sv)
 {
     const struct container *c = &sv->container;
-    _cleanup_free_ char *classname = xasprintf("cleanroom.shard-%d", s->number);
+    _cleanup_free_ char *classname = class_of(s);
     _cleanup_free_ char *name = xasprintf("service %s", sv->plan->name);
     nsec_t until = sv->ready ? sv->ready_at : clock_now();
     nsec_t took = c->started_at ? until - c->started_at : 0;
@@ -49,7 +55,7 @@ static void report_phase(struct shard *s, struct result_suite *suite,
                          const struct shard_phase *phase)
 {
     const struct container *c = &phase->container;
-    _cleanup_free_ char *classname = xasprintf("cleanroom.shard-%d", s->number);
+    _cleanup_free_ char *classname = class_of(s);
     bool exited = c->stage == CONTAINER_EXITED && !phase->timed_out;
     nsec_t end = c->exited_at ? c->exited_at : clock_now();
     nsec_t took = c->started_at ? end - c->started_at : 0;
@@ -81,7 +87,7 @@ static void report_uncollected(struct shard *s, struct result_suite *suite)
 {
     if (!error_is_set(&s->collect_error))
         return;
-    _cleanup_free_ char *classname = xasprintf("cleanroom.shard-%d", s->number);
+    _cleanup_free_ char *classname = class_of(s);
     struct result_case *result = result_add_case(suite, classname, "collect", CASE_ERROR, 0);
     set_message(result, s->collect_error.message);
     result->type = xstrdup("CollectError");
@@ -102,18 +108,36 @@ static void report_pod(struct shard *s, struct result_suite *suite)
 {
     if (!s->started_at || !error_is_set(&s->error) || has_bad_case(suite))
         return;
-    _cleanup_free_ char *classname = xasprintf("cleanroom.shard-%d", s->number);
+    _cleanup_free_ char *classname = class_of(s);
     nsec_t took = s->started_at ? clock_now() - s->started_at : 0;
     struct result_case *result = result_add_case(suite, classname, "pod", CASE_ERROR, took);
     set_message(result, s->error.message);
     result->type = xstrdup("PodError");
 }
 
+/* From what the service was started. */
+static void report_origin(struct shard *s, struct result_suite *suite, size_t i)
+{
+    const char *name = s->services[i].plan->name;
+    const struct deploy *deploy = s->kind == SHARD_TESTS ? s->ctx->deploy : NULL;
+    _cleanup_free_ char *words = NULL;
+    if (deploy && deploy->images[i])
+        words = deploy_words(deploy);
+    else
+        words = snapshot_words(&s->ctx->snapshots[i]);
+    strvec_pushf(&suite->properties, "snapshot.%s=%s%s", name,
+                 deploy && deploy->images[i] ? "deploy " : "", words);
+}
+
 static void report_facts(struct shard *s, struct result_suite *suite)
 {
     strvec_pushf(&suite->properties, "cleanroom.run=%s", s->ctx->plan->run_id);
-    strvec_pushf(&suite->properties, "cleanroom.shard=%d/%zu", s->number, s->ctx->plan->shards.len);
-    strvec_pushf(&suite->properties, "cleanroom.acknowledged=%s", s->acknowledged ? "yes" : "no");
+    if (s->kind == SHARD_TESTS) {
+        strvec_pushf(&suite->properties, "cleanroom.shard=%d/%zu", s->number,
+                     s->ctx->plan->shards.len);
+        strvec_pushf(&suite->properties, "cleanroom.acknowledged=%s",
+                     s->acknowledged ? "yes" : "no");
+    }
     for (size_t i = 0; i < s->service_count; i++) {
         const struct plan_service *p = s->services[i].plan;
         if (p->spec.external) {
@@ -125,6 +149,7 @@ static void report_facts(struct shard *s, struct result_suite *suite)
                      image->digest ? image->digest
                      : image->id   ? image->id
                                    : "");
+        report_origin(s, suite, i);
     }
 }
 
@@ -147,21 +172,34 @@ static void report_collected(struct shard *s, struct result_suite *suite)
     s->failed = true;
     test->status = CASE_FAILED;
     test->message = xasprintf("exit code 0, but its report names %zu failed tests", bad);
-    console_say(s->ctx->console, s->number, "test failed: %s", test->message);
+    console_say(s->ctx->console, shard_voice(s), "test failed: %s", test->message);
+}
+
+/* NULL: nobody wants to know. */
+static struct result_suite *suite_of(struct shard *s)
+{
+    struct result *r = s->ctx->result;
+    if (s->kind == SHARD_BAKE)
+        return NULL;
+    return s->number > 0 ? &r->suites.items[s->number - 1]
+                         : result_add_suite(r, 0, (int)s->ctx->plan->shards.len);
 }
 
 void shard_report(struct shard *s)
 {
-    struct result_suite *suite = &s->ctx->result->suites.items[s->number - 1];
+    struct result_suite *suite = suite_of(s);
+    if (!suite)
+        return;
     suite->started_wall = s->started_wall ? s->started_wall : clock_wall();
     suite->duration = s->started_at ? clock_now() - s->started_at : 0;
 
     for (size_t i = 0; i < s->service_count; i++)
-        if (!s->services[i].plan->spec.external)
+        if (!s->services[i].off)
             report_service(s, suite, &s->services[i]);
-    if (s->ctx->plan->deploy)
+    if (s->kind == SHARD_SEED || s->ctx->plan->deploy == DEPLOY_EACH)
         report_phase(s, suite, &s->deploy);
-    report_phase(s, suite, &s->test);
+    if (s->kind == SHARD_TESTS)
+        report_phase(s, suite, &s->test);
     report_collected(s, suite);
     report_uncollected(s, suite);
     report_pod(s, suite);

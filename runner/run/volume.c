@@ -9,7 +9,8 @@ static void tell_journal(const struct volume *v)
         [VOLUME_PLANNED] = "planned", [VOLUME_CREATING] = "creating", [VOLUME_READY] = "ready",
         [VOLUME_FAILED] = "failed",   [VOLUME_REMOVING] = "removing", [VOLUME_GONE] = "gone",
     };
-    _cleanup_free_ char *subject = xasprintf("shard %d volume %s", v->shard, v->target);
+    _cleanup_free_ char *what = xasprintf("volume %s", v->target);
+    _cleanup_free_ char *subject = context_subject(v->shard, what);
     journal_state(v->ctx->journal, subject, names[v->stage], v->error.message);
 }
 
@@ -29,7 +30,7 @@ void volume_init(struct volume *v, struct run_context *ctx, int shard, const cha
 {
     *v = (struct volume){
         .ctx = ctx, .shard = shard, .target = target, .on_change = on_change, .data = data};
-    v->name = xasprintf("cleanroom-%s-%d-%s", ctx->plan->run_id, shard, strrchr(target, '/') + 1);
+    v->name = context_name(ctx, shard, strrchr(target, '/') + 1);
 }
 
 void volume_deinit(struct volume *v)

@@ -4,8 +4,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #define ATTEMPT_TIMEOUT NSEC_PER_SEC
 #define PAUSE_FIRST     NSEC_PER_MSEC
@@ -35,10 +37,11 @@ static int parse_port(const char *text, uint16_t *port)
     return 0;
 }
 
-int prober_init(struct prober *p, char *text, nsec_t now)
+int prober_init(struct prober *p, char *text, const char *(*password)(const char *name), nsec_t now)
 {
     *p = (struct prober){.fd = -1, .wake = now, .pause = PAUSE_FIRST};
     strbuf_init(&p->request, 0);
+    strbuf_init(&p->rekey, 0);
     strbuf_init(&p->reply, REPLY_MAX);
 
     p->name = cut(&text);
@@ -50,6 +53,9 @@ int prober_init(struct prober *p, char *text, nsec_t now)
         parse_port(port, &p->port) < 0)
         return -1;
     p->probe = provider->probe;
+    const char *secret = password ? password(p->name) : NULL;
+    if (secret && (!p->probe->rekey || p->probe->rekey(text, secret, &p->rekey) < 0))
+        return -1;
     return p->probe->request(text, &p->request);
 }
 
@@ -67,6 +73,7 @@ void prober_deinit(struct prober *p)
 {
     hang_up(p);
     strbuf_deinit(&p->request);
+    strbuf_deinit(&p->rekey);
     strbuf_deinit(&p->reply);
 }
 
@@ -98,18 +105,46 @@ static void retry_errno(struct prober *p, int errnum, nsec_t now)
     retry(p, reason, now);
 }
 
+struct place {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_un un;
+    };
+    socklen_t len;
+};
+
+static void find_place(const struct prober *p, struct place *to)
+{
+    *to = (struct place){0};
+    if (!p->rekeying) {
+        to->in.sin_family = AF_INET;
+        to->in.sin_port = htons(p->port);
+        inet_pton(AF_INET, p->probe->address, &to->in.sin_addr);
+        to->len = sizeof(to->in);
+        return;
+    }
+    /* "@NAME" is, as in PostgreSQL, the abstract name: a NUL and NAME, as long as it is. */
+    const char *port = strstr(p->probe->socket, "%u");
+    int len = snprintf(to->un.sun_path, sizeof(to->un.sun_path), "%.*s%u",
+                       (int)(port - p->probe->socket), p->probe->socket, p->port);
+    to->un.sun_family = AF_UNIX;
+    to->un.sun_path[0] = '\0';
+    to->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)len);
+}
+
 static void start(struct prober *p, nsec_t now)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(p->port)};
+    struct place to;
 
-    inet_pton(AF_INET, p->probe->address, &to.sin_addr);
+    find_place(p, &to);
     p->wake = now + ATTEMPT_TIMEOUT;
-    p->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    p->fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (p->fd < 0) {
         retry_errno(p, errno, now);
         return;
     }
-    if (connect(p->fd, (const struct sockaddr *)&to, sizeof(to)) == 0)
+    if (connect(p->fd, &to.any, to.len) == 0)
         p->state = PROBER_SENDING;
     else if (errno == EINPROGRESS)
         p->state = PROBER_CONNECTING;
@@ -132,7 +167,8 @@ static void finish_connect(struct prober *p, nsec_t now)
 
 static void send_request(struct prober *p, nsec_t now)
 {
-    ssize_t n = send(p->fd, p->request.buf + p->sent, p->request.len - p->sent, MSG_NOSIGNAL);
+    const struct strbuf *what = p->rekeying ? &p->rekey : &p->request;
+    ssize_t n = send(p->fd, what->buf + p->sent, what->len - p->sent, MSG_NOSIGNAL);
 
     if (n < 0) {
         if (errno != EAGAIN && errno != EINTR)
@@ -140,32 +176,45 @@ static void send_request(struct prober *p, nsec_t now)
         return;
     }
     p->sent += (size_t)n;
-    if (p->sent == p->request.len)
+    if (p->sent == what->len)
         p->state = PROBER_READING;
 }
 
-static void set_ready(struct prober *p)
+static void finish(struct prober *p, enum prober_state state)
 {
     hang_up(p);
-    p->state = PROBER_READY;
+    p->state = state;
     p->wake = NSEC_INFINITY;
     p->changed = true;
+}
+
+static enum probe_verdict ask_probe(const struct prober *p, char *why, size_t size)
+{
+    const unsigned char *data = (const unsigned char *)p->reply.buf;
+
+    if (p->rekeying)
+        return p->probe->rekeyed(data, p->reply.len, why, size);
+    return p->probe->answer(data, p->reply.len, why, size);
 }
 
 static void judge(struct prober *p, nsec_t now)
 {
     char why[sizeof(p->reason)] = "";
+    enum probe_verdict verdict = ask_probe(p, why, sizeof(why));
 
-    switch (p->probe->answer((const unsigned char *)p->reply.buf, p->reply.len, why, sizeof(why))) {
-    case PROBE_READY:
-        set_ready(p);
-        break;
-    case PROBE_NOT_YET:
-    case PROBE_WRONG:
+    if (verdict == PROBE_MORE)
+        return;
+    if (verdict == PROBE_READY && !p->rekeying && p->rekey.len) {
+        hang_up(p);
+        p->rekeying = true;
+        start(p, now);
+    } else if (verdict == PROBE_READY) {
+        finish(p, PROBER_READY);
+    } else if (verdict == PROBE_WRONG && p->rekeying) {
+        snprintf(p->reason, sizeof(p->reason), "%s", why);
+        finish(p, PROBER_REFUSED);
+    } else {
         retry(p, *why ? why : "not ready", now);
-        break;
-    case PROBE_MORE:
-        break;
     }
 }
 
@@ -196,6 +245,7 @@ short prober_events(const struct prober *p)
         return POLLIN;
     case PROBER_PAUSED:
     case PROBER_READY:
+    case PROBER_REFUSED:
         break;
     }
     return 0;

@@ -61,8 +61,17 @@ static void say_prober(const struct satellite *s, const struct prober *p, nsec_t
         strbuf_addf(&line, SATELLITE_READY " %s %lld\n", p->name,
                     (long long)((now - s->up) / NSEC_PER_USEC));
     else
-        strbuf_addf(&line, SATELLITE_WAITING " %s %s\n", p->name, p->reason);
+        strbuf_addf(&line, "%s %s %s\n",
+                    p->state == PROBER_REFUSED ? SATELLITE_REFUSED : SATELLITE_WAITING, p->name,
+                    p->reason);
     say(&line);
+}
+
+static const char *find_password(const char *name)
+{
+    _cleanup_free_ char *variable = xasprintf(SATELLITE_PASSWORD "%s", name);
+
+    return getenv(variable);
 }
 
 static int parse_options(struct satellite *s, char **argv)
@@ -74,7 +83,8 @@ static int parse_options(struct satellite *s, char **argv)
             return -1;
         if (strcmp(*arg, "--dir") == 0 && arg[1][0] == '/')
             strvec_push(&s->dirs, arg[1]);
-        else if (strcmp(*arg, "--probe") != 0 || prober_init(vec_push(&s->probers), arg[1], 0) < 0)
+        else if (strcmp(*arg, "--probe") != 0 ||
+                 prober_init(vec_push(&s->probers), arg[1], find_password, 0) < 0)
             return -1;
     }
     return 0;
@@ -172,7 +182,7 @@ static void step_probers(struct satellite *s)
 
     for (size_t i = 0; i < s->probers.len; i++) {
         struct prober *p = &s->probers.items[i];
-        if (p->state == PROBER_READY)
+        if (p->state == PROBER_READY || p->state == PROBER_REFUSED)
             continue;
         prober_step(p, s->polled.items[i + 1].revents, now);
         if (p->changed)

@@ -8,12 +8,15 @@
  * (with parents) mode 1777, an existing one is chmod'ed when we own it. Each probe is repeated,
  * from 1 ms upward by 1.3 to at most 10 ms apart, an attempt lasting 1 s at most, until the service
  * is ready. ARG is the rest of the word and may contain colons. A bad command line: exit 2.
+ * CLEANROOM_PASSWORD_<NAME> in its environment is what the service NAME is then given as its
+ * password, before it counts as ready.
  *
  * It tells what happens by lines on standard output, one word each separated by one space, and the
  * rest of the line free text:
  *     up                       directories are made, probing begins
  *     waiting NAME REASON      the reason why NAME is not ready has changed ("connection refused")
  *     ready NAME MICROSECONDS  ready, that long after "up"
+ *     refused NAME REASON      it serves, but will never take its password
  */
 #ifndef CLEANROOM_SATELLITE_H
 #define CLEANROOM_SATELLITE_H
@@ -23,6 +26,9 @@
 #define SATELLITE_UP      "up"
 #define SATELLITE_WAITING "waiting"
 #define SATELLITE_READY   "ready"
+#define SATELLITE_REFUSED "refused"
+
+#define SATELLITE_PASSWORD "CLEANROOM_PASSWORD_"
 
 /* The static binary, as linked into cleanroom (runner/satellite/blob.c). */
 extern const unsigned char satellite_blob[];

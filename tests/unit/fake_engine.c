@@ -28,14 +28,17 @@ enum op_kind {
     OP_INSPECT,
     OP_ATTACH,
     OP_ARCHIVE,
+    OP_EXTRACT,
+    OP_SIGNAL,
+    OP_COMMIT,
     OP_REMOVE,
     OP_LIST,
     OP_EVENTS,
 };
 
-static const char *const op_names[] = {"resolve", "import", "network", "volume",
-                                       "create",  "start",  "inspect", "attach",
-                                       "archive", "remove", "list",    "events"};
+static const char *const op_names[] = {"resolve", "import",  "network", "volume",  "create",
+                                       "start",   "inspect", "attach",  "archive", "extract",
+                                       "signal",  "commit",  "remove",  "list",    "events"};
 
 struct engine_op {
     struct fake *fake;
@@ -43,6 +46,7 @@ struct engine_op {
     enum fake_fault fault;
     bool cancelled, ready_told;
     char *name;
+    char *image; /* COMMIT: its name */
     nsec_t deadline;
     struct loop_timer timer;
     void (*ready)(void *data);
@@ -62,6 +66,7 @@ struct fake {
     struct object *objects;
     struct engine_op *ops;
     size_t op_count;
+    struct strvec kept; /* names of images that are no run's */
 };
 
 static struct object *find(struct fake *f, enum object_kind kind, const char *name)
@@ -101,14 +106,26 @@ static void free_op(struct engine_op *op)
     *p = op->next;
     loop_timer_disarm(op->fake->engine.loop, &op->timer);
     free(op->name);
+    free(op->image);
     free(op);
+}
+
+/* Every image is there, but what nobody has kept. */
+static bool is_there(const struct fake *f, const char *ref)
+{
+    return !strstr(ref, "cleanroom-snapshot:") || strvec_contains(&f->kept, ref) ||
+           (strncmp(ref, "sha256:", 7) == 0 && strvec_contains(&f->kept, ref + 7));
 }
 
 /* --- completion ------------------------------------------------------------------------------ */
 
+/* As PostgreSQL's image says it, for all. */
 static struct image_info image_of(const char *name)
 {
     struct image_info info = {.id = xasprintf("sha256:%s", name), .user = xstrdup("")};
+    strvec_push(&info.entrypoint, "docker-entrypoint.sh");
+    strvec_push(&info.env, "PG_MAJOR=16");
+    strvec_push(&info.env, "PGDATA=/data");
     strvec_push(&info.volumes, "/data");
     return info;
 }
@@ -136,8 +153,8 @@ static void complete(struct engine_op *op, enum engine_outcome outcome, enum err
     if (outcome == ENGINE_FAILED || outcome == ENGINE_CANCELLED)
         error_set(&err, kind, "fake fault in %s", op_names[op->kind]);
 
-    if (op->kind == OP_RESOLVE || op->kind == OP_IMPORT) {
-        struct image_info info = image_of(op->name);
+    if (op->kind == OP_RESOLVE || op->kind == OP_IMPORT || op->kind == OP_COMMIT) {
+        struct image_info info = image_of(op->image ? op->image : op->name);
         op->image_done(op->data, outcome, outcome == ENGINE_OK ? &info : NULL, &err);
         image_info_deinit(&info);
     } else if (op->kind == OP_INSPECT) {
@@ -223,14 +240,31 @@ static enum engine_outcome remove_object(struct fake *f, enum object_kind kind, 
     return ENGINE_NOT_FOUND;
 }
 
+static enum engine_outcome signal_container(struct fake *f, const char *name)
+{
+    struct object *o = find(f, OBJECT_CONTAINER, name);
+    if (!o)
+        return ENGINE_NOT_FOUND;
+    if (!o->running)
+        return ENGINE_CONFLICT;
+    exit_container(o, 0);
+    return ENGINE_OK;
+}
+
 static enum engine_outcome effect(struct engine_op *op)
 {
     struct fake *f = op->fake;
     switch (op->kind) {
     case OP_START:
         return start_container(f, op->name);
+    case OP_RESOLVE:
+        return is_there(f, op->name) ? ENGINE_OK : ENGINE_FAILED;
+    case OP_SIGNAL:
+        return signal_container(f, op->name);
     case OP_INSPECT:
     case OP_ARCHIVE:
+    case OP_EXTRACT:
+    case OP_COMMIT:
         return find(f, OBJECT_CONTAINER, op->name) ? ENGINE_OK : ENGINE_NOT_FOUND;
     default:
         return ENGINE_OK;
@@ -289,7 +323,7 @@ static void step(void *data)
             op->ready(op->data);
         op->ready_told = true;
     } else {
-        complete(op, effect(op), ERROR_NONE);
+        complete(op, effect(op), ERROR_ENGINE);
     }
 }
 
@@ -310,7 +344,8 @@ static struct engine_op *begin(struct engine *engine, enum op_kind kind, const c
     f->engine.requests++;
     if (++f->op_count == f->options.fault_at) {
         op->fault = f->options.fault;
-        fake_engine_last_faulted = op_names[kind];
+        bool look = kind == OP_RESOLVE && !is_there(f, name);
+        fake_engine_last_faulted = look ? "look" : op_names[kind];
     }
     wake(op);
     return op;
@@ -329,7 +364,8 @@ static struct engine_op *image_resolve(struct engine *e, const char *ref, enum p
     (void)policy;
     struct engine_op *op = begin(e, OP_RESOLVE, ref, deadline, data);
     op->image_done = done;
-    progress(data, ref, 1, 2);
+    if (progress)
+        progress(data, ref, 1, 2);
     return op;
 }
 
@@ -418,6 +454,38 @@ static struct engine_op *container_archive(struct engine *e, const char *name, c
     return op;
 }
 
+static struct engine_op *container_extract(struct engine *e, const char *name, const char *path,
+                                           const void *tar, size_t len, nsec_t deadline,
+                                           engine_done_fn done, void *data)
+{
+    (void)path, (void)tar, (void)len;
+    struct engine_op *op = begin(e, OP_EXTRACT, name, deadline, data);
+    op->done = done;
+    return op;
+}
+
+static struct engine_op *container_signal(struct engine *e, const char *name, int number,
+                                          nsec_t deadline, engine_done_fn done, void *data)
+{
+    (void)number;
+    struct engine_op *op = begin(e, OP_SIGNAL, name, deadline, data);
+    op->done = done;
+    return op;
+}
+
+/* The image's id is made of its name: see image_of(). */
+static struct engine_op *container_commit(struct engine *e, const char *name,
+                                          const struct commit_spec *spec, nsec_t deadline,
+                                          engine_image_fn done, void *data)
+{
+    struct engine_op *op = begin(e, OP_COMMIT, name, deadline, data);
+    op->image_done = done;
+    op->image = xstrdup(spec->name);
+    if (has_effect(op))
+        strvec_push(&op->fake->kept, spec->name);
+    return op;
+}
+
 static struct engine_op *remove_op(struct engine *e, enum object_kind kind, const char *name,
                                    nsec_t deadline, engine_done_fn done, void *data)
 {
@@ -474,6 +542,7 @@ static void fake_free(struct engine *engine)
         next = o->next;
         free_object(o);
     }
+    strvec_deinit(&f->kept);
     free(f);
 }
 
@@ -489,6 +558,9 @@ struct engine *fake_engine_new(struct loop *loop, const struct fake_options *opt
         .container_inspect = container_inspect,
         .container_attach = container_attach,
         .container_archive = container_archive,
+        .container_extract = container_extract,
+        .container_signal = container_signal,
+        .container_commit = container_commit,
         .remove = remove_op,
         .list = list,
         .events = events,

@@ -244,6 +244,55 @@ static void test_commands(void)
     check_int(plan.deploy, DEPLOY_EACH);
 }
 
+/* The world that copies are made of has its own secrets, and no shard's number. */
+static void test_the_seed(void)
+{
+    _cleanup_settings_ struct settings s;
+    _cleanup_plan_ struct plan plan;
+
+    settings_make(&s, 2);
+    add_service(&s, "postgres");
+    check_int(plan_make(&plan, &s, NULL, NULL), 0);
+    check_int(plan.seed.number, 0);
+    check_int(plan.seed.services.len, 1);
+    check(strvec_getenv(&plan.seed.app_env, "DB_DEFAULT_URL") != NULL);
+    check(!strvec_getenv(&plan.seed.app_env, "CLEANROOM_SHARD_NUMBER"));
+    check(strvec_getenv(&plan.shards.items[1].app_env, "CLEANROOM_SHARD_NUMBER") != NULL);
+    for (size_t i = 0; i < 2; i++)
+        check(strcmp(plan.seed.services.items[0].spec.password,
+                     plan.shards.items[i].services.items[0].spec.password) != 0);
+}
+
+static void test_deploy_once(void)
+{
+    static struct provider stubborn;
+    _cleanup_settings_ struct settings s;
+    _cleanup_error_ struct error err = ERROR_INIT;
+    struct plan plan;
+
+    settings_make(&s, 1);
+    add_service(&s, "postgres");
+    s.own.deploy = DEPLOY_ONCE;
+    s.own.snapshots = true;
+    check_int(plan_make(&plan, &s, NULL, NULL), 0);
+    check_int(plan.deploy, DEPLOY_ONCE);
+    plan_deinit(&plan);
+
+    s.own.snapshots = false; /* everything from nothing */
+    check_int(plan_make(&plan, &s, NULL, NULL), 0);
+    check_int(plan.deploy, DEPLOY_EACH);
+    plan_deinit(&plan);
+
+    s.own.snapshots = true;
+    stubborn = *provider_find("postgres");
+    stubborn.name = "stubborn";
+    stubborn.recipe = NULL;
+    s.services.items[0].provider = &stubborn;
+    check_int(plan_make(&plan, &s, NULL, &err), -1);
+    check_int(err.kind, ERROR_CONFIG);
+    check_contains(err.message, "service 'stubborn' has no recipe");
+}
+
 /* The kernel's: every secret is another one. */
 static void test_real_secrets(void)
 {
@@ -257,7 +306,7 @@ static void test_real_secrets(void)
     check_int(strlen(plan.run_id), 12);
     check_int(strspn(plan.run_id, "0123456789abcdef"), 12);
     check(strcmp(plan.run_id, other.run_id) != 0);
-    check_int(plan.secrets.len, 8);
+    check_int(plan.secrets.len, 9); /* the seed's too */
     for (size_t i = 0; i < plan.secrets.len; i++) {
         check_int(strlen(plan.secrets.items[i]), 32);
         check(!strvec_contains(&other.secrets, plan.secrets.items[i]));
@@ -477,6 +526,8 @@ int main(void)
                                        TAP(test_numbers),
                                        TAP(test_images_once),
                                        TAP(test_commands),
+                                       TAP(test_the_seed),
+                                       TAP(test_deploy_once),
                                        TAP(test_real_secrets),
                                        TAP(test_port_clash),
                                        TAP(test_variable_clash),

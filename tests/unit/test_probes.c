@@ -175,6 +175,95 @@ static void test_requests(void)
     check_request("memcache", "", BYTES("version\r\n"));
 }
 
+/* --- a password for a copy ---------------------------------------------------------------------
+ */
+
+static enum probe_verdict judge_rekey(const void *bytes, size_t len, char *why, size_t size)
+{
+    _cleanup_free_ unsigned char *copy = xmemdup(bytes, len ? len : 1);
+    return provider_find("postgres")->probe->rekeyed(copy, len, why, size);
+}
+
+#define GREETED                                                                                    \
+    "R\0\0\0\x08\0\0\0\0"                                                                          \
+    "S\0\0\0\x0b"                                                                                  \
+    "a\0"                                                                                          \
+    "b\0\0\0\0"                                                                                    \
+    "K\0\0\0\x0c"                                                                                  \
+    "12345678"
+#define READY_Z "Z\0\0\0\x05I"
+#define COMMAND                                                                                    \
+    "C\0\0\0\x0f"                                                                                  \
+    "ALTER ROLE\0"
+#define REFUSED                                                                                    \
+    "E\0\0\0\x1f"                                                                                  \
+    "SERROR\0"                                                                                     \
+    "C42704\0"                                                                                     \
+    "Mno such role\0"                                                                              \
+    "\0"
+
+static void test_rekey_answers(void)
+{
+    static const struct {
+        const unsigned char *bytes;
+        size_t len;
+        enum probe_verdict verdict;
+        const char *why;
+    } cases[] = {
+        {BYTES(""), PROBE_MORE, ""},
+        {BYTES(GREETED), PROBE_MORE, ""},
+        {BYTES(GREETED READY_Z), PROBE_MORE, ""},
+        {BYTES(GREETED READY_Z COMMAND), PROBE_READY, ""},
+        {BYTES(GREETED READY_Z COMMAND READY_Z), PROBE_READY, ""},
+        {BYTES("R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0"), PROBE_WRONG,
+         "its unix socket asks for a password"},
+        {BYTES(GREETED READY_Z "E\0\0\0\x20"
+                               "SERROR\0"
+                               "C42704\0"
+                               "Mno such role\0\0"),
+         PROBE_WRONG, "no such role"},
+        {BYTES("E\0\0\0\x1c"
+               "SFATAL\0"
+               "C57P03\0"
+               "Mstarting\0\0"),
+         PROBE_NOT_YET, "starting"},
+        {BYTES("HTTP/1.1 400 Bad Request"), PROBE_WRONG, "not the PostgreSQL protocol"},
+        {BYTES("S\xff\xff\xff\xff"
+               "12345678"),
+         PROBE_WRONG, "not the PostgreSQL protocol"},
+        {BYTES(GREETED "C\0\0\0\x0b"
+                       "SELECT\0"),
+         PROBE_WRONG, "not the PostgreSQL protocol"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char why[64];
+        check_int(judge_rekey(cases[i].bytes, cases[i].len, why, sizeof(why)), cases[i].verdict);
+        check_str(why, cases[i].why);
+    }
+}
+
+/* What SQL would take for its own is quoted, whatever standard_conforming_strings says. */
+static void test_rekey_quotes(void)
+{
+    static const char want[] = "ALTER ROLE \"a\"\"b\\'c\" PASSWORD E'x''y\\\\z\"'";
+    _cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+    const struct probe *probe = provider_find("postgres")->probe;
+    check_int(probe->rekey("a%22b%5C%27c/db", "x'y\\z\"", &out), 0);
+    const char *sql = memmem(out.buf, out.len, "ALTER", 5);
+    check(sql != NULL);
+    if (!sql)
+        return;
+    check_str(sql, want);
+    check_int(sql[-5], 'Q');
+    check_int(sql[-1], (int)strlen(want) + 1 + 4);
+    check(memcmp(sql + strlen(want) + 1, "X\0\0\0\4", 5) == 0);
+    check(sql + strlen(want) + 6 == out.buf + out.len);
+
+    _cleanup_strbuf_ struct strbuf none = STRBUF_INIT;
+    check_int(probe->rekey("no-slash", "x", &none), -1);
+    check_int(probe->rekey("a/b", "", &none), -1);
+}
+
 static void test_bad_arguments(void)
 {
     static const struct {
@@ -216,6 +305,8 @@ int main(void)
                                        TAP(test_endless_line),
                                        TAP(test_old_postgres_error),
                                        TAP(test_requests),
+                                       TAP(test_rekey_answers),
+                                       TAP(test_rekey_quotes),
                                        TAP(test_bad_arguments),
                                        TAP(test_garbage),
                                        {0}});

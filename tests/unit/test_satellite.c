@@ -10,8 +10,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <cleanroom/clock.h>
@@ -294,6 +296,86 @@ static void test_temporary_postgres(void)
     check_int(run_stop(&r, SIGTERM), 0);
 }
 
+/* The abstract socket of a copy that listens on this port. */
+static int bind_abstract(int port)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int len = snprintf(at.sun_path, sizeof(at.sun_path), "@cleanroom/.s.PGSQL.%d", port);
+
+    at.sun_path[0] = '\0';
+    check(bind(fd, (struct sockaddr *)&at,
+               (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)len)) == 0);
+    listen(fd, 16);
+    return fd;
+}
+
+/* Takes a connection, answers whatever was asked; release with free(): what was asked. */
+static char *answer_one(int listener, const void *answer, size_t size, size_t *len)
+{
+    _cleanup_close_ int fd = take(listener);
+    char *got = xcalloc(1, 512);
+    ssize_t n = recv(fd, got, 511, 0);
+
+    check(send(fd, answer, size, MSG_NOSIGNAL) == (ssize_t)size);
+    *len = n > 0 ? (size_t)n : 0;
+    return got;
+}
+
+static void start_copy(struct run *r, int *port, int *tcp, int *local)
+{
+    *tcp = bind_any("127.0.0.2", port);
+    listen(*tcp, 16);
+    *local = bind_abstract(*port);
+    _cleanup_free_ char *probe = xasprintf("db:postgres:%d:u/n", *port);
+    setenv("CLEANROOM_PASSWORD_db", "new'one", 1);
+    start(r, "--probe", probe, NULL);
+    unsetenv("CLEANROOM_PASSWORD_db");
+    expect_line(r, "up");
+    size_t len;
+    _cleanup_free_ char *hello = answer_one(*tcp, "R\0\0\0\x08\0\0\0\5", 9, &len);
+    check(len > 8);
+}
+
+/* A copy is ready when it has taken its password, and not before. */
+static void test_password(void)
+{
+    static const char done[] = "R\0\0\0\x08\0\0\0\0Z\0\0\0\x05IC\0\0\0\x0f"
+                               "ALTER ROLE\0";
+    static const char busy[] = "E\0\0\0\x1c"
+                               "SFATAL\0C57P03\0Mstarting\0";
+    struct run r;
+    int port, tcp, local;
+    size_t len;
+
+    start_copy(&r, &port, &tcp, &local);
+    _cleanup_free_ char *early = answer_one(local, busy, sizeof(busy), &len);
+    expect_line(&r, "waiting db starting");
+    _cleanup_free_ char *asked = answer_one(local, done, sizeof(done) - 1, &len);
+    check(expect_ready(&r, "db") >= 0);
+    check(memmem(asked, len, "ALTER ROLE \"u\" PASSWORD E'new''one'", 36) != NULL);
+    check_int(run_stop(&r, SIGTERM), 0);
+    close(tcp);
+    close(local);
+}
+
+static void test_password_refused(void)
+{
+    static const char asks[] = "R\0\0\0\x08\0\0\0\3";
+    struct run r;
+    int port, tcp, local;
+    size_t len;
+
+    start_copy(&r, &port, &tcp, &local);
+    _cleanup_free_ char *asked = answer_one(local, asks, sizeof(asks) - 1, &len);
+    expect_line(&r, "refused db its unix socket asks for a password");
+    struct pollfd p = {.fd = local, .events = POLLIN};
+    check_int(poll(&p, 1, 50), 0); /* that was its last word */
+    check_int(run_stop(&r, SIGTERM), 0);
+    close(tcp);
+    close(local);
+}
+
 /* An endless answer is cut off, and the satellite survives it. */
 static void test_flood(void)
 {
@@ -492,6 +574,8 @@ int main(void)
                                        TAP(test_silence),
                                        TAP(test_pieces),
                                        TAP(test_temporary_postgres),
+                                       TAP(test_password),
+                                       TAP(test_password_refused),
                                        TAP(test_flood),
                                        TAP(test_side_by_side),
                                        TAP(test_directories),

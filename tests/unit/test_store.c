@@ -3,10 +3,13 @@
 #include "engine/store/store.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -15,6 +18,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include "engine/store/reach.h"
 #include "engine/store/tree.h"
 #include "engine/store/untar.h"
 #include "tap.h"
@@ -593,6 +597,46 @@ static void test_deep_tree(void)
     drop_store(store, dir);
 }
 
+/* --- two mounts of one file system --------------------------------------------------------------
+ */
+
+/* As Docker does it: 0 when links cannot be made the straight way, and can by reach_both(). */
+static int link_between_mounts(const char *dir)
+{
+    _cleanup_free_ char *from = xasprintf("%s/from it", dir), *to = xasprintf("%s/to", dir);
+    int a, b;
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mkdir(from, 0700) < 0 || mkdir(to, 0700) < 0 || mount(from, from, NULL, MS_BIND, NULL) < 0)
+        return 1;
+    write_text(from, "file", "text");
+    int from_fd = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int to_fd = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (linkat(from_fd, "file", to_fd, "file", 0) == 0 || errno != EXDEV)
+        return 2;
+    if (reach_both(from_fd, to_fd, &a, &b) < 0)
+        return 3;
+    return linkat(a, "file", b, "file", 0) == 0 && faccessat(to_fd, "file", F_OK, 0) == 0 ? 0 : 4;
+}
+
+static void test_reach(void)
+{
+    int status;
+    char dir[] = "/tmp/cleanroom-reach-XXXXXX";
+    check(mkdtemp(dir) != NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(link_between_mounts(dir));
+    check_int(waitpid(pid, &status, 0), pid);
+    check_int(WEXITSTATUS(status), 0);
+    check_int(tree_remove(AT_FDCWD, dir), 0);
+
+    /* Two file systems stay two. */
+    int a, b;
+    _cleanup_close_ int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_close_ int tmp = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    check_int(reach_both(proc, tmp, &a, &b), -1);
+}
+
 /* --- several at once, and killed -------------------------------------------------------------- */
 
 /* Many small files: long enough to be interrupted anywhere. */
@@ -823,6 +867,7 @@ int main(void)
                                        TAP(test_prune_all),
                                        TAP(test_rubbish),
                                        TAP(test_deep_tree),
+                                       TAP(test_reach),
                                        TAP(test_concurrent),
                                        TAP(test_killed),
                                        TAP(test_bounds),

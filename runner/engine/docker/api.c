@@ -270,7 +270,8 @@ struct http_request api_container_extract(const char *name, const char *path, co
                                           size_t len)
 {
     _cleanup_free_ char *escaped = api_escape(path, "");
-    _cleanup_free_ char *suffix = xasprintf("/archive?path=%s", escaped);
+    /* Owners as in the archive: Docker's default, not Podman's. */
+    _cleanup_free_ char *suffix = xasprintf("/archive?path=%s&copyUIDGID=false", escaped);
     struct http_request out = on_container("PUT", name, suffix);
     out.body = xmemdup(tar, len);
     out.body_len = len;

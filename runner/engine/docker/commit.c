@@ -22,11 +22,11 @@ struct commit_op {
     struct engine_op op;
     engine_image_fn done;
     char *container;
-    char *name;         /* of the image to be */
-    json_t *labels;     /* on it, besides its parent's */
-    json_t *parent;     /* the answer about the container's image */
-    json_t *config;     /* the container's */
-    char *before, *raw; /* ids: what had the name before, and the image without a name; or NULL */
+    char *name;     /* of the image to be */
+    json_t *labels; /* on it, besides its parent's */
+    json_t *parent; /* the answer about the container's image */
+    json_t *config; /* the container's */
+    char *raw;      /* id of the image without a name, or NULL */
     struct image_info info;
 };
 
@@ -44,7 +44,6 @@ static void release(struct engine_op *op)
     json_decref(c->labels);
     json_decref(c->parent);
     json_decref(c->config);
-    free(c->before);
     free(c->raw);
     image_info_deinit(&c->info);
 }
@@ -90,12 +89,13 @@ static void look_at_it(struct engine_op *op)
     ask(c, api_image_inspect(c->name), on_made);
 }
 
-/* Whether that worked or not (somebody still runs it): it is no part of what was asked for. */
+/* Whether that worked or not: it is no part of what was asked for, and a sweep finds it. What had
+   the name before stays, without it: another run may just begin to use it. */
 static void on_cleared(struct engine_op *op, const struct http_answer *answer)
 {
     (void)answer;
     struct commit_op *c = (struct commit_op *)op;
-    _cleanup_free_ char *id = c->raw ? TAKE_PTR(c->raw) : TAKE_PTR(c->before);
+    _cleanup_free_ char *id = TAKE_PTR(c->raw);
     if (id)
         ask(c, api_image_remove(id), on_cleared);
     else
@@ -107,9 +107,8 @@ static void on_cleared(struct engine_op *op, const struct http_answer *answer)
 
 static void change_json(struct strvec *changes, const char *word, const json_t *value)
 {
-    _cleanup_free_ char *text = json_dumps(json_is_array(value) ? value : json_array(),
-                                           JSON_COMPACT);
-    strvec_pushf(changes, "%s %s", word, text);
+    _cleanup_free_ char *text = json_is_array(value) ? json_dumps(value, JSON_COMPACT) : NULL;
+    strvec_pushf(changes, "%s %s", word, text ? text : "[]");
 }
 
 static bool has_variable(const json_t *env, const char *entry)
@@ -124,6 +123,16 @@ static bool has_variable(const json_t *env, const char *entry)
     return false;
 }
 
+/* Those are the engine's, not the container's own. */
+static bool is_common_variable(const char *entry)
+{
+    static const char *const common[] = {"PATH=", "HOME=", "TERM=", "HOSTNAME=", "container="};
+    for (size_t i = 0; i < ARRAY_SIZE(common); i++)
+        if (strncmp(entry, common[i], strlen(common[i])) == 0)
+            return true;
+    return false;
+}
+
 static void change_env(struct strvec *changes, const json_t *env, const json_t *own)
 {
     size_t i;
@@ -131,7 +140,7 @@ static void change_env(struct strvec *changes, const json_t *env, const json_t *
     json_array_foreach(env, i, item)
     {
         const char *entry = json_string_value(item);
-        if (!has_variable(own, entry))
+        if (!has_variable(own, entry) && !is_common_variable(entry))
             strvec_pushf(changes, "ENV %.*s=", (int)strcspn(entry, "="), entry);
     }
     json_array_foreach(own, i, item)
@@ -266,27 +275,16 @@ static void on_committed(struct engine_op *op, const struct http_answer *answer)
     ask(c, api_image_inspect(c->raw), on_raw);
 }
 
-static void on_before(struct engine_op *op, const struct http_answer *answer)
-{
-    struct commit_op *c = (struct commit_op *)op;
-    if (answer->status == 200) {
-        _cleanup_json_ json_t *before = take_answer(op, answer);
-        if (!before)
-            return;
-        c->before = xstrdup(json_string_at(before, "Id", NULL));
-    }
-    if (op->docker->podman)
-        commit_blanked(c);
-    else
-        ask(c, api_image_commit(c->container, NULL, NULL), on_committed);
-}
-
 static void on_parent(struct engine_op *op, const struct http_answer *answer)
 {
     struct commit_op *c = (struct commit_op *)op;
     c->parent = take_answer(op, answer);
-    if (c->parent)
-        ask(c, api_image_inspect(c->name), on_before);
+    if (!c->parent)
+        return;
+    if (op->docker->podman)
+        commit_blanked(c);
+    else
+        ask(c, api_image_commit(c->container, NULL, NULL), on_committed);
 }
 
 static void on_container(struct engine_op *op, const struct http_answer *answer)

@@ -117,7 +117,7 @@ static void missing(struct image_op *image)
                   "image '%s' is not there, and an id cannot be pulled: "
                   "name the image by NAME:TAG or NAME@sha256:DIGEST",
                   image->text);
-    else if (image->policy == PULL_NEVER)
+    else if (image->policy == PULL_NEVER || image->policy == PULL_KEPT)
         error_set(&err, ERROR_ENGINE,
                   "image '%s' is not there and --pull never forbids to fetch it", image->text);
     else {

@@ -258,7 +258,7 @@ static bool is_wanted(const struct cgroup_places *p, size_t i, const struct cgro
 {
     const uint64_t of[CONTROLLERS] = {
         [MEMORY] = limits->memory, [CPU] = limits->cpu, [PIDS] = limits->pids};
-    return p->version == 2 || of[i] != 0;
+    return p->version == 2 || (i < CONTROLLERS && of[i] != 0);
 }
 
 int cgroup_make(const struct cgroup_places *p, const char *name, const struct cgroup_limits *limits,
@@ -271,7 +271,7 @@ int cgroup_make(const struct cgroup_places *p, const char *name, const struct cg
         if (!*above)
             return error_set(err, ERROR_ENGINE,
                              "a limit cannot be set: there is no '%s' control group to write to",
-                             controllers[i]);
+                             controllers[i % CONTROLLERS]);
         _cleanup_free_ char *dir = xasprintf("%s/%s", above, name);
         if (make_run_dir(p->version, above) < 0 || (mkdir(dir, 0755) < 0 && errno != EEXIST))
             return error_set_errno(err, ERROR_ENGINE, errno, "could not make '%s'", dir);
@@ -341,6 +341,7 @@ static int remove_run_dir(const char *dir)
     if (!entries)
         return errno == ENOENT ? 0 : -1;
     int removed = 0;
+    /* cppcheck-suppress readdirCalled */
     for (struct dirent *e; removed == 0 && (e = readdir(entries));) {
         _cleanup_free_ char *group = xasprintf("%s/%s", dir, e->d_name);
         if (e->d_type == DT_DIR && e->d_name[0] != '.')

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/store/image.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -242,13 +241,11 @@ static void read_record(struct store *store, const char *file, struct image_reco
 
 int image_records_read(struct store *store, struct image_records *out, struct error *err)
 {
-    int fd = openat(store->images, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    if (!d)
+    _cleanup_strvec_ struct strvec names = STRVEC_INIT;
+    if (tree_names(store->images, &names) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot read '%s/images'", store->path);
-    for (const struct dirent *entry; (entry = readdir(d));)
-        if (strlen(entry->d_name) == HEX_LEN + sizeof(SUFFIX) - 1)
-            read_record(store, entry->d_name, out);
-    closedir(d);
+    for (size_t i = 0; i < names.len; i++)
+        if (strlen(names.items[i]) == HEX_LEN + sizeof(SUFFIX) - 1)
+            read_record(store, names.items[i], out);
     return 0;
 }

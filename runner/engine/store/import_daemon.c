@@ -195,12 +195,11 @@ static int download(struct download *d, const struct source *source, const char 
 static int take_export(struct import *import, const struct source *source, const char *id,
                        struct error *err)
 {
-    const struct store *store = import->store;
     struct download d = {.import = import,
                          .total = (uint64_t)json_integer_value(json_at(source->image, "Size"))};
-    d.fd = openat(store->tmp, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+    d.fd = place_nameless(import->store, err);
     if (d.fd < 0)
-        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot write to '%s/tmp'", store->path);
+        return -1;
     if (download(&d, source, id, err) < 0) {
         close(d.fd);
         return -1;

@@ -188,9 +188,9 @@ static int spool(struct layout *layout, struct store *store, struct error *err)
 {
     _cleanup_(cleanup_archivep) struct archive *a = archive_read_new();
     struct archive_entry *e;
-    _cleanup_close_ int to = openat(store->tmp, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+    _cleanup_close_ int to = place_nameless(store, err);
     if (to < 0)
-        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot write to '%s/tmp'", store->path);
+        return -1;
     if (!a || archive_read_support_filter_all(a) < ARCHIVE_WARN ||
         archive_read_support_format_raw(a) != ARCHIVE_OK ||
         archive_read_open_fd(a, layout->fd, BLOCK) != ARCHIVE_OK ||

@@ -93,26 +93,32 @@ static int set_part(struct part *part, const char *where, const json_t *descript
     return 0;
 }
 
-/* A text whose digest is known. */
-static json_t *read_checked(struct layout *layout, const json_t *descriptor, struct error *err)
+static json_t *read_part(struct layout *layout, const struct part *part, struct error *err)
 {
     struct strbuf text _cleanup_strbuf_ = STRBUF_INIT;
-    struct part part = {0};
     char is[DIGEST_SIZE];
     struct sha256 h;
-    json_t *json = NULL;
-    int r = set_part(&part, BLOBS, descriptor, err) < 0
-                ? -1
-                : layout_text(layout, part.file, &text, err);
+    int r = layout_text(layout, part->file, &text, err);
+    if (r == 0)
+        error_set(err, ERROR_ENGINE, "'%s' is missing", part->file);
+    if (r <= 0)
+        return NULL;
     sha256_init(&h);
     sha256_add(&h, text.buf, text.len);
     sha256_digest(&h, is);
-    if (r == 0)
-        error_set(err, ERROR_ENGINE, "'%s' is missing", part.file);
-    else if (r > 0 && strcmp(is, part.digest) != 0)
-        error_set(err, ERROR_ENGINE, "'%s' is not what its name says", part.file);
-    else if (r > 0)
-        json = json_parse(text.buf, text.len, err);
+    if (strcmp(is, part->digest) == 0)
+        return json_parse(text.buf, text.len, err);
+    error_set(err, ERROR_ENGINE, "'%s' is not what its name says", part->file);
+    return NULL;
+}
+
+/* A text whose digest is known. */
+static json_t *read_checked(struct layout *layout, const json_t *descriptor, struct error *err)
+{
+    struct part part = {0};
+    if (set_part(&part, BLOBS, descriptor, err) < 0 || !part.digest)
+        return NULL;
+    json_t *json = read_part(layout, &part, err);
     part_deinit(&part);
     return json;
 }

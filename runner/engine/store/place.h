@@ -28,4 +28,7 @@ void tmp_name(char out[TMP_NAME_SIZE], const char *what);
 int place_file(struct store *store, int dir, const char *name, const char *text, size_t len,
                bool replace, struct error *err);
 
+/* A file in tmp/ that has no name, and goes with its descriptor. -1 and *err. */
+int place_nameless(const struct store *store, struct error *err);
+
 #endif

@@ -5,7 +5,6 @@
  */
 #include "engine/store/prune.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -24,25 +23,12 @@
 /* What nothing names is used by its id, or was built anew under its name. */
 #define UNNAMED_KEPT (INT64_C(3600) * NSEC_PER_SEC)
 
-static int list_names(int dir, struct strvec *out)
-{
-    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    if (!d)
-        return -1;
-    for (const struct dirent *entry; (entry = readdir(d));)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            strvec_push(out, entry->d_name);
-    closedir(d);
-    return 0;
-}
-
 /* --- rubbish --------------------------------------------------------------------------------- */
 
 void prune_rubbish(struct store *store)
 {
     _cleanup_strvec_ struct strvec names = STRVEC_INIT;
-    (void)list_names(store->tmp, &names);
+    (void)tree_names(store->tmp, &names);
     for (size_t i = 0; i < names.len; i++) {
         _cleanup_close_ int fd = lock_open(store->tmp, names.items[i], O_RDONLY, LOCK_EX | LOCK_NB);
         if (fd >= 0 && tree_remove(store->tmp, names.items[i]) < 0)
@@ -107,7 +93,7 @@ int prune_layers(struct store *store, uint64_t *freed, struct error *err)
     size_t count = 0;
     if (named_layers(store, &named, err) < 0)
         return -1;
-    if (list_names(store->layers, &names) < 0)
+    if (tree_names(store->layers, &names) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot read '%s/layers'", store->path);
     for (size_t i = 0; i < names.len; i++) {
         if (strvec_contains(&named, names.items[i]))

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -35,8 +36,19 @@ static void unescape(char *text)
     *out = '\0';
 }
 
-/* The first line that is the one wanted: by its id, or, when that is 0, the whole of a device. */
-static int find_mount(unsigned long long id, const char *device, struct mount_line *out)
+static bool is_id(const struct mount_line *line, const void *id)
+{
+    return line->id == *(const unsigned long long *)id;
+}
+
+/* Of that device, and all of it. */
+static bool is_whole(const struct mount_line *line, const void *device)
+{
+    return strcmp(line->device, device) == 0 && strcmp(line->root, "/") == 0;
+}
+
+static int find_mount(bool (*wanted)(const struct mount_line *, const void *), const void *what,
+                      struct mount_line *out)
 {
     _cleanup_fclose_ FILE *f = fopen("/proc/self/mountinfo", "re");
     _cleanup_free_ char *line = NULL;
@@ -45,11 +57,10 @@ static int find_mount(unsigned long long id, const char *device, struct mount_li
         if (sscanf(line, "%llu %*u %31s %4095s %4095s", &out->id, out->device, out->root,
                    out->point) != 4)
             continue;
-        if (id ? out->id != id : strcmp(out->device, device) != 0 || strcmp(out->root, "/") != 0)
-            continue;
         unescape(out->root);
         unescape(out->point);
-        return 0;
+        if (wanted(out, what))
+            return 0;
     }
     return -1;
 }
@@ -59,8 +70,10 @@ static char *path_within(int dir, struct mount_line *mount)
 {
     struct statx st;
     char link[64], path[PATH_MAX];
-    if (statx(dir, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) < 0 || !(st.stx_mask & STATX_MNT_ID) ||
-        find_mount(st.stx_mnt_id, NULL, mount) < 0)
+    if (statx(dir, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) < 0 || !(st.stx_mask & STATX_MNT_ID))
+        return NULL;
+    unsigned long long id = st.stx_mnt_id;
+    if (find_mount(is_id, &id, mount) < 0)
         return NULL;
     (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
     ssize_t len = readlink(link, path, sizeof(path) - 1);
@@ -91,7 +104,7 @@ int reach_both(int dir_a, int dir_b, int *a, int *b)
     _cleanup_free_ char *path_a = path_within(dir_a, &mount_a);
     _cleanup_free_ char *path_b = path_a ? path_within(dir_b, &mount_b) : NULL;
     if (!path_b || strcmp(mount_a.device, mount_b.device) != 0 ||
-        find_mount(0, mount_a.device, &whole) < 0)
+        find_mount(is_whole, mount_a.device, &whole) < 0)
         return -1;
     _cleanup_close_ int top = (int)syscall(SYS_open_tree, AT_FDCWD, whole.point,
                                            TREE_CLONE | O_CLOEXEC);

@@ -5,7 +5,6 @@
  */
 #include "engine/store/refs.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "engine/docker/reference.h"
 #include "engine/store/place.h"
 #include "engine/store/sha256.h"
+#include "engine/store/tree.h"
 
 #define FILE_MAX    4096
 #define NAME_LENGTH 240
@@ -67,12 +67,20 @@ static char *file_name(const char *name)
     return xasprintf("%%%s", digest);
 }
 
+static ssize_t read_text(int dir, const char *file, char *text, size_t size)
+{
+    int fd = openat(dir, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : read(fd, text, size);
+    if (fd >= 0)
+        close(fd);
+    return len;
+}
+
 /* 0 also when it is gone, or not one of ours. */
 static int read_file(struct store *store, const char *file, struct ref *out)
 {
     char text[FILE_MAX];
-    _cleanup_close_ int fd = openat(store->refs, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    ssize_t len = read_text(store->refs, file, text, sizeof(text) - 1);
     if (len <= 0)
         return 0;
     text[len] = '\0';
@@ -114,16 +122,14 @@ int ref_remove(struct store *store, const struct ref *ref)
 
 int ref_list(struct store *store, struct ref_list *out, struct error *err)
 {
-    int fd = openat(store->refs, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    if (!d)
+    _cleanup_strvec_ struct strvec names = STRVEC_INIT;
+    if (tree_names(store->refs, &names) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot read '%s/refs'", store->path);
-    for (const struct dirent *entry; (entry = readdir(d));) {
+    for (size_t i = 0; i < names.len; i++) {
         struct ref ref;
-        if (entry->d_name[0] != '.' && read_file(store, entry->d_name, &ref))
+        if (read_file(store, names.items[i], &ref))
             *vec_push(out) = ref;
     }
-    closedir(d);
     return 0;
 }
 

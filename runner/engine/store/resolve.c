@@ -3,6 +3,7 @@
  * Who is asked in which order:
  *     missing  the local daemons, the store, the registry
  *     never    the local daemons, the store
+ *     kept     the store
  *     always   the registry, and nobody else; but an id, which no registry knows, as with `missing`
  * as `docker run --pull` does it, where daemon and store are one.
  */
@@ -156,7 +157,7 @@ static void look_in_store(struct resolve *r)
         succeed(r, &image);
     else if (found < 0)
         fail(r, &err);
-    else if (r->policy == PULL_NEVER || r->ref.is_id)
+    else if (r->policy == PULL_NEVER || r->policy == PULL_KEPT || r->ref.is_id)
         not_here(r);
     else
         bring_from_registry(r);
@@ -234,6 +235,8 @@ static void on_begin(void *data)
         fail(r, &err);
     } else if (r->policy == PULL_ALWAYS && !r->ref.is_id) {
         bring_from_registry(r);
+    } else if (r->policy == PULL_KEPT) {
+        look_in_store(r);
     } else {
         ask_next(r);
     }

@@ -65,11 +65,21 @@ static int open_below(int dir, const char *name)
     return openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* There are programs in it that become root: they are for containers only. */
+static void keep_private(int top)
+{
+    struct stat st;
+    if (fstat(top, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 077))
+        (void)fchmod(top, 0700);
+}
+
 static bool open_all(struct store *store)
 {
     store->top = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (store->top < 0 && errno == ENOENT && make_path(store->path) == 0)
         store->top = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (store->top >= 0)
+        keep_private(store->top);
     return store->top >= 0 && (store->layers = open_below(store->top, "layers")) >= 0 &&
            (store->images = open_below(store->top, "images")) >= 0 &&
            (store->refs = open_below(store->top, "refs")) >= 0 &&
@@ -167,6 +177,14 @@ int place_file(struct store *store, int dir, const char *name, const char *text,
         return 1;
     return error_set_errno(err, ERROR_INTERNAL, why, "cannot write '%s' to '%s'", name,
                            store->path);
+}
+
+int place_nameless(const struct store *store, struct error *err)
+{
+    int fd = openat(store->tmp, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+    if (fd < 0)
+        error_set_errno(err, ERROR_INTERNAL, errno, "cannot write to '%s/tmp'", store->path);
+    return fd;
 }
 
 /* --- finding --------------------------------------------------------------------------------- */

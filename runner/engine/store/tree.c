@@ -37,12 +37,21 @@ static DIR *list(int dir)
 static const char *next_name(DIR *d)
 {
     for (;;) {
+        /* cppcheck-suppress readdirCalled */
         const struct dirent *entry = readdir(d);
         if (!entry)
             return NULL;
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
             return entry->d_name;
     }
+}
+
+int tree_names(int dir, struct strvec *out)
+{
+    _cleanup_(cleanup_dirp) DIR *d = list(dir);
+    for (const char *name; d && (name = next_name(d));)
+        strvec_push(out, name);
+    return d ? 0 : -1;
 }
 
 static int enter(int dir, const char *name)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <cleanroom/error.h>
+#include <cleanroom/vec.h>
 
 /* Where overlayfs keeps what it knows of a directory: root's mounts, and those of a user namespace.
  */
@@ -27,6 +28,9 @@ struct tree_copy {
    extended attributes, devices and whiteouts too. Sockets are left out, and what overlayfs notes of
    a directory's origin. -1 and ERROR_INTERNAL. */
 int tree_copy(struct tree_copy *copy, int from, int to, struct error *err);
+
+/* The names of all that is in a directory. -1 with errno. */
+int tree_names(int dir, struct strvec *out);
 
 /* The sizes of all files below a directory; each once, however many names it has here. */
 uint64_t tree_size(int dir);
