@@ -137,6 +137,15 @@ static bool may(const char *dir, const char *file, int mode)
     return access(path, mode) == 0;
 }
 
+/* Version 1 may have taken the controllers for itself, or nobody has handed them down. */
+static bool has_memory(const char *dir)
+{
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    _cleanup_free_ char *path = xasprintf("%s/cgroup.controllers", dir);
+    return strbuf_read_file(&text, path, 4096) == 0 &&
+           has_word(text.buf, controllers[MEMORY], " \n");
+}
+
 /* A group with processes in it cannot have groups with controllers below it, but for the root
    (which has no type): so it is the nearest one above us that is ours to write. */
 static bool find_two(struct cgroup_places *p, const struct hierarchy *h,
@@ -150,7 +159,7 @@ static bool find_two(struct cgroup_places *p, const struct hierarchy *h,
         *strrchr(dir, '/') = '\0';
         found = may(dir, "cgroup.procs", W_OK);
     }
-    if (!found || !may(dir, "cgroup.subtree_control", W_OK))
+    if (!found || !may(dir, "cgroup.subtree_control", W_OK) || !has_memory(dir))
         return false;
     strvec_pushf(&p->dirs, "%s/cleanroom-%s", dir, run);
     return true;
@@ -174,7 +183,7 @@ void cgroup_find(struct cgroup_places *p, const char *run)
     else if (one)
         p->why = xstrdup("control groups of version 1 are root's alone");
     else if (h.two.point)
-        p->why = xstrdup("no control group above our own may be written to");
+        p->why = xstrdup("no control group above our own may be written to and limit memory");
     else
         p->why = xstrdup("no control groups are mounted");
     if (p->version == 0)
@@ -258,7 +267,7 @@ static bool is_wanted(const struct cgroup_places *p, size_t i, const struct cgro
 {
     const uint64_t of[CONTROLLERS] = {
         [MEMORY] = limits->memory, [CPU] = limits->cpu, [PIDS] = limits->pids};
-    return p->version == 2 || of[i] != 0;
+    return p->version == 2 || (i < CONTROLLERS && of[i] != 0);
 }
 
 int cgroup_make(const struct cgroup_places *p, const char *name, const struct cgroup_limits *limits,
@@ -271,7 +280,7 @@ int cgroup_make(const struct cgroup_places *p, const char *name, const struct cg
         if (!*above)
             return error_set(err, ERROR_ENGINE,
                              "a limit cannot be set: there is no '%s' control group to write to",
-                             controllers[i]);
+                             controllers[i % CONTROLLERS]);
         _cleanup_free_ char *dir = xasprintf("%s/%s", above, name);
         if (make_run_dir(p->version, above) < 0 || (mkdir(dir, 0755) < 0 && errno != EEXIST))
             return error_set_errno(err, ERROR_ENGINE, errno, "could not make '%s'", dir);
@@ -341,6 +350,7 @@ static int remove_run_dir(const char *dir)
     if (!entries)
         return errno == ENOENT ? 0 : -1;
     int removed = 0;
+    /* cppcheck-suppress readdirCalled */
     for (struct dirent *e; removed == 0 && (e = readdir(entries));) {
         _cleanup_free_ char *group = xasprintf("%s/%s", dir, e->d_name);
         if (e->d_type == DT_DIR && e->d_name[0] != '.')

@@ -68,14 +68,6 @@ static void copy_strings(struct strvec *to, const char *const *from)
         strvec_push(to, *from);
 }
 
-static struct volume *find_volume(struct embedded *e, const char *name)
-{
-    for (size_t i = 0; i < e->volumes.len; i++)
-        if (strcmp(e->volumes.items[i]->name, name) == 0)
-            return e->volumes.items[i];
-    return NULL;
-}
-
 static int add_mounts(struct embedded *e, struct container *c, const struct container_spec *spec,
                       struct recipe *r, struct error *err)
 {
@@ -87,7 +79,7 @@ static int add_mounts(struct embedded *e, struct container *c, const struct cont
         to->options = xstrdup(m->options);
         if (m->kind != MOUNT_VOLUME)
             continue;
-        struct volume *v = find_volume(e, m->volume);
+        struct volume *v = volume_by_name(e, m->volume);
         if (!v || v->world != c->world)
             return error_set(err, ERROR_ENGINE, "embedded: no such volume '%s'", m->volume);
         to->volume = v->id;
@@ -157,7 +149,7 @@ static int fill_recipe(struct embedded *e, struct container *c, const struct con
 
 static void on_created(struct world *w, struct call *call, const struct answer *a)
 {
-    struct container *c = container_by_id(w->engine, (uint32_t)(uintptr_t)call->subject);
+    struct container *c = container_by_id(w->engine, call->object);
     if (c && a->outcome == ENGINE_OK)
         c->phase = PHASE_CREATED;
     else if (c)
@@ -173,8 +165,8 @@ static int send_recipe(struct container *c, struct recipe *recipe, struct done_o
     if (flow_open(c, ends) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "no pipes for the container's output");
     op->world = c->world;
-    world_call(c->world, &r, (int[2]){ends[0][1], ends[1][1]}, 2, on_created,
-               (void *)(uintptr_t)c->id, &op->op);
+    world_call(c->world, &r, (int[2]){ends[0][1], ends[1][1]}, 2,
+               &(struct call){.answered = on_created, .object = c->id, .op = &op->op});
     return 0;
 }
 
@@ -224,7 +216,7 @@ struct engine_op *embedded_container_create(struct engine *engine,
 
 static void on_started(struct world *w, struct call *call, const struct answer *a)
 {
-    struct container *c = container_by_id(w->engine, (uint32_t)(uintptr_t)call->subject);
+    struct container *c = container_by_id(w->engine, call->object);
     if (c && a->outcome == ENGINE_OK) {
         c->phase = PHASE_RUNNING;
         container_tell(c, EVENT_STARTED);
@@ -244,7 +236,8 @@ static struct engine_op *ask(struct engine *engine, struct container *c, struct 
     struct done_op *op = done_new(engine, deadline, done, data);
     op->world = c->world;
     r->object = c->id;
-    world_call(c->world, r, NULL, 0, answered, (void *)(uintptr_t)c->id, &op->op);
+    world_call(c->world, r, NULL, 0,
+               &(struct call){.answered = answered, .object = c->id, .op = &op->op});
     return &op->op;
 }
 

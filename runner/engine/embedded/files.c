@@ -133,7 +133,7 @@ static void begin(struct files_op *f, struct engine *engine, const char *name, c
     struct request r = {.kind = f->bytes ? REQUEST_ARCHIVE : REQUEST_EXTRACT,
                         .object = c->id,
                         .path = xstrdup(path)};
-    world_call(c->world, &r, &theirs, 1, on_answer, NULL, &f->op);
+    world_call(c->world, &r, &theirs, 1, &(struct call){.answered = on_answer, .op = &f->op});
     request_deinit(&r);
     if (f->bytes)
         loop_watch(engine->loop, ours, POLLIN, on_readable, f);

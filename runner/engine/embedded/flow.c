@@ -192,7 +192,7 @@ void container_tell(struct container *c, int kind)
             strcmp(((struct events_op *)op)->run, c->world->trace.run) == 0)
             *vec_push(&hearers) = (struct events_op *)op;
     struct engine_event event = {.name = c->name, .exit_code = c->exit_code};
-    event.kind = (__typeof__(event.kind))kind;
+    event.kind = kind;
     for (size_t i = 0; i < hearers.len; i++)
         if (!hearers.items[i]->op.cancelled)
             hearers.items[i]->event(hearers.items[i]->op.data, &event);

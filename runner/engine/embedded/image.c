@@ -208,7 +208,8 @@ static int send_import(struct image_op *op, struct making *m, const char *stored
     }
     for (; *entrypoint; entrypoint++)
         strvec_push(&r.entrypoint, *entrypoint);
-    world_call(op->world, &r, &file, 1, on_made, m, &op->op);
+    world_call(op->world, &r, &file, 1,
+               &(struct call){.answered = on_made, .subject = m, .op = &op->op});
     request_deinit(&r);
     return 0;
 }
@@ -257,8 +258,10 @@ struct engine_op *embedded_container_commit(struct engine *engine, const char *n
     if (spec->labels)
         announce(c->world, spec->name);
     op->world = c->world;
-    world_call(c->world, &r, NULL, 0, on_made, making_new(spec->name, spec->labels, false),
-               &op->op);
+    world_call(c->world, &r, NULL, 0,
+               &(struct call){.answered = on_made,
+                              .subject = making_new(spec->name, spec->labels, false),
+                              .op = &op->op});
     request_deinit(&r);
     return &op->op;
 }

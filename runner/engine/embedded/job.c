@@ -202,7 +202,6 @@ static void transfer(struct keeper *k, uint32_t number, struct cell *cell, const
     if (begin(k, number, cell, &report) == 0) {
         _cleanup_error_ struct error err = ERROR_INIT;
         enum engine_outcome outcome = enter(k, cell, &err) < 0 ? ENGINE_FAILED : fn(path, fd, &err);
-        close(fd);
         say(report, outcome, &err, NULL);
     }
     if (fd >= 0)
@@ -322,6 +321,7 @@ static void empty(const char *path)
     DIR *entries = opendir(path);
     if (!entries)
         return;
+    /* cppcheck-suppress readdirCalled */
     for (struct dirent *e; (e = readdir(entries));)
         if (e->d_name[0] != '.')
             (void)tree_remove(dirfd(entries), e->d_name);

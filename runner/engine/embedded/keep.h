@@ -81,11 +81,14 @@ void keeper_tell(struct keeper *k, struct answer *answer);
 /* `base`/kind/id, or `base`/kind/id/leaf; release with free(). */
 char *keeper_path(const char *base, const char *kind, uint32_t id, const char *leaf);
 
-/* cell.c: each answers by itself, now or when it is done. out: taken over. */
+/* cell.c, cell_start.c: each answers by itself, now or when it is done. out: taken over. */
 void cell_make(struct keeper *k, uint32_t number, uint32_t id, const struct recipe *recipe,
                const int out[2]);
 void cell_start(struct keeper *k, uint32_t number, struct cell *cell);
 void cell_remove(struct keeper *k, uint32_t number, struct cell *cell);
+/* Once its first process has ended. */
+void cell_finish_removal(struct keeper *k, struct cell *cell);
+void cell_close_output(struct cell *cell);
 struct cell *cell_find(struct keeper *k, uint32_t id);
 /* A child of ours has ended: was it one of theirs? */
 bool cell_reaped(struct keeper *k, pid_t pid, int code);

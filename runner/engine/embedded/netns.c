@@ -14,11 +14,14 @@
 
 static int bring_loopback_up(struct error *err)
 {
-    _cleanup_close_ int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-    if (s < 0 || ioctl(s, SIOCSIFFLAGS, &lo) < 0)
-        return error_set_errno(err, ERROR_ENGINE, errno, "the loopback could not be brought up");
-    return 0;
+    int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int up = s < 0 ? -1 : ioctl(s, SIOCSIFFLAGS, &lo);
+    if (up < 0)
+        error_set_errno(err, ERROR_ENGINE, errno, "the loopback could not be brought up");
+    if (s >= 0)
+        close(s);
+    return up;
 }
 
 /* As in Docker's containers: everybody may listen on 80, and ping. Best effort. */
@@ -53,7 +56,7 @@ static int make_in_child(const char *path, struct error *err)
     int status = -1;
     pid_t pid = fork();
     if (pid == 0)
-        _exit(make_here(path, NULL) < 0);
+        _exit(make_here(path, NULL) < 0 ? 1 : 0);
     if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
         return error_set(err, ERROR_ENGINE, "no network namespace could be made");
     return 0;

@@ -101,7 +101,7 @@ struct world *embedded_world(struct embedded *e, const struct labels *labels, st
 /* All objects of a world that is gone. */
 void embedded_forget(struct world *w);
 
-/* --- containers.c --- */
+/* --- container.c --- */
 struct container *container_by_name(struct embedded *e, const char *name);
 struct container *container_by_id(struct embedded *e, uint32_t id);
 void container_ended(struct container *c, const struct answer *died);
@@ -110,7 +110,21 @@ void container_drop(struct container *c);
 /* Tells those who follow its run's events. */
 void container_tell(struct container *c, int kind);
 
-/* --- images.c --- */
+/* --- volume.c --- */
+struct volume *volume_by_name(struct embedded *e, const char *name);
+struct done_op;
+/* asked: the keeper is, so the op is not to be settled. */
+enum engine_outcome volume_discard(struct embedded *e, const char *name, struct done_op *op,
+                                   bool *asked);
+enum engine_outcome network_remove(struct embedded *e, const char *name);
+void volume_drop(struct embedded *e, struct volume *v);
+void network_drop(struct embedded *e, struct network *n);
+
+/* --- object.c --- */
+/* Out of the store. 1: removed, 0: not there. */
+int image_drop_stored(struct store *store, const char *name, struct error *err);
+
+/* --- image.c --- */
 struct held_image *image_held(struct embedded *e, const char *id);
 /* Takes image over; the one that is kept for it. */
 struct held_image *image_hold(struct embedded *e, struct store_image *image);

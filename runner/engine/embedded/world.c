@@ -194,11 +194,12 @@ static void fail_soon(void *data)
 }
 
 void world_call(struct world *w, struct request *request, const int *fds, size_t fd_count,
-                call_fn answered, void *subject, struct engine_op *op)
+                const struct call *call)
 {
     request->number = ++w->last_number;
-    *vec_push(&w->calls) = (struct call){
-        .number = request->number, .answered = answered, .subject = subject, .op = op};
+    struct call *entered = vec_push(&w->calls);
+    *entered = *call;
+    entered->number = request->number;
     struct wire out;
     wire_init(&out);
     for (size_t i = 0; i < fd_count; i++)
@@ -331,6 +332,7 @@ static void bury(void *data)
     struct world *w = data;
     struct done_op *op = TAKE_PTR(w->removal);
     _cleanup_error_ struct error err = ERROR_INIT;
+    fail_calls(w); /* that came since */
     if (trace_remove(&w->trace) < 0)
         error_set_errno(&err, ERROR_ENGINE, errno, "what is left of run '%s' could not be removed",
                         w->trace.run);

@@ -21,9 +21,10 @@ struct done_op;
 typedef void (*call_fn)(struct world *w, struct call *call, const struct answer *answer);
 
 struct call {
-    uint32_t number;
+    uint32_t number; /* the request's */
     call_fn answered;
-    void *subject;
+    uint32_t object; /* what it is about, or 0 */
+    void *subject;   /* what else answered wants to know, or NULL */
     struct engine_op *op;
 };
 
@@ -51,9 +52,9 @@ struct world *world_new(struct embedded *e, const char *run, const char *owner, 
 /* Ends its keeper without waiting. The directory stays. */
 void world_free(struct world *w);
 
-/* Sends a request (its number is set; fds are taken over) and enters the call. */
+/* Sends a request (fds are taken over) and enters the call; the number of both is set. */
 void world_call(struct world *w, struct request *request, const int *fds, size_t fd_count,
-                call_fn answered, void *subject, struct engine_op *op);
+                const struct call *call);
 /* Nobody waits for it any more. */
 void world_forget(struct world *w, const struct engine_op *op);
 
