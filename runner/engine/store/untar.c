@@ -349,7 +349,7 @@ static int unpack_symlink(const struct entry *e, struct error *err)
    mounted, a node in it must open nothing of this machine. What was hidden stays hidden. */
 static int skip_device(struct untar *u, const struct entry *e, bool hides, struct error *err)
 {
-    struct name name _cleanup_(name_deinit);
+    struct name name _cleanup_(name_deinit) = {0};
     if (u->devices.len < DEVICES_MAX && name_parse(&name, e->path) == 0)
         strvec_pushf(&u->devices, "%s/%s", name.parent, name.base);
     return hides && whiteout(u, e->parent, e->name) < 0 ? failed(e->path, err) : 0;
