@@ -86,12 +86,12 @@ static int check_names(const struct store *store, struct error *err)
 
 static int open_below(struct store *store, const char *name, struct error *err)
 {
-    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    _cleanup_close_ int fd = openat(store->top, name, flags);
+    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+    _cleanup_close_ int fd = openat(store->top, name, flags | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) {
         if (mkdirat(store->top, name, 0700) < 0 && errno != EEXIST)
             return cannot(store, err);
-        fd = openat(store->top, name, flags);
+        fd = openat(store->top, name, flags | O_CLOEXEC);
     }
     if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))
         return error_set(err, ERROR_CONFIG,
