@@ -207,6 +207,11 @@ bool is_embedded(void)
     return strcmp(live.engine->kind, "embedded") == 0;
 }
 
+bool is_podman(void)
+{
+    return strcmp(live.engine->kind, "podman") == 0;
+}
+
 void make_tar(struct strbuf *out, const char *path, const char *text)
 {
     size_t cap = 64 * 1024, used = 0;

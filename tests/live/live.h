@@ -58,6 +58,7 @@ struct download {
 int live_open(struct error *err);
 void live_close(void);
 bool is_embedded(void);
+bool is_podman(void);
 
 struct labels labels(int shard, const char *role);
 /* "RUN-suffix"; release with free(). */

@@ -137,6 +137,15 @@ static bool may(const char *dir, const char *file, int mode)
     return access(path, mode) == 0;
 }
 
+/* Version 1 may have taken the controllers for itself, or nobody has handed them down. */
+static bool has_memory(const char *dir)
+{
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    _cleanup_free_ char *path = xasprintf("%s/cgroup.controllers", dir);
+    return strbuf_read_file(&text, path, 4096) == 0 &&
+           has_word(text.buf, controllers[MEMORY], " \n");
+}
+
 /* A group with processes in it cannot have groups with controllers below it, but for the root
    (which has no type): so it is the nearest one above us that is ours to write. */
 static bool find_two(struct cgroup_places *p, const struct hierarchy *h,
@@ -150,7 +159,7 @@ static bool find_two(struct cgroup_places *p, const struct hierarchy *h,
         *strrchr(dir, '/') = '\0';
         found = may(dir, "cgroup.procs", W_OK);
     }
-    if (!found || !may(dir, "cgroup.subtree_control", W_OK))
+    if (!found || !may(dir, "cgroup.subtree_control", W_OK) || !has_memory(dir))
         return false;
     strvec_pushf(&p->dirs, "%s/cleanroom-%s", dir, run);
     return true;
@@ -174,7 +183,7 @@ void cgroup_find(struct cgroup_places *p, const char *run)
     else if (one)
         p->why = xstrdup("control groups of version 1 are root's alone");
     else if (h.two.point)
-        p->why = xstrdup("no control group above our own may be written to");
+        p->why = xstrdup("no control group above our own may be written to and limit memory");
     else
         p->why = xstrdup("no control groups are mounted");
     if (p->version == 0)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "engine/embedded/flow.h"
@@ -86,6 +87,16 @@ static int count_cpus(void)
     return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 0;
 }
 
+/* Two pipes for each container: shells allow 1024 as a rule, and more when asked. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 struct engine *embedded_open(struct loop *loop, const struct engine_options *options,
                              struct error *err)
 {
@@ -94,6 +105,7 @@ struct engine *embedded_open(struct loop *loop, const struct engine_options *opt
     struct store *store = base ? store_open(NULL, err) : NULL;
     if (!store)
         return NULL;
+    raise_file_limit();
     struct embedded *e = xcalloc(1, sizeof(*e));
     e->engine = (struct engine){.ops = &embedded_ops,
                                 .loop = loop,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
@@ -271,6 +272,8 @@ static void forget_parent(int socket)
     for (int i = 1; i < NSIG; i++)
         (void)signal(i, SIG_DFL);
     (void)setsid();
+    /* Containers have no part in the keys of who runs us. */
+    (void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
     (void)close_range(3, (unsigned)socket - 1, 0);
     (void)close_range((unsigned)socket + 1, ~0U, 0);
     _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);

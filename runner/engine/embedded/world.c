@@ -394,7 +394,7 @@ static void bury(void *data)
     struct world *w = data;
     struct done_op *op = TAKE_PTR(w->removal);
     _cleanup_error_ struct error err = ERROR_INIT;
-    fail_calls(w); /* which may have been entered since it ended */
+    fail_calls(w); /* that came since */
     if (trace_remove(&w->trace) < 0)
         error_set_errno(&err, ERROR_ENGINE, errno, "what is left of run '%s' could not be removed",
                         w->trace.run);
