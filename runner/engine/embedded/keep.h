@@ -69,7 +69,7 @@ struct keeper {
     VEC(struct job) jobs;
     /* First processes that ended before their runtime told us who they are. */
     VEC(struct stray) strays;
-    bool ended_filtered; /* whether the child that is being reaped had a seccomp filter */
+    bool ended_filtered;  /* whether the child that is being reaped had a seccomp filter */
     struct strvec groups; /* that were still busy */
     pid_t cleaner;        /* removes t/ */
     uint64_t discarded;   /* how much was ever put there */
