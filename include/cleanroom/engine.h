@@ -174,7 +174,8 @@ struct engine_ops {
     struct engine_op *(*image_resolve)(struct engine *, const char *ref, enum pull_policy,
                                        nsec_t deadline, engine_progress_fn, engine_image_fn,
                                        void *data);
-    /* Makes an image named `name` of a root file system in an uncompressed tar archive. */
+    /* Makes an image named `name` of a root file system in an uncompressed tar archive. Without
+       labels it is one that is kept: it gets LABEL_SNAPSHOT, its tag. */
     struct engine_op *(*image_import)(struct engine *, const char *name, const struct labels *,
                                       const char *const *entrypoint, const void *tar, size_t len,
                                       nsec_t deadline, engine_image_fn, void *data);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdnoreturn.h>
@@ -11,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "base/proctitle.h"
+#include "report/journal.h"
 #include "run/ledger.h"
 #include "run/sweep.h"
 
@@ -24,7 +24,7 @@
 struct janitor_options {
     const char *run_id;
     struct engine_options engine; /* as the settings have it */
-    const char *results_dir;      /* absolute, or NULL */
+    int results_dir;
 };
 
 static int janitor_main(const struct janitor_options *options);
@@ -47,21 +47,25 @@ static void clean_environment(struct strvec *env)
 }
 
 /* Whoever waits for the end of what we hold (a lock of flock(1), a pipe somebody reads) must not
-   wait for the janitor: it keeps its socket alone. */
-static void let_go(int socket)
+   wait for the janitor: it keeps its socket, and the results directory, which by the time it is
+   needed may be another's. Both have their places then. */
+#define RESULTS_FD 3
+
+static void let_go(int socket, int results_dir)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     (void)dup2(socket, STDIN_FILENO);
     (void)dup2(null, STDOUT_FILENO);
     (void)dup2(null, STDERR_FILENO);
-    (void)close_range(3, ~0U, 0);
+    (void)dup2(results_dir, RESULTS_FD);
+    (void)close_range(RESULTS_FD + 1, ~0U, 0);
 }
 
 static noreturn void be_janitor(int socket, const struct janitor_options *options)
 {
     struct strvec env = STRVEC_INIT; /* for good */
     _cleanup_free_ char *title = xasprintf("cleanroom __janitor %s", options->run_id);
-    let_go(socket);
+    let_go(socket, options->results_dir);
     clean_environment(&env);
     proctitle_set(title, &env);
     _exit(janitor_main(options));
@@ -93,13 +97,12 @@ static pid_t fork_twice(int socket, const struct janitor_options *options)
 }
 
 int janitor_start(struct janitor *j, const char *run_id, const struct settings *settings,
-                  const char *results_dir, struct error *err)
+                  int results_dir, struct error *err)
 {
-    char absolute[PATH_MAX];
     const struct janitor_options options = {
         .run_id = run_id,
         .engine = settings_engine(settings),
-        .results_dir = realpath(results_dir, absolute),
+        .results_dir = results_dir,
     };
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
@@ -226,10 +229,12 @@ static int clean_up(const char *run_id, const struct engine_options *options)
 
 /* Standard error was /dev/null so far: whoever waits for our creator's output must not wait for us.
  */
-static void open_log(const char *dir)
+static void open_log(void)
 {
-    _cleanup_free_ char *path = dir ? xasprintf("%s/janitor.log", dir) : NULL;
-    int fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
+    static const char name[] = "janitor.log";
+    /* The run emptied the directory: what is there by now is not ours to write to. */
+    (void)unlinkat(RESULTS_FD, name, 0);
+    int fd = results_create(RESULTS_FD, 0, name, NULL);
     if (fd >= 0) {
         (void)dup2(fd, STDERR_FILENO);
         close(fd);
@@ -260,7 +265,7 @@ static int janitor_main(const struct janitor_options *asked)
     if (ledger.done || !ledger.where)
         return 0; /* without an engine nothing was made */
 
-    open_log(asked->results_dir);
+    open_log();
     struct engine_options options = used_engine(&ledger, &asked->engine);
     return clean_up(asked->run_id, &options);
 }

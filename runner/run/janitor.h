@@ -23,10 +23,10 @@ struct janitor {
     int gone;   /* becomes readable (end of file) when the janitor has ended; owned */
 };
 
-/* results_dir: where janitor.log is written if it has to act. SIGINT, SIGTERM and SIGHUP should be
-   blocked already: the janitor inherits that. */
+/* results_dir: the open directory where janitor.log is written if it has to act. SIGINT, SIGTERM
+   and SIGHUP should be blocked already: the janitor inherits that. */
 int janitor_start(struct janitor *j, const char *run_id, const struct settings *settings,
-                  const char *results_dir, struct error *err);
+                  int results_dir, struct error *err);
 /* At the end. wait: until the janitor has ended, which is expected soon (5 s at most). */
 void janitor_leave(struct janitor *j, bool wait);
 

@@ -3,9 +3,9 @@
 
 #include <errno.h>
 
-void ledger_init(struct ledger *l, int pipe)
+void ledger_init(struct ledger *l, int socket)
 {
-    *l = (struct ledger){.pipe = pipe};
+    *l = (struct ledger){.socket = socket};
 }
 
 void ledger_deinit(struct ledger *l)
@@ -15,19 +15,32 @@ void ledger_deinit(struct ledger *l)
     vec_deinit(&l->entries);
     free(TAKE_PTR(l->engine));
     free(TAKE_PTR(l->where));
-    if (l->pipe >= 0)
-        close(TAKE_FD(l->pipe));
+    if (l->socket >= 0)
+        close(TAKE_FD(l->socket));
 }
 
-/* A janitor that is gone (EPIPE) costs us the safety net, not the run. Lines are shorter than
-   PIPE_BUF, hence written whole. */
+/* A janitor that is gone (EPIPE) costs us the safety net, not the run. One that does not read must
+   not hold it up: the socket does not block, and what does not fit into it is lost, perhaps in the
+   middle of a line. From then on nothing is told any more, "done" neither, so that at the end the
+   janitor looks for itself. */
+static void send_line(struct ledger *l, const char *line)
+{
+    size_t len = strlen(line);
+    if (l->socket < 0 || l->torn)
+        return;
+    ssize_t n = write(l->socket, line, len);
+    if (n < 0 && errno == EPIPE)
+        close(TAKE_FD(l->socket));
+    else
+        l->torn = n != (ssize_t)len;
+}
+
 static void tell(struct ledger *l, char sign, enum object_kind kind, const char *name)
 {
-    if (l->pipe < 0)
+    if (l->socket < 0)
         return;
     _cleanup_free_ char *line = xasprintf("%c %s %s\n", sign, object_kind_name(kind), name);
-    if (write(l->pipe, line, strlen(line)) < 0 && errno == EPIPE)
-        close(TAKE_FD(l->pipe));
+    send_line(l, line);
 }
 
 static struct ledger_entry *find(struct ledger *l, enum object_kind kind, const char *name)
@@ -52,10 +65,8 @@ void ledger_answered(struct ledger *l, enum engine_outcome outcome, const struct
 
 void ledger_tell_engine(struct ledger *l, const char *kind, const char *where)
 {
-    if (l->pipe < 0)
-        return;
     _cleanup_free_ char *line = xasprintf("@ %s %s\n", kind, where);
-    (void)!write(l->pipe, line, strlen(line));
+    send_line(l, line);
 }
 
 void ledger_strike(struct ledger *l, enum object_kind kind, const char *name)
@@ -72,10 +83,9 @@ void ledger_strike(struct ledger *l, enum object_kind kind, const char *name)
 
 void ledger_dismiss(struct ledger *l)
 {
-    if (l->pipe < 0)
-        return;
-    (void)!write(l->pipe, "done\n", 5);
-    close(TAKE_FD(l->pipe));
+    send_line(l, "done\n");
+    if (l->socket >= 0)
+        close(TAKE_FD(l->socket));
 }
 
 static void apply_engine(struct ledger *l, const char *text)

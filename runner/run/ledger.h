@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The ledger: every object made in the engine is entered before its create call and struck out only
- * after a confirmed delete. Each line also goes down the janitor's pipe, who keeps the same book.
+ * after a confirmed delete. Each line also goes to the janitor by a socket, who keeps the same
+ * book.
  *
  * Lines: "+ KIND NAME\n" (about to be made), "- KIND NAME\n" (gone), "@ ENGINE WHERE\n" (its
  * kind and address), "done\n" (nothing is left to do).
@@ -21,13 +22,14 @@ struct ledger_entry {
 
 struct ledger {
     VEC(struct ledger_entry) entries; /* in the order in which they were entered */
-    int pipe;                         /* to the janitor, owned; -1 = none */
+    int socket;                       /* to the janitor, owned; -1 = none */
+    bool torn;  /* a line did not fit: the janitor's book is not whole, and not continued */
     bool doubt; /* a create call was given up without an answer: it may still take effect */
     char *engine, *where; /* read side: the engine's kind and address, or NULL */
     bool done;            /* read side: "done" was seen */
 };
 
-void ledger_init(struct ledger *l, int pipe);
+void ledger_init(struct ledger *l, int socket);
 void ledger_deinit(struct ledger *l);
 
 void ledger_enter(struct ledger *l, enum object_kind kind, const char *name);
@@ -36,7 +38,7 @@ void ledger_answered(struct ledger *l, enum engine_outcome outcome, const struct
 /* Tells the janitor which engine it is; before anything is made. */
 void ledger_tell_engine(struct ledger *l, const char *kind, const char *where);
 void ledger_strike(struct ledger *l, enum object_kind kind, const char *name);
-/* Tells the janitor that it may go, and closes the pipe. */
+/* Tells the janitor that it may go, unless its book is torn, and closes the socket. */
 void ledger_dismiss(struct ledger *l);
 
 /* The janitor's side: applies one line (without its newline). Unknown lines are ignored. */

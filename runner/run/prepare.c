@@ -153,12 +153,38 @@ static void import_satellite(struct prepare *p)
     struct labels labels = context_labels(p->ctx, 0, "satellite");
     _cleanup_strbuf_ struct strbuf tar = STRBUF_INIT;
     satellite_image_tar(&tar);
-    p->satellite_name = xasprintf("cleanroom-satellite:%s", p->ctx->plan->run_id);
-    ledger_enter(p->ctx->ledger, OBJECT_IMAGE, p->satellite_name);
-    p->pending++;
+    if (!p->satellite_kept)
+        ledger_enter(p->ctx->ledger, OBJECT_IMAGE, p->satellite_name);
     p->ctx->engine->ops->image_import(
-        p->ctx->engine, p->satellite_name, &labels, entrypoint, tar.buf, tar.len,
-        clock_now() + p->ctx->settings->own.start_timeout, on_satellite, p);
+        p->ctx->engine, p->satellite_name, p->satellite_kept ? NULL : &labels, entrypoint, tar.buf,
+        tar.len, clock_now() + p->ctx->settings->own.start_timeout, on_satellite, p);
+}
+
+static void on_kept_satellite(void *data, enum engine_outcome outcome,
+                              const struct image_info *info, const struct error *err)
+{
+    struct prepare *p = data;
+    if (outcome == ENGINE_OK)
+        on_satellite(p, outcome, info, err);
+    else
+        import_satellite(p);
+}
+
+/* A daemon takes its time over an import, so one is kept. (The embedded engine keeps it itself.) */
+static void find_satellite(struct prepare *p)
+{
+    struct engine *engine = p->ctx->engine;
+    p->satellite_kept = p->ctx->settings->own.snapshots && strcmp(engine->kind, "embedded") != 0;
+    p->pending++;
+    if (p->satellite_kept) {
+        p->satellite_name = satellite_image_name();
+        engine->ops->image_resolve(engine, p->satellite_name, PULL_KEPT,
+                                   clock_now() + p->ctx->settings->own.start_timeout, NULL,
+                                   on_kept_satellite, p);
+        return;
+    }
+    p->satellite_name = xasprintf("cleanroom-satellite:%s", p->ctx->plan->run_id);
+    import_satellite(p);
 }
 
 static void on_network(void *data, enum engine_outcome outcome, const struct error *err)
@@ -208,7 +234,7 @@ void prepare_begin(struct prepare *p, struct run_context *ctx,
     loop_timer_arm(ctx->loop, &p->events_deadline, clock_now() + ctx->settings->own.start_timeout,
                    events_deadline_passed, p);
     create_network(p);
-    import_satellite(p);
+    find_satellite(p);
     resolve_images(p);
 }
 

@@ -23,6 +23,7 @@ struct prepare {
     struct prepare_image *images; /* parallel to plan->images */
     struct image_info *infos;     /* what the context shows of them */
     char *satellite_name, *network_name;
+    bool satellite_kept; /* its image is no run's */
     struct image_info satellite;
     size_t pending; /* parts that are not complete */
     bool events_ready;

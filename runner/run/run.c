@@ -573,7 +573,7 @@ static int run_with_results(struct run *r, FILE *out, struct error *err)
                                       .color = want_color(settings, out),
                                       .quiet = settings->own.quiet};
     if (write_reports(r, -1, err) < 0 ||
-        janitor_start(&r->janitor, r->plan.run_id, settings, settings->own.results, err) < 0)
+        janitor_start(&r->janitor, r->plan.run_id, settings, r->ctx.results_dir, err) < 0)
         return error_exit_code(err->kind);
     ledger_init(&r->ledger, r->janitor.socket);
 
@@ -583,7 +583,7 @@ static int run_with_results(struct run *r, FILE *out, struct error *err)
     if (!r->ctx.engine)
         ledger_dismiss(&r->ledger);
     /* In doubt it looks for what may still appear; that is worth a moment. */
-    bool ends_soon = r->ledger.pipe < 0 || (r->state == RUN_DONE && r->ledger.doubt);
+    bool ends_soon = r->ledger.socket < 0 || (r->state == RUN_DONE && r->ledger.doubt);
     ledger_deinit(&r->ledger);
     janitor_leave(&r->janitor, ends_soon);
     console_free(r->ctx.console);

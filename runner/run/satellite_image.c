@@ -5,6 +5,7 @@
 #include <archive_entry.h>
 #include <sys/stat.h>
 
+#include "engine/store/sha256.h"
 #include "satellite/satellite.h"
 
 static la_ssize_t append(struct archive *a, void *out, const void *bytes, size_t len)
@@ -31,4 +32,14 @@ void satellite_image_tar(struct strbuf *out)
     archive_entry_free(entry);
     archive_write_close(a);
     archive_write_free(a);
+}
+
+char *satellite_image_name(void)
+{
+    char digest[DIGEST_SIZE];
+    struct sha256 h;
+    sha256_init(&h);
+    sha256_add(&h, satellite_blob, (size_t)(satellite_blob_end - satellite_blob));
+    sha256_digest(&h, digest);
+    return xasprintf("cleanroom-satellite:%.32s", strchr(digest, ':') + 1);
 }

@@ -9,5 +9,7 @@
 
 /* Appends the image's uncompressed tar archive. */
 void satellite_image_tar(struct strbuf *out);
+/* "cleanroom-satellite:DIGEST", the same for the same program; release with free(). */
+char *satellite_image_name(void);
 
 #endif

@@ -119,6 +119,19 @@ class Killed(LiveTest):
         process.wait()
         self.assert_nothing_left()
 
+    def test_a_link_where_the_janitor_writes(self):
+        """Who may write to the results must not lead the janitor, perhaps root's, elsewhere."""
+        process = self.running()
+        victim = self.directory / "victim"
+        victim.write_text("precious")
+        log = process.results / "janitor.log"
+        log.symlink_to(victim)
+        process.popen.kill()
+        process.wait()
+        self.assert_nothing_left()
+        wait_until(lambda: not log.is_symlink() and "objects removed" in log.read_text(), 20, "its log")
+        self.assertEqual(victim.read_text(), "precious")
+
     def test_recycle_when_the_janitor_is_dead_too(self):
         process = self.running()
         process.signal(signal.SIGSTOP)

@@ -104,7 +104,8 @@ class Docker:
         found = self.request("GET", self.KINDS[kind] + filters)
         if kind == "volumes":
             found = found["Volumes"]
-        return found or []
+        # Podman cannot take the label off a snapshot; it is empty there.
+        return [thing for thing in found or [] if thing["Labels"].get(LABEL)]
 
     def ours(self, run=None):
         """{"containers web-1", ...}: everything in the engine that carries our label."""
@@ -148,6 +149,14 @@ def read(path):
         return pathlib.Path(path).read_bytes().decode(errors="replace")
     except OSError:
         return ""
+
+
+def entries(place):
+    """What is in a directory, which may be gone at any moment."""
+    try:
+        return list(place.iterdir())
+    except OSError:
+        return []
 
 
 class Task:
@@ -282,9 +291,7 @@ class Embedded:
         return any(run in read(f"/proc/{task.pid}/{file}") for file in ("mountinfo", "cmdline", "cgroup"))
 
     def worlds_left(self, run):
-        if not self.worlds.is_dir():
-            return set()
-        return {f"world {entry.name}" for entry in self.worlds.iterdir()
+        return {f"world {entry.name}" for entry in entries(self.worlds)
                 if re.fullmatch(run or RUN, entry.name)}
 
     @staticmethod
@@ -307,15 +314,13 @@ class Embedded:
 
     def names_left(self, run):
         """Of images in the store, those that a run gave for itself."""
-        refs = self.store / "refs"
-        return {f"name {entry.name}" for entry in (refs.iterdir() if refs.is_dir() else ())
+        return {f"name {entry.name}" for entry in entries(self.store / "refs")
                 if re.search(run or rf"\b{RUN}\b", entry.name) and "satellite" not in entry.name}
 
     def scratch_left(self):
         """Where imports work, and what containers write with --scratch disk."""
         return {f"scratch {entry}" for place, names in ((self.store / "tmp", "."), (self.store / "scratch", RUN))
-                if place.is_dir() for entry in place.iterdir()
-                if re.match(names, entry.name) and not locked(entry)}
+                for entry in entries(place) if re.match(names, entry.name) and not locked(entry)}
 
     # --- what is in a run
 

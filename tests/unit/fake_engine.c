@@ -113,7 +113,8 @@ static void free_op(struct engine_op *op)
 /* Every image is there, but what nobody has kept. */
 static bool is_there(const struct fake *f, const char *ref)
 {
-    return !strstr(ref, "cleanroom-snapshot:") || strvec_contains(&f->kept, ref) ||
+    bool ours = strstr(ref, "cleanroom-snapshot:") || strstr(ref, "cleanroom-satellite:");
+    return !ours || strvec_contains(&f->kept, ref) ||
            (strncmp(ref, "sha256:", 7) == 0 && strvec_contains(&f->kept, ref + 7));
 }
 
@@ -377,8 +378,10 @@ static struct engine_op *image_import(struct engine *e, const char *name,
     (void)entrypoint, (void)tar, (void)len;
     struct engine_op *op = begin(e, OP_IMPORT, name, deadline, data);
     op->image_done = done;
-    if (has_effect(op))
+    if (has_effect(op) && labels)
         add(op->fake, OBJECT_IMAGE, name, labels);
+    else if (has_effect(op))
+        strvec_push(&op->fake->kept, name);
     return op;
 }
 

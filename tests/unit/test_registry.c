@@ -22,7 +22,14 @@ static void test_reasons(void)
         {"time=\"x\" level=fatal msg=\"initializing source docker://127.0.0.1:5000/a:1: pinging: "
          "refused\"",
          "pinging: refused"},
-        {"plain words\x1b[31m", "plain words [31m"},
+        {"plain words\x1b[31m", "plain words"},
+        {"\x1b[31mFATA\x1b[0m[0000] a \x1b[1;31mred\x1b[0m word\n", "FATA [0000] a red word"},
+        {"time=\"x\" level=fatal msg=\"<html>\\n\\t<b>no\\x1b[0m\\u200b \\\\ way</b>\\r\\n\"\n"
+         "time=\"x\" level=info msg=\"bye\"\n",
+         "<html> <b>no [0m \\ way</b>"},
+        {"time=\"x\" level=fatal msg=\"first\"\nand what followed\n", "first"},
+        {"\x1b", "skopeo gave no reason"},
+        {"ends in \x1b[1", "ends in"},
         {"", "skopeo gave no reason"},
         {"\n\n", "skopeo gave no reason"},
         {"level=fatal msg=\"unended \\", "unended \\"},
@@ -31,6 +38,42 @@ static void test_reasons(void)
         _cleanup_free_ char *reason = registry_reason(cases[i].said);
         check_str(reason, cases[i].meant);
     }
+}
+
+static void test_loopback(void)
+{
+    static const struct {
+        const char *domain;
+        bool is;
+    } cases[] = {
+        {"127.0.0.1", true},
+        {"127.0.0.1:5000", true},
+        {"127.8.9.10", true},
+        {"localhost", true},
+        {"localhost:5000", true},
+        {"[::1]", true},
+        {"[::1]:5000", true},
+        {"[0:0:0:0:0:0:0:1]", true},
+        {"127.evil.example", false},
+        {"127.0.0.1.x:80", false},
+        {"127.1", false},
+        {"128.0.0.1", false},
+        {"localhost.x", false},
+        {"localhosts", false},
+        {"localhost5000", false},
+        {"[::1].evil:80", false},
+        {"[::1", false},
+        {"[::2]", false},
+        {"[127.0.0.1]", false},
+        {"::1", false},
+        {"", false},
+        {"docker.io", false},
+        {"0x7f.0.0.1", false},
+        {"127.0.0.1x", false},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        if (!check(registry_is_loopback(cases[i].domain) == cases[i].is))
+            printf("# %s\n", cases[i].domain);
 }
 
 static void test_no_skopeo(void)
@@ -52,5 +95,6 @@ static void test_no_skopeo(void)
 
 int main(void)
 {
-    return tap_run((struct tap_test[]){TAP(test_reasons), TAP(test_no_skopeo), {0}});
+    return tap_run(
+        (struct tap_test[]){TAP(test_reasons), TAP(test_loopback), TAP(test_no_skopeo), {0}});
 }

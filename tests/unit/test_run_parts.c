@@ -2,7 +2,10 @@
 /* The small parts of runner/run: ledger, gate, owner. */
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+
+#include <cleanroom/strbuf.h>
 
 #include "run/gate.h"
 #include "run/ledger.h"
@@ -69,8 +72,40 @@ static void test_ledger_survives_a_dead_janitor(void)
     close(ends[0]);
     ledger_init(&l, ends[1]);
     ledger_enter(&l, OBJECT_IMAGE, "i");
-    check_int(l.pipe, -1);
+    check_int(l.socket, -1);
     check_int(l.entries.len, 1);
+    ledger_deinit(&l);
+}
+
+/* One that is stopped, or slow: what it gets is whole lines, perhaps but for the last, and "done"
+   only when it got all. */
+static void test_ledger_does_not_wait_for_the_janitor(void)
+{
+    int ends[2];
+    struct ledger l;
+    struct strbuf got _cleanup_strbuf_ = STRBUF_INIT;
+    char chunk[4096];
+    size_t entered = 0, lines = 0;
+    check_int(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    check_int(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    ledger_init(&l, ends[0]);
+    while (!l.torn && entered++ < 1000000)
+        ledger_enter(&l, OBJECT_CONTAINER, "a-container");
+    check(l.torn);
+    for (ssize_t n; (n = recv(ends[1], chunk, sizeof(chunk), MSG_DONTWAIT)) > 0;)
+        (void)strbuf_add(&got, chunk, (size_t)n);
+    ledger_enter(&l, OBJECT_CONTAINER, "late"); /* there is room again, but not for half lines */
+    ledger_dismiss(&l);
+    check_int(l.socket, -1);
+    check_int(read(ends[1], chunk, sizeof(chunk)), 0);
+
+    for (char *line = got.buf, *end; (end = strchr(line, '\n')); line = end + 1) {
+        *end = '\0';
+        lines += strcmp(line, "+ container a-container") == 0;
+    }
+    check_int(lines, entered - 1);
+    check_int(l.entries.len, entered + 1);
+    close(ends[1]);
     ledger_deinit(&l);
 }
 
@@ -174,6 +209,7 @@ int main(void)
         TAP(test_ledger_tells_the_janitor),
         TAP(test_ledger_can_be_read_back),
         TAP(test_ledger_survives_a_dead_janitor),
+        TAP(test_ledger_does_not_wait_for_the_janitor),
         TAP(test_gate_admits_the_lowest_shard_first),
         TAP(test_gate_forgets_who_left_the_queue),
         TAP(test_owner_knows_the_living_from_the_dead),

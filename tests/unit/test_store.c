@@ -77,7 +77,7 @@ static void tar_add(struct tar *tar, const char *name, mode_t mode, const char *
         archive_entry_set_symlink(e, text);
     else if (S_ISREG(mode))
         archive_entry_set_size(e, (int64_t)strlen(text));
-    if (S_ISCHR(mode))
+    if (S_ISCHR(mode) || S_ISBLK(mode))
         archive_entry_set_rdev(e, makedev(1, 3));
     archive_write_header(tar->a, e);
     if (S_ISREG(mode))
@@ -183,7 +183,6 @@ static void test_kinds(void)
     tar_add(&tar, "link", S_IFLNK | 0777, "/etc");
     tar_add(&tar, "link/through", S_IFREG | 0644, "in etc");
     tar_add(&tar, "pipe", S_IFIFO | 0622, NULL);
-    tar_add(&tar, "null", S_IFCHR | 0666, NULL);
     tar_link(&tar, "bin/sudo", "bin/su");
     tar_add(&tar, "caf\xc3\xa9", S_IFREG | 0644, "utf-8");
     tar_add(&tar, "caf\xe9", S_IFREG | 0644, "latin-1");
@@ -203,7 +202,6 @@ static void test_kinds(void)
     check_kind(store, &image, "etc/through", S_IFREG | 0644);
     check_kind(store, &image, "link", S_IFLNK | 0777);
     check_kind(store, &image, "pipe", S_IFIFO | 0622);
-    check_kind(store, &image, "null", S_IFCHR | 0666);
     check_kind(store, &image, "caf\xc3\xa9", S_IFREG | 0644);
     check_kind(store, &image, "caf\xe9", S_IFREG | 0644);
     check_kind(store, &image, "dir-then-file", S_IFREG | 0644);
@@ -219,6 +217,49 @@ static void test_kinds(void)
     _cleanup_free_ char *twice = in_layer(store, &image, "twice");
     check_int(stat(twice, &st), 0);
     check_int(st.st_size, 6);
+    store_image_release(&image);
+    drop_store(store, dir);
+}
+
+static void check_absent(struct store *store, const struct store_image *image, const char *name)
+{
+    struct stat st;
+    _cleanup_free_ char *path = in_layer(store, image, name);
+    if (!check_int(lstat(path, &st), -1))
+        printf("# %s\n", name);
+}
+
+/* Whoever mounts a layer, and how: nothing in it leads to this machine's devices. */
+static void test_devices_of_an_archive(void)
+{
+    struct store *store;
+    struct store_image image;
+    struct stat st;
+    struct tar tar;
+    struct error err _cleanup_error_ = ERROR_INIT;
+    char *dir = new_store(&store);
+    _cleanup_free_ char *id = NULL;
+    tar_begin(&tar);
+    tar_add(&tar, "dev/null", S_IFCHR | 0666, NULL);
+    tar_add(&tar, "./disk", S_IFBLK | 0666, NULL);
+    tar_link(&tar, "linked", "/disk");
+    tar_link(&tar, "dev/again", "linked");
+    tar_add(&tar, "replaced", S_IFREG | 0644, "first");
+    tar_add(&tar, "replaced", S_IFBLK | 0666, NULL);
+    tar_add(&tar, ".wh.hidden", S_IFREG | 0644, "");
+    tar_add(&tar, "hidden", S_IFCHR | 0666, NULL);
+    tar_add(&tar, "after", S_IFREG | 0644, "text");
+    if (!check_int(add(store, "devices", &tar, &id, &err), 0))
+        printf("# %s\n", err.message);
+    check_int(store_find(store, "devices", &image, NULL), 1);
+    static const char *const absent[] = {"dev/null", "disk", "linked", "dev/again", "replaced"};
+    for (size_t i = 0; i < ARRAY_SIZE(absent); i++)
+        check_absent(store, &image, absent[i]);
+    check_kind(store, &image, "dev", S_IFDIR | 0755);
+    check_kind(store, &image, "after", S_IFREG | 0644);
+    _cleanup_free_ char *hidden = in_layer(store, &image, "hidden");
+    check_int(lstat(hidden, &st), 0);
+    check(S_ISCHR(st.st_mode) && st.st_rdev == 0);
     store_image_release(&image);
     drop_store(store, dir);
 }
@@ -386,6 +427,42 @@ static void make_upper(const char *dir)
     check_int(chown(file, 999, 999), 0);
     check_int(chmod(file, 04640), 0);
     check_int(link(file, twin), 0);
+}
+
+/* By links, as layers of a daemon on this machine come, and by copies. */
+static void test_devices_of_a_tree(void)
+{
+    static const struct {
+        const char *name;
+        mode_t mode;
+        unsigned major, minor;
+        int kept;
+    } nodes[] = {
+        {"null", S_IFCHR | 0666, 1, 3, -1}, {"disk", S_IFBLK | 0666, 7, 0, -1},
+        {"none", S_IFBLK | 0666, 0, 0, -1}, {"whiteout", S_IFCHR, 0, 0, 0},
+        {"pipe", S_IFIFO | 0600, 0, 0, 0},
+    };
+    for (int link = 0; link < 2; link++) {
+        char dir[] = "/tmp/cleanroom-tree-XXXXXX";
+        struct error err _cleanup_error_ = ERROR_INIT;
+        struct stat st;
+        check(mkdtemp(dir) != NULL);
+        _cleanup_close_ int top = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        check_int(mkdirat(top, "from", 0700), 0);
+        check_int(mkdirat(top, "to", 0700), 0);
+        _cleanup_close_ int from = openat(top, "from", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int to = openat(top, "to", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        for (size_t i = 0; i < ARRAY_SIZE(nodes); i++)
+            check_int(mknodat(from, nodes[i].name, nodes[i].mode,
+                              makedev(nodes[i].major, nodes[i].minor)),
+                      0);
+        struct tree_copy copy = {.link = link != 0};
+        check_int(tree_copy(&copy, from, to, &err), 0);
+        for (size_t i = 0; i < ARRAY_SIZE(nodes); i++)
+            if (!check_int(fstatat(to, nodes[i].name, &st, AT_SYMLINK_NOFOLLOW), nodes[i].kept))
+                printf("# %s\n", nodes[i].name);
+        check_int(tree_remove(AT_FDCWD, dir), 0);
+    }
 }
 
 static void test_upper(void)
@@ -854,13 +931,104 @@ static void test_broken_store(void)
     check_contains(err.message, "'/proc/no/store'");
 }
 
+/* --- whose it is --------------------------------------------------------------------------------
+ */
+
+/* What was there before nodes of devices were left out is not trusted, and goes. */
+static void test_older_layout(void)
+{
+    struct store *store;
+    struct store_image image;
+    uint64_t freed;
+    char *dir = new_store(&store);
+    _cleanup_free_ char *layout = xasprintf("%s/layout-2", dir);
+    free(add_simple(store, "app", "hello"));
+    store_close(store);
+    check_int(unlink(layout), 0);
+    store = store_open(dir, NULL);
+    check(store != NULL && access(layout, F_OK) == 0);
+    check_int(store_find(store, "app", &image, NULL), 0);
+    check_int(count_names(dir, "layers"), 0);
+    check_int(count_names(dir, "tmp"), 3);
+    check_int(store_prune(store, false, 0, &freed, NULL), 0);
+    check_int(count_names(dir, "tmp"), 0);
+
+    free(add_simple(store, "app", "hello"));
+    store_close(store);
+    store = store_open(dir, NULL);
+    check_int(store_find(store, "app", &image, NULL), 1);
+    store_image_release(&image);
+    drop_store(store, dir);
+}
+
+static void check_refused(const char *dir, const char *message)
+{
+    struct error err _cleanup_error_ = ERROR_INIT;
+    struct store *store = store_open(dir, &err);
+    if (!check(store == NULL))
+        printf("# not refused: %s\n", message);
+    store_close(store);
+    check_int(err.kind, ERROR_CONFIG);
+    check_contains(err.message ? err.message : "", message);
+    check_contains(err.message ? err.message : "", "XDG_CACHE_HOME");
+}
+
+static void test_not_ours(void)
+{
+    static const char *const below[] = {"", "/layers", "/images", "/refs", "/tmp"};
+    struct store *store;
+    char *dir = new_store(&store);
+    for (size_t i = 0; i < ARRAY_SIZE(below); i++) {
+        _cleanup_free_ char *path = xasprintf("%s%s", dir, below[i]);
+        _cleanup_free_ char *message = xasprintf("'%s', which belongs to another user", path);
+        _cleanup_free_ char *open_message = xasprintf("'%s', where others may write", path);
+        check_int(chown(path, 4711, 4711), 0);
+        check_refused(dir, message);
+        check_int(chown(path, 0, 0), 0);
+        check_int(chmod(path, 0770), 0);
+        check_refused(dir, open_message);
+        check_int(chmod(path, 0700), 0);
+    }
+    drop_store(store, dir);
+}
+
+/* A link to what root has, put where root is about to clear rubbish away. */
+static void test_links(void)
+{
+    static const char *const below[] = {"layers", "images", "refs", "tmp"};
+    char victim[] = "/tmp/cleanroom-victim-XXXXXX";
+    check(mkdtemp(victim) != NULL);
+    _cleanup_free_ char *precious = xasprintf("%s/file", victim);
+    write_text(victim, "file", "precious");
+    for (size_t i = 0; i < ARRAY_SIZE(below); i++) {
+        struct store *store;
+        char *dir = new_store(&store);
+        _cleanup_free_ char *path = xasprintf("%s/%s", dir, below[i]);
+        check_int(rmdir(path), 0);
+        check_int(symlink(victim, path), 0);
+        check_refused(dir, "which is no directory");
+        check_int(access(precious, F_OK), 0);
+        drop_store(store, dir);
+    }
+    /* The top itself, by a link on the way to it: that is no store. */
+    struct stat st;
+    check_int(chmod(victim, 0755), 0);
+    check_refused(victim, "holds 'file' and is no store");
+    check_int(stat(victim, &st), 0);
+    check_int(st.st_mode & 07777, 0755);
+    check_int(count_names(victim, ""), 1);
+    check_int(tree_remove(AT_FDCWD, victim), 0);
+}
+
 int main(void)
 {
     return tap_run((struct tap_test[]){TAP(test_add_and_find),
                                        TAP(test_kinds),
+                                       TAP(test_devices_of_an_archive),
                                        TAP(test_whiteouts),
                                        TAP(test_hostile),
                                        TAP(test_remove),
+                                       TAP(test_devices_of_a_tree),
                                        TAP(test_upper),
                                        TAP(test_many_layers),
                                        TAP(test_least_recently_used_goes_first),
@@ -873,5 +1041,8 @@ int main(void)
                                        TAP(test_bounds),
                                        TAP(test_truncated),
                                        TAP(test_broken_store),
+                                       TAP(test_older_layout),
+                                       TAP(test_not_ours),
+                                       TAP(test_links),
                                        {0}});
 }

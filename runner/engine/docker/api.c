@@ -121,9 +121,13 @@ struct http_request api_image_import(const char *name, const struct labels *labe
     _cleanup_free_ char *repo = api_escape(name, "");
     struct strbuf path = STRBUF_INIT;
     strbuf_addf(&path, "/images/create?fromSrc=-&repo=%s", repo);
-    add_label(&path, LABEL_RUN, labels->run);
-    add_label(&path, LABEL_OWNER, labels->owner);
-    if (labels->role)
+    if (labels) {
+        add_label(&path, LABEL_RUN, labels->run);
+        add_label(&path, LABEL_OWNER, labels->owner);
+    } else {
+        add_label(&path, LABEL_SNAPSHOT, strchr(name, ':') ? strchr(name, ':') + 1 : name);
+    }
+    if (labels && labels->role)
         add_label(&path, LABEL_ROLE, labels->role);
     if (entrypoint) {
         struct object unused = {0};

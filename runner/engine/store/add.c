@@ -65,6 +65,7 @@ static int fill_from_tar(void *data, int dir, uint64_t *size, struct error *err)
         return error_set(err, ERROR_ENGINE, "the root file system is no tar archive");
     _cleanup_(untar_deinit) struct untar u;
     untar_init(&u, dir, tar->store->user_namespace);
+    u.durable = true; /* it is our own helper, small, and there for good */
     if (untar_all(&u, a, err) < 0)
         return -1;
     *size = u.bytes;

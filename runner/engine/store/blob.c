@@ -81,10 +81,7 @@ static int open_outer(struct pipe *p, struct error *err)
     p->outer = archive_read_new();
     if (!p->outer)
         return broken(NULL, err);
-    archive_read_support_filter_gzip(p->outer);
-    archive_read_support_filter_zstd(p->outer);
-    archive_read_support_filter_bzip2(p->outer);
-    archive_read_support_filter_xz(p->outer);
+    layout_support_filters(p->outer);
     archive_read_support_format_raw(p->outer);
     archive_read_support_format_empty(p->outer);
     if (archive_read_open(p->outer, p, NULL, read_stream, NULL) != ARCHIVE_OK)

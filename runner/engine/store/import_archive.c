@@ -38,7 +38,8 @@ static int fill(void *data, int dir, uint64_t *size, struct error *err)
         return error_set(err, ERROR_ENGINE, "its layer '%.200s' is missing", u->part->file);
     const struct blob blob = {
         .digest = u->part->digest, .diff_id = u->diff_id, .progress = on_bytes, .data = u};
-    if (r < 0 || blob_unpack(&blob, &stream, &untar, err) < 0)
+    if (r < 0 || blob_unpack(&blob, &stream, &untar, err) < 0 ||
+        layer_make_durable(u->import->store, dir, err) < 0)
         return -1;
     *size = untar.bytes;
     return 0;

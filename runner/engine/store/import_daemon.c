@@ -97,6 +97,7 @@ static bool can_take(const struct source *source)
 }
 
 struct task {
+    const struct store *store;
     struct source *source;
     const char *id;
     const char *directory;
@@ -115,6 +116,9 @@ static int fill(void *data, int dir, uint64_t *size, struct error *err)
                       : tree_copy(&copy, from, dir, err);
     if (r < 0)
         return -1;
+    /* Links are of files that were the daemon's before. */
+    if (copy.copied > 0 && layer_make_durable(task->store, dir, err) < 0)
+        return -1;
     *size = copy.bytes;
     _cleanup_json_ json_t *still = inspect(task->source, task->id, err);
     return still ? 0 : -1;
@@ -124,7 +128,7 @@ static int take_layers(struct import *import, struct source *source, const char 
                        struct error *err)
 {
     _cleanup_(layers_deinit) struct layers layers = {0};
-    struct task task = {.source = source, .id = id};
+    struct task task = {.store = import->store, .source = source, .id = id};
     uint64_t done = 0, total = (uint64_t)json_integer_value(json_at(source->image, "Size"));
     for (size_t i = 0; i < source->diff_ids.len; i++) {
         import_progress(import, done < total ? done : total, total);

@@ -5,13 +5,10 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
-
-#include <cleanroom/log.h>
 
 #include "engine/store/lock.h"
 #include "engine/store/place.h"
-#include "engine/store/tree.h"
+#include "engine/store/staging.h"
 
 int layer_name(const char *diff_id, char out[LAYER_NAME_SIZE])
 {
@@ -52,40 +49,6 @@ int layer_hold(struct store *store, struct layers *layers, const char *diff_id)
 
 /* --- filling a new one ------------------------------------------------------------------------ */
 
-struct staging {
-    struct store *store;
-    char name[TMP_NAME_SIZE]; /* below tmp/; "" once it has found its place */
-    int fd;                   /* locked; it stays so through the rename */
-};
-
-static void staging_deinit(struct staging *s)
-{
-    if (*s->name && tree_remove(s->store->tmp, s->name) < 0)
-        log_debug("store: cannot remove tmp/%s: %s", s->name, strerror(errno));
-    if (s->fd >= 0)
-        close(s->fd);
-}
-
-/* Somebody who clears rubbish away may come between the making and the lock. */
-static int staging_begin(struct staging *s, struct error *err)
-{
-    do {
-        tmp_name(s->name, "layer");
-        if (mkdirat(s->store->tmp, s->name, 0755) < 0) {
-            int why = errno;
-            s->name[0] = '\0';
-            return error_set_errno(err, ERROR_INTERNAL, why, "cannot write to '%s/tmp'",
-                                   s->store->path);
-        }
-        s->fd = lock_open(s->store->tmp, s->name, O_RDONLY | O_DIRECTORY, LOCK_SH);
-    } while (s->fd < 0 && errno == ENOENT);
-    if (s->fd < 0)
-        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot lock '%s/tmp/%s'",
-                               s->store->path, s->name);
-    (void)fchmod(s->fd, 0755);
-    return 0;
-}
-
 /* Who gets the lock of that name fills the layer. The file itself is removed by its holder. */
 struct turn {
     struct store *store;
@@ -104,14 +67,20 @@ static void turn_deinit(struct turn *turn)
 static int fill_layer(struct store *store, const char *name, layer_fill_fn fill, void *data,
                       uint64_t *size, struct error *err)
 {
-    _cleanup_(staging_deinit) struct staging s = {.store = store, .fd = -1};
-    if (staging_begin(&s, err) < 0 || fill(data, s.fd, size, err) < 0)
+    _cleanup_(staging_deinit) struct staging s = STAGING_INIT;
+    if (staging_begin(&s, store, "layer", 0755, err) < 0 || fill(data, s.fd, size, err) < 0)
         return -1;
-    if (renameat2(store->tmp, s.name, store->layers, name, RENAME_NOREPLACE) < 0)
+    if (staging_place(&s, store->layers, name) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot name '%s/layers/%s'",
                                store->path, name);
-    s.name[0] = '\0';
     return TAKE_FD(s.fd);
+}
+
+int layer_make_durable(const struct store *store, int dir, struct error *err)
+{
+    return syncfs(dir) < 0
+               ? error_set_errno(err, ERROR_INTERNAL, errno, "cannot write to '%s'", store->path)
+               : 0;
 }
 
 int layer_get(struct store *store, struct layers *layers, const char *diff_id, layer_fill_fn fill,

@@ -38,6 +38,9 @@ typedef int (*layer_fill_fn)(void *data, int dir, uint64_t *size, struct error *
    process is filling the same one, waits for it. 1: filled; 0: it was there. */
 int layer_get(struct store *store, struct layers *layers, const char *diff_id, layer_fill_fn fill,
               void *data, struct error *err);
+/* For a fill(): what it wrote is on the disk before the layer has its name, because a name is
+   trusted for ever, and after a power cut there may be names of empty files. */
+int layer_make_durable(const struct store *store, int dir, struct error *err);
 /* As layer_get(), but nothing is filled: 0 when it is not there. */
 int layer_hold(struct store *store, struct layers *layers, const char *diff_id);
 

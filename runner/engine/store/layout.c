@@ -143,6 +143,14 @@ static int read_table(struct layout *layout, struct error *err)
 /* --- what must be written down first -----------------------------------------------------------
  */
 
+void layout_support_filters(struct archive *a)
+{
+    archive_read_support_filter_gzip(a);
+    archive_read_support_filter_zstd(a);
+    archive_read_support_filter_bzip2(a);
+    archive_read_support_filter_xz(a);
+}
+
 static bool is_compressed(int fd)
 {
     static const struct {
@@ -191,8 +199,10 @@ static int spool(struct layout *layout, struct store *store, struct error *err)
     _cleanup_close_ int to = place_nameless(store, err);
     if (to < 0)
         return -1;
-    if (!a || archive_read_support_filter_all(a) < ARCHIVE_WARN ||
-        archive_read_support_format_raw(a) != ARCHIVE_OK ||
+    if (!a)
+        return broken(NULL, err);
+    layout_support_filters(a);
+    if (archive_read_support_format_raw(a) != ARCHIVE_OK ||
         archive_read_open_fd(a, layout->fd, BLOCK) != ARCHIVE_OK ||
         archive_read_next_header(a, &e) != ARCHIVE_OK)
         return broken(a, err);

@@ -13,7 +13,12 @@
 
 #include "engine/store/store.h"
 
+struct archive;
 struct layout;
+
+/* The compressions that layers and archives come in, and no other: libarchive runs programs for
+   some of those it knows. */
+void layout_support_filters(struct archive *a);
 
 /* fd, which is taken over also on failure: a directory, a file, or a pipe. What is compressed, or
    cannot be read at any place, is first written to a nameless file in the store. */

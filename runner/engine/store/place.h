@@ -16,6 +16,9 @@ struct store {
     uint64_t limit;
 };
 
+/* Opens the directories below store->path, and makes what is missing. */
+int place_open(struct store *store, struct error *err);
+
 /* The 64 hexadecimal digits of "sha256:...", or NULL when it is no such digest. */
 const char *digest_hex(const char *digest);
 

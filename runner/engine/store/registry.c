@@ -6,23 +6,22 @@
  */
 #include "engine/store/registry.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 
 #include <cleanroom/vec.h>
 
 #include "engine/docker/json.h"
 #include "engine/docker/reference.h"
 #include "engine/store/image.h"
-#include "engine/store/lock.h"
 #include "engine/store/manifest.h"
 #include "engine/store/place.h"
 #include "engine/store/program.h"
 #include "engine/store/refs.h"
 #include "engine/store/sha256.h"
+#include "engine/store/staging.h"
 #include "engine/store/tree.h"
 
 #define REMEDY "skopeo, which fetches images from registries, is not there: apt-get install skopeo"
@@ -69,30 +68,79 @@ static const char *skip_preface(const char *reason)
     return reason;
 }
 
-/* 'time="..." level=fatal msg="..."': its last line's message, unquoted. */
+/* Of all its lines the last one that tells of the end; else the last. */
+static const char *choose_line(const struct strvec *lines)
+{
+    for (size_t i = lines->len; i-- > 0;)
+        if (strstr(lines->items[i], "level=fatal") || strstr(lines->items[i], "FATA["))
+            return lines->items[i];
+    return lines->len ? lines->items[lines->len - 1] : "";
+}
+
+/* Past a character that is not to be shown: as it is, with all of a terminal's sequence
+   ("ESC[31m"), or as Go's quotes write it ("\n", "\x1b", "\u200b"). NULL: it is none. */
+static const char *skip_control(const char *p, bool quoted)
+{
+    static const struct {
+        char letter;
+        size_t digits;
+    } escapes[] = {{'a', 0}, {'b', 0}, {'f', 0}, {'n', 0}, {'r', 0},
+                   {'t', 0}, {'v', 0}, {'x', 2}, {'u', 4}, {'U', 8}};
+    if ((unsigned char)*p < ' ' || *p == 0x7f) {
+        bool sequence = *p++ == 0x1b && *p == '[';
+        p += sequence ? 1 + strspn(p + 1, "0123456789;?") : 0;
+        return sequence && *p ? p + 1 : p;
+    }
+    for (size_t i = 0; quoted && *p == '\\' && i < ARRAY_SIZE(escapes); i++) {
+        if (p[1] != escapes[i].letter)
+            continue;
+        size_t digits = strspn(p + 2, "0123456789abcdefABCDEF");
+        return p + 2 + (digits < escapes[i].digits ? digits : escapes[i].digits);
+    }
+    return NULL;
+}
+
+/* 'time="..." level=fatal msg="..."': that line's message, unquoted. */
 char *registry_reason(const char *text)
 {
     _cleanup_strvec_ struct strvec lines = STRVEC_INIT;
     strvec_split(&lines, text, "\r\n");
-    const char *last = lines.len ? lines.items[lines.len - 1] : "";
-    const char *msg = strstr(last, "msg=\"");
+    const char *line = choose_line(&lines), *msg = strstr(line, "msg=\""), *next;
     struct strbuf out _cleanup_strbuf_ = STRBUF_INIT;
-    for (const char *p = msg ? msg + 5 : last; *p && !(msg && *p == '"'); p++) {
-        if (msg && *p == '\\' && p[1])
-            p++;
-        strbuf_addc(&out, *p);
+    for (const char *p = msg ? msg + 5 : line; *p && !(msg && *p == '"'); p = next) {
+        next = skip_control(p, msg != NULL);
+        char c = ' ';
+        if (!next) {
+            p += msg && *p == '\\' && p[1];
+            c = *p;
+            next = p + 1;
+        }
+        if (c != ' ' || (out.len && out.buf[out.len - 1] != ' '))
+            strbuf_addc(&out, c);
     }
     if (out.len == 0)
         strbuf_adds(&out, "skopeo gave no reason");
     return json_one_line(xstrdup(skip_preface(out.buf)));
 }
 
-/* As Docker does it: a registry on this machine may go without TLS. */
-static bool is_loopback(const char *domain)
+/* As Docker does it: a registry on this machine may go without TLS. Addresses are compared, because
+   "127.0.0.1.example.com" is a name that anybody may have. */
+bool registry_is_loopback(const char *domain)
 {
-    size_t len = strcspn(domain, ":");
-    return strncmp(domain, "127.", 4) == 0 || strncmp(domain, "[::1]", 5) == 0 ||
-           (len == 9 && strncmp(domain, "localhost", len) == 0);
+    struct in_addr v4;
+    struct in6_addr v6;
+    bool bracket = *domain == '[';
+    const char *host = domain + bracket;
+    size_t len = strcspn(host, bracket ? "]" : ":");
+    const char *rest = host + len + (bracket && host[len]);
+    if ((bracket && !host[len]) || (*rest && *rest != ':'))
+        return false;
+    _cleanup_free_ char *name = xstrndup(host, len);
+    if (bracket)
+        return inet_pton(AF_INET6, name, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+    if (inet_pton(AF_INET, name, &v4) == 1)
+        return ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET;
+    return strcmp(name, "localhost") == 0;
 }
 
 /* 0; or -1 with what skopeo says. */
@@ -124,16 +172,12 @@ struct remote {
     char *chosen;             /* of the manifest for this machine */
     char *config;             /* its image's id */
     uint64_t total;           /* bytes of its layers, compressed */
-    int dir;                  /* where they go, below tmp/ */
-    char tmp[TMP_NAME_SIZE];
+    struct staging staging;   /* where they go */
 };
 
 static void remote_deinit(struct remote *r)
 {
-    if (*r->tmp)
-        (void)tree_remove(r->import->store->tmp, r->tmp);
-    if (r->dir >= 0)
-        close(r->dir);
+    staging_deinit(&r->staging);
     reference_deinit(&r->ref);
     free(r->chosen);
     free(r->config);
@@ -153,7 +197,7 @@ static json_t *fetch_manifest(const struct remote *r, const char *digest, char i
     struct sha256 h;
     _cleanup_strvec_ struct strvec argv = STRVEC_INIT;
     strvec_split(&argv, "skopeo inspect --raw", " ");
-    if (is_loopback(r->ref.domain))
+    if (registry_is_loopback(r->ref.domain))
         strvec_push(&argv, "--tls-verify=false");
     strvec_take(&argv, source_of(r, digest));
     if (skopeo(&argv, NULL, NULL, &text, err) < 0)
@@ -200,36 +244,26 @@ static int look(struct remote *r, struct error *err)
 static void on_tick(void *data)
 {
     const struct remote *r = data;
-    uint64_t done = tree_size(r->dir);
+    uint64_t done = tree_size(r->staging.fd);
     import_progress(r->import, done < r->total ? done : r->total, r->total);
-}
-
-static int make_place(struct remote *r, struct error *err)
-{
-    const struct store *store = r->import->store;
-    tmp_name(r->tmp, "registry");
-    if (mkdirat(store->tmp, r->tmp, 0700) == 0)
-        r->dir = lock_open(store->tmp, r->tmp, O_RDONLY | O_DIRECTORY, LOCK_SH);
-    if (r->dir >= 0)
-        return 0;
-    return error_set_errno(err, ERROR_INTERNAL, errno, "cannot write to '%s/tmp'", store->path);
 }
 
 static int copy(struct remote *r, struct error *err)
 {
     _cleanup_strvec_ struct strvec argv = STRVEC_INIT;
-    if (make_place(r, err) < 0)
+    if (staging_begin(&r->staging, r->import->store, "registry", 0700, err) < 0)
         return -1;
     strvec_split(&argv, "skopeo copy --quiet", " ");
-    if (is_loopback(r->ref.domain))
+    if (registry_is_loopback(r->ref.domain))
         strvec_push(&argv, "--src-tls-verify=false");
     strvec_take(&argv, source_of(r, r->chosen));
-    strvec_pushf(&argv, "dir:%s/tmp/%s", r->import->store->path, r->tmp);
+    strvec_pushf(&argv, "dir:%s/tmp/%s", r->import->store->path, r->staging.name);
     if (skopeo(&argv, on_tick, r, NULL, err) < 0)
         return -1;
-    int dir = openat(r->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return dir < 0 ? error_set_errno(err, ERROR_INTERNAL, errno, "cannot open tmp/%s", r->tmp)
-                   : import_archive(r->import, dir, err);
+    int dir = openat(r->staging.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return dir < 0
+               ? error_set_errno(err, ERROR_INTERNAL, errno, "cannot open tmp/%s", r->staging.name)
+               : import_archive(r->import, dir, err);
 }
 
 /* The same content under all its names: as asked for, and by digest. */
@@ -260,7 +294,7 @@ static int bring(struct remote *r, struct error *err)
 
 int import_registry(struct import *import, struct error *err)
 {
-    struct remote r _cleanup_(remote_deinit) = {.import = import, .dir = -1};
+    struct remote r _cleanup_(remote_deinit) = {.import = import, .staging = STAGING_INIT};
     if (reference_parse(&r.ref, import->ref, err) < 0)
         return -1;
     return bring(&r, err);

@@ -18,6 +18,9 @@ bool registry_possible(const char *ref, struct strbuf *why);
 /* Brings import->ref. */
 int import_registry(struct import *import, struct error *err);
 
+/* Whether a reference's domain, perhaps with a port, is this machine. */
+bool registry_is_loopback(const char *domain);
+
 /* What skopeo means by what it wrote to standard error, in one line; release with free(). */
 char *registry_reason(const char *text);
 

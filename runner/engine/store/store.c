@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 
 #include "engine/store/image.h"
 #include "engine/store/lock.h"
@@ -42,50 +41,6 @@ static char *default_path(struct error *err)
     return NULL;
 }
 
-/* mkdir -p; what it makes is the user's alone. */
-static int make_path(const char *path)
-{
-    _cleanup_free_ char *partial = xstrdup(path);
-    for (char *slash = strchr(partial + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(partial, 0700) < 0 && errno != EEXIST)
-            return -1;
-        *slash = '/';
-    }
-    return mkdir(partial, 0700) < 0 && errno != EEXIST ? -1 : 0;
-}
-
-static int open_below(int dir, const char *name)
-{
-    int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0 || errno != ENOENT)
-        return fd;
-    if (mkdirat(dir, name, 0700) < 0 && errno != EEXIST)
-        return -1;
-    return openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
-
-/* There are programs in it that become root: they are for containers only. */
-static void keep_private(int top)
-{
-    struct stat st;
-    if (fstat(top, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 077))
-        (void)fchmod(top, 0700);
-}
-
-static bool open_all(struct store *store)
-{
-    store->top = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (store->top < 0 && errno == ENOENT && make_path(store->path) == 0)
-        store->top = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (store->top >= 0)
-        keep_private(store->top);
-    return store->top >= 0 && (store->layers = open_below(store->top, "layers")) >= 0 &&
-           (store->images = open_below(store->top, "images")) >= 0 &&
-           (store->refs = open_below(store->top, "refs")) >= 0 &&
-           (store->tmp = open_below(store->top, "tmp")) >= 0;
-}
-
 /* Root of a user namespace is not root of the machine. */
 static bool in_user_namespace(void)
 {
@@ -111,8 +66,7 @@ struct store *store_open(const char *dir, struct error *err)
         return NULL;
     }
     store->user_namespace = in_user_namespace();
-    if (!open_all(store)) {
-        error_set_errno(err, ERROR_INTERNAL, errno, "cannot keep images in '%s'", store->path);
+    if (place_open(store, err) < 0) {
         store_close(store);
         return NULL;
     }

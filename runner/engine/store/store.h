@@ -9,6 +9,7 @@
  *                                       config.md): its configuration, its layers, sizes, times
  *     refs/<escaped reference>          names an image; atomically replaced
  *     tmp/                              work in progress; what no living process locks is rubbish
+ *     layout-2                          all of this came to be in a way that we trust
  *
  * Everything becomes visible by rename(2), so a killed import leaves nothing half and concurrent
  * ones agree. Who uses an image holds a shared lock on its file; removal and eviction need the
@@ -24,7 +25,8 @@
 
 struct store;
 
-/* dir: NULL for the default place. Makes what is missing. */
+/* dir: NULL for the default place. Makes what is missing. It must be nobody else's: ERROR_CONFIG.
+ */
 struct store *store_open(const char *dir, struct error *err);
 /* Accepts NULL. */
 void store_close(struct store *store);

@@ -342,7 +342,7 @@ static int copy_entry(struct tree_copy *copy, const struct place *at, const char
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot copy '%s'", path);
     if (S_ISDIR(st.st_mode))
         return copy_directory(copy, at, name, path, &st, err);
-    if (S_ISSOCK(st.st_mode))
+    if (S_ISSOCK(st.st_mode) || S_ISBLK(st.st_mode) || (S_ISCHR(st.st_mode) && st.st_rdev != 0))
         return 0;
     copy->bytes += S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
     if (try_link(copy, at, name, path, &st))

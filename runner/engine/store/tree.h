@@ -25,8 +25,8 @@ struct tree_copy {
     void *seen;        /* files with several names */
 };
 /* Fills the empty directory `to` with what is in the directory `from`: owners, modes, times,
-   extended attributes, devices and whiteouts too. Sockets are left out, and what overlayfs notes of
-   a directory's origin. -1 and ERROR_INTERNAL. */
+   extended attributes and whiteouts too. Sockets and devices (but 0:0, the whiteout) are left out,
+   and what overlayfs notes of a directory's origin. -1 and ERROR_INTERNAL. */
 int tree_copy(struct tree_copy *copy, int from, int to, struct error *err);
 
 /* The names of all that is in a directory. -1 with errno. */

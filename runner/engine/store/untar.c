@@ -23,6 +23,8 @@
 /* More than any image; an archive that holds more is a bomb. */
 #define BYTES_MAX   (UINT64_C(256) << 30)
 #define ENTRIES_MAX (UINT64_C(8) << 20)
+/* Of which a later link is known for one: no image has more. */
+#define DEVICES_MAX 1024
 
 void untar_init(struct untar *u, int dir, bool user_namespace)
 {
@@ -44,6 +46,7 @@ static void forget_parent(struct untar *u)
 void untar_deinit(struct untar *u)
 {
     forget_parent(u);
+    strvec_deinit(&u->devices);
     for (size_t i = 0; i < u->times.len; i++)
         free(u->times.items[i].path);
     vec_deinit(&u->times);
@@ -310,7 +313,9 @@ static int unpack_file(struct untar *u, struct archive *a, const struct entry *e
     /* A hole at the end has no block. */
     if (archive_entry_sparse_count(e->entry) > 0 && ftruncate(fd, size) < 0)
         return failed(e->path, err);
-    return set_attributes(fd, e->entry) < 0 ? failed(e->path, err) : 0;
+    if (set_attributes(fd, e->entry) < 0 || (u->durable && fsync(fd) < 0))
+        return failed(e->path, err);
+    return 0;
 }
 
 static int unpack_directory(struct untar *u, const struct entry *e, bool hides, struct error *err)
@@ -340,12 +345,32 @@ static int unpack_symlink(const struct entry *e, struct error *err)
     return 0;
 }
 
-static int unpack_hardlink(struct untar *u, const struct entry *e, const char *target,
+/* Nodes of devices are left out: a container has a /dev of its own, and whatever way a layer is
+   mounted, a node in it must open nothing of this machine. What was hidden stays hidden. */
+static int skip_device(struct untar *u, const struct entry *e, bool hides, struct error *err)
+{
+    struct name name _cleanup_(name_deinit) = {0};
+    if (u->devices.len < DEVICES_MAX && name_parse(&name, e->path) == 0)
+        strvec_pushf(&u->devices, "%s/%s", name.parent, name.base);
+    return hides && whiteout(u, e->parent, e->name) < 0 ? failed(e->path, err) : 0;
+}
+
+static bool is_device(const struct untar *u, const struct name *name)
+{
+    if (u->devices.len == 0)
+        return false;
+    _cleanup_free_ char *whole = xasprintf("%s/%s", name->parent, name->base);
+    return strvec_contains(&u->devices, whole);
+}
+
+static int unpack_hardlink(struct untar *u, const struct entry *e, const char *target, bool hides,
                            struct error *err)
 {
     _cleanup_(name_deinit) struct name name;
     if (name_parse(&name, target) < 0 || !*name.base)
         return error_set(err, ERROR_ENGINE, "the layer's link '%s' leads out of it", e->path);
+    if (is_device(u, &name))
+        return skip_device(u, e, hides, err);
     _cleanup_close_ int dir = open_in_root(u, name.parent, O_PATH | O_DIRECTORY);
     if (dir < 0 || linkat(dir, name.base, e->parent, e->name, 0) < 0)
         return error_set_errno(err, ERROR_ENGINE, errno,
@@ -353,15 +378,9 @@ static int unpack_hardlink(struct untar *u, const struct entry *e, const char *t
     return 0;
 }
 
-static int unpack_special(const struct untar *u, const struct entry *e, struct error *err)
+static int unpack_fifo(const struct entry *e, struct error *err)
 {
-    mode_t type = archive_entry_filetype(e->entry);
-    bool device = type != AE_IFIFO;
-    dev_t dev = device ? archive_entry_rdev(e->entry) : 0;
-    /* Overlayfs would take it for a whiteout. Containers get a /dev of their own anyway. */
-    if (device && (u->user_namespace || dev == 0))
-        return 0;
-    if (mknodat(e->parent, e->name, type | 0600, dev) < 0 ||
+    if (mkfifoat(e->parent, e->name, 0600) < 0 ||
         set_attributes_at(e->parent, e->name, e->entry) < 0)
         return failed(e->path, err);
     return 0;
@@ -373,7 +392,7 @@ static int unpack_kind(struct untar *u, struct archive *a, const struct entry *e
     const char *link = archive_entry_hardlink(e->entry);
     link = link ? link : archive_entry_hardlink_utf8(e->entry);
     if (link)
-        return unpack_hardlink(u, e, link, err);
+        return unpack_hardlink(u, e, link, hides, err);
     switch (archive_entry_filetype(e->entry)) {
     case AE_IFREG:
         return unpack_file(u, a, e, err);
@@ -383,8 +402,9 @@ static int unpack_kind(struct untar *u, struct archive *a, const struct entry *e
         return unpack_symlink(e, err);
     case AE_IFCHR:
     case AE_IFBLK:
+        return skip_device(u, e, hides, err);
     case AE_IFIFO:
-        return unpack_special(u, e, err);
+        return unpack_fifo(e, err);
     default:
         return 0; /* a socket is nothing without who listens */
     }
