@@ -177,7 +177,7 @@ class Archives(StoreTest):
         layers = self.layers()
         manifest = put(json.dumps({
             "schemaVersion": 2, "config": put(self.config(layers)),
-            "layers": [put(gzip.compress(layer)) for layer in layers]}).encode())
+            "layers": [put(gzip.compress(layer, mtime=0)) for layer in layers]}).encode())
         manifest["mediaType"] = "application/vnd.oci.image.manifest.v1+json"
         manifest["annotations"] = {"org.opencontainers.image.ref.name": "quay.example/app:oci"}
         (layout / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
@@ -186,7 +186,7 @@ class Archives(StoreTest):
         self.run_it("quay.example/app:oci")
 
         # The same, but for one bit of a layer.
-        blob = blobs / digest(gzip.compress(layers[0]))[7:]
+        blob = blobs / digest(gzip.compress(layers[0], mtime=0))[7:]
         damaged = bytearray(blob.read_bytes())
         damaged[len(damaged) // 2] ^= 1
         blob.write_bytes(damaged)

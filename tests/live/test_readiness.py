@@ -104,8 +104,9 @@ class BarePod:
         self.output_of_service = tempfile.TemporaryFile()
         self.image, self.env = image, list(env)
         self.services.append(subprocess.Popen(
-            [*self.within(self.container(image), env, "unshare", "--pid", "--fork", "--kill-child",
-                          "--mount-proc"), "docker-entrypoint.sh", *argv],
+            [*self.within(self.container(image), env, "unshare", "--pid", "--fork", "--kill-child", "--ipc",
+                          "--mount-proc", "sh", "-c", 'mount -t tmpfs shm /dev/shm && exec "$@"', "sh"),
+             "docker-entrypoint.sh", *argv],
             stdin=subprocess.DEVNULL, stdout=self.output_of_service, stderr=subprocess.STDOUT))
 
     def log(self):

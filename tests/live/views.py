@@ -3,6 +3,7 @@
 embedded engine in /proc, in the cgroup hierarchies and in /run.
 """
 
+import fcntl
 import http.client
 import json
 import os
@@ -206,6 +207,21 @@ def tasks():
     return {task.pid: task for task in found if task.there}
 
 
+def locked(path):
+    """Whether a living process works there: it holds a lock on the file or directory."""
+    try:
+        there = os.open(path, os.O_RDONLY)
+    except OSError:
+        return not path.exists()
+    try:
+        fcntl.flock(there, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(there)
+    return False
+
+
 class Embedded:
     """No daemon to ask, so the kernel is: processes, mounts, namespaces, cgroups, directories.
 
@@ -304,7 +320,7 @@ class Embedded:
     def scratch_left(self):
         """Where imports work, and what containers write with --scratch disk."""
         return {f"scratch {entry}" for place, names in ((self.store / "tmp", "."), (self.store / "scratch", RUN))
-                for entry in entries(place) if re.match(names, entry.name)}
+                for entry in entries(place) if re.match(names, entry.name) and not locked(entry)}
 
     # --- what is in a run
 
