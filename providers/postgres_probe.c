@@ -177,6 +177,12 @@ static enum probe_verdict answer(const unsigned char *data, size_t len, char *wh
     return PROBE_READY;
 }
 
+/* Does a message of one of these types begin here? */
+static bool is_one_of(const char *types, unsigned char type)
+{
+    return type != '\0' && strchr(types, type);
+}
+
 static enum probe_verdict judge_message(const unsigned char *data, size_t total, char *why,
                                         size_t size)
 {
@@ -189,9 +195,9 @@ static enum probe_verdict judge_message(const unsigned char *data, size_t total,
         common_reason(why, size, asks, strlen(asks));
         return PROBE_WRONG;
     }
-    if (*data == 'C' && common_starts(data + 5, total - 4, "ALTER ROLE") && total > 14)
+    if (*data == 'C' && total > 14 && common_starts(data + 5, total - 4, "ALTER ROLE"))
         return PROBE_READY;
-    if (memchr("SKNZ", *data, 4)) /* parameters, a key, notices, "ready for query" */
+    if (is_one_of("SKNZ", *data)) /* parameters, a key, notices, "ready for query" */
         return PROBE_MORE;
     common_reason(why, size, wrong, strlen(wrong));
     return PROBE_WRONG;
@@ -201,7 +207,7 @@ static enum probe_verdict judge_message(const unsigned char *data, size_t total,
 static enum probe_verdict rekeyed(const unsigned char *data, size_t len, char *why, size_t size)
 {
     common_reason(why, size, "", 0);
-    while (len >= 9 || (len > 0 && !memchr("RESKNZC", *data, 7))) {
+    while (len >= 9 || (len > 0 && !is_one_of("RESKNZC", *data))) {
         if (*data == 'E') {
             enum probe_verdict verdict = judge_error(data, len, why, size);
             return verdict == PROBE_READY ? PROBE_WRONG : verdict;

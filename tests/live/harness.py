@@ -186,6 +186,15 @@ class LiveTest(unittest.TestCase):
         clean.update(extra or {})
         return {name: value for name, value in clean.items() if value is not None}
 
+    def image(self, *words, stdin=None, code=0):
+        """`cleanroom image WORDS`: what it says."""
+        done = subprocess.run([CLEANROOM, "image", *map(str, words)], input=stdin, capture_output=True,
+                              env=self.environment(), cwd=self.directory, check=False,
+                              **(USER.popen() if USER else {}))
+        text = done.stdout.decode() + done.stderr.decode()
+        self.assertEqual(done.returncode, code, text)
+        return text
+
     def start(self, *args, yaml="services: []\n", test=None, deploy=None, env=None, results=None,
               within=None):
         """Starts `cleanroom ARGS` where a forklift.yaml says `yaml`; test and deploy are what the

@@ -21,7 +21,7 @@ import tarfile
 import time
 import urllib.request
 
-from harness import APP, CLEANROOM, REDIS, USER, LiveTest, on, wait_until
+from harness import APP, REDIS, USER, LiveTest, on, wait_until
 
 # What `test` is in an image of nothing else: it needs no libraries, no shell.
 PROGRAM = r"""
@@ -88,15 +88,6 @@ class StoreTest(LiveTest):
     def environment(self, extra=None):
         return super().environment({"CLEANROOM_ENGINE": "embedded", "XDG_CACHE_HOME": str(self.cache),
                                     **(extra or {})})
-
-    def image(self, *words, stdin=None, code=0):
-        """`cleanroom image WORDS`: what it says."""
-        done = subprocess.run([CLEANROOM, "image", *map(str, words)], input=stdin, capture_output=True,
-                              env=self.environment(), cwd=self.directory, check=False,
-                              **(USER.popen() if USER else {}))
-        text = done.stdout.decode() + done.stderr.decode()
-        self.assertEqual(done.returncode, code, text)
-        return text
 
     def references(self):
         """What was put there; our own helper's image apart."""

@@ -5,9 +5,8 @@ first, and nobody's but its shard's."""
 import os
 import re
 import signal
-import subprocess
 
-from harness import CLEANROOM, LiveTest, POSTGRES, POSTGRES_SEEDED, REDIS, on, wait_until
+from harness import LiveTest, POSTGRES, POSTGRES_SEEDED, REDIS, on, wait_until
 
 SQL = "cleanroom-test/sql:15"
 POSTGIS = "cleanroom-test/postgis:15"
@@ -63,16 +62,13 @@ class Copies(LiveTest):
         if self.engine.kind() in ("docker", "podman"):
             found = self.engine.request("GET", "/images/json")
             return [self.engine.name(image) for image in found if image.get("RepoTags")]
-        listed = subprocess.run([CLEANROOM, "image", "ls"], env=self.environment(), check=True,
-                                capture_output=True, text=True).stdout
-        return re.findall(r"cleanroom-snapshot:[0-9a-z-]+", listed)
+        return re.findall(r"cleanroom-snapshot:[0-9a-z-]+", self.image("ls"))
 
     def remove_image(self, name):
         if self.engine.kind() in ("docker", "podman"):
             self.engine.request("DELETE", f"/images/{name}")
         else:
-            subprocess.run([CLEANROOM, "image", "rm", name], env=self.environment(), check=True,
-                           capture_output=True)
+            self.image("rm", name)
 
 
 class Snapshots(Copies):

@@ -207,7 +207,7 @@ static json_t *host_config(struct object *body, const struct container_spec *spe
         put(&host, "MemorySwap", json_integer((json_int_t)spec->memory));
     }
     if (spec->cpu)
-        put(&host, "NanoCpus", json_integer((json_int_t)(spec->cpu * 1000000)));
+        put(&host, "NanoCpus", json_integer((json_int_t)spec->cpu * 1000000));
     if (spec->pids)
         put(&host, "PidsLimit", json_integer((json_int_t)spec->pids));
     if (spec->shm_size)
