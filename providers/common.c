@@ -58,7 +58,8 @@ int common_begin(const struct provider *provider, const struct provider_input *i
     const char *snapshot = provider_input_get(in, "snapshot", "yes");
 
     out->external = common_is_external(in);
-    out->port = port_value(provider_input_get(in, "port", NULL), provider->port);
+    out->port = port_value(provider_input_get(in, "port", NULL),
+                           (uint16_t)(provider->port + in->shift));
     if (memory && common_parse_size(memory, &out->memory, err) < 0)
         return error_wrap(err, "override 'memory'");
     if (parse_switch(tmpfs, &out->tmpfs_volumes, err) < 0)
@@ -75,6 +76,28 @@ int common_begin(const struct provider *provider, const struct provider_input *i
     if (!*out->image)
         return error_set(err, ERROR_CONFIG, "override 'image' is empty");
     return 0;
+}
+
+uint16_t common_port(const struct provider_input *in, struct service_plan *out, uint16_t port)
+{
+    size_t i = 0;
+
+    while (i + 1 < SERVICE_PORTS && out->more_ports[i])
+        i++;
+    out->more_ports[i] = (uint16_t)(port + in->shift);
+    return out->more_ports[i];
+}
+
+char *common_db_variable(const struct provider_input *in)
+{
+    char *key = xasprintf("DB_%s_URL", in->instance ? in->instance : "DEFAULT");
+
+    for (char *p = key; *p; p++) {
+        bool letter = *p >= 'a' && *p <= 'z';
+        bool good = (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9');
+        *p = letter ? (char)(*p & ~0x20) : good ? *p : '_';
+    }
+    return key;
 }
 
 static void apply_environment(struct service_plan *out, const char *lines)

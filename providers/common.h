@@ -24,6 +24,11 @@ int common_begin(const struct provider *provider, const struct provider_input *i
 /* The user's own command and environment, over what the provider has set. */
 int common_finish(const struct provider_input *in, struct service_plan *out, struct error *err);
 
+/* Another port on which it listens, by default this one; noted in the plan. */
+uint16_t common_port(const struct provider_input *in, struct service_plan *out, uint16_t port);
+/* The variable of a database's URL: DB_DEFAULT_URL, or DB_<INSTANCE>_URL; release with free(). */
+char *common_db_variable(const struct provider_input *in);
+
 /* Is the image's entry point the official images' docker-entrypoint.sh, run as root? It does
    nothing for a service that has been initialised but to leave root. */
 bool common_is_official(const struct recipe_image *image);

@@ -202,7 +202,8 @@ int postgres_plan(const struct provider *provider, const struct provider_input *
         u.rest = xstrdup("");
 
     _cleanup_free_ char *url = url_format(&u);
-    strvec_setenv(&out->app_env, "DB_DEFAULT_URL", url);
+    _cleanup_free_ char *variable = common_db_variable(in);
+    strvec_setenv(&out->app_env, variable, url);
     if (account.password)
         common_secret(out, account.password, u.password);
     if (account.password && strcmp(account.password, in->secret) == 0)

@@ -52,13 +52,28 @@ struct provider_input {
     const struct override_value *overrides; /* already checked against the tables */
     size_t override_count;
     const char *application_id;
-    int shard;          /* 1-based */
-    const char *secret; /* 32 random hex digits, this shard's and this service's own */
+    const char *instance; /* NULL; or the name of one more of a kind: 'reports' */
+    uint16_t shift;       /* added to every port that the user did not choose: the usual ones are
+                             taken in this pod */
+    int shard;            /* 1-based */
+    const char *secret;   /* 32 random hex digits, this shard's and this service's own */
 };
+
+/* What the satellite serves itself, without a container. */
+enum sink_kind {
+    SINK_NONE,
+    SINK_SMTP,       /* accepts every message: mail/001.eml */
+    SINK_SYSLOG_UDP, /* syslog.log, one line per message */
+    SINK_SYSLOG_TCP,
+    SINK_PROXY, /* an HTTP proxy from which nothing gets out: proxy.log */
+};
+
+enum { SERVICE_PORTS = 8 };
 
 /* What is to be started; all owned, released by service_plan_deinit(). */
 struct service_plan {
     bool external;            /* somebody else's server: nothing is started, nothing probed */
+    enum sink_kind sink;      /* not NONE: no container, so only port and app_env count */
     char *image;              /* reference */
     struct strvec entrypoint; /* empty: the image's */
     struct strvec argv;       /* empty: the image's CMD */
@@ -68,12 +83,13 @@ struct service_plan {
                             anonymous volume to remove); data kept elsewhere in the image stays */
     struct strvec tmpfs; /* further ones: "PATH:options" */
     uint16_t port;       /* on which it listens inside the pod */
-    uint64_t memory;     /* bytes, 0 = no limit */
-    uint64_t shm_size;   /* bytes, 0 = default */
-    char *probe_arg;     /* for the probe's request; never a secret */
-    char *password;      /* random, so new in each run; NULL: the user chose it, or there is none */
-    bool rekey;          /* the server knows another password: its probe has to set this one */
-    bool snapshot;       /* the user lets it start from a snapshot */
+    uint16_t more_ports[SERVICE_PORTS]; /* further ones, of management or clustering; 0 ends */
+    uint64_t memory;                    /* bytes, 0 = no limit */
+    uint64_t shm_size;                  /* bytes, 0 = default */
+    char *probe_arg;                    /* for the probe's request; never a secret */
+    char *password; /* random, so new in each run; NULL: the user chose it, or there is none */
+    bool rekey;     /* the server knows another password: its probe has to set this one */
+    bool snapshot;  /* the user lets it start from a snapshot */
     struct strvec app_env; /* K=V for the app */
     struct strvec secrets; /* values to mask wherever the plan is shown */
 };
