@@ -327,110 +327,109 @@ static void test_layers(void)
 
 #define DEFINE(text) "cleanroom: {services: {" text "}}\n"
 
+static const struct {
+    const char *yaml, *message;
+} wrong[] = {
+    {"services: [serch]\n" DEFINE("search: {image: x, port: 1}"),
+     "1:12: unknown service 'serch', did you mean 'search'?"},
+    {"serch: {}\n" DEFINE("search: {image: x, port: 1}"),
+     "1:1: unknown key 'serch', did you mean 'search'?"},
+    {"search: {imag: x}\n" DEFINE("search: {image: x, port: 1}"),
+     "1:10: unknown search override 'imag', did you mean 'image'?"},
+    {DEFINE("postgres: {image: x}"),
+     "1:24: 'postgres' is a service already: this one needs another name"},
+    {DEFINE("postgresql: {image: x}"),
+     "1:24: 'postgresql' is a service already: this one needs another name"},
+    {DEFINE("environment: {image: x}"),
+     "1:24: 'environment' is the name of something else: this service needs another"},
+    {DEFINE("app: {image: x}"),
+     "1:24: 'app' is the name of something else: this service needs another"},
+    {DEFINE("Search: {image: x}"),
+     "1:24: 'Search' cannot name a service: use small letters, digits, '_' and '-', 32 at "
+     "most, and a letter first"},
+    {DEFINE("a: {}"), "1:24: 'a' has neither an 'image' nor a 'service' of which it is one more"},
+    {DEFINE("a: "), "1:24: a map with 'image', or with 'service', is wanted here"},
+    {DEFINE("a: b"), "1:27: a map with 'image', or with 'service', is wanted here"},
+    {"cleanroom: {services: [a]}\n", "1:23: a map of services is wanted here, not a list"},
+    {DEFINE("a: {service: postgrse}"),
+     "1:37: unknown service 'postgrse', did you mean 'postgres'?"},
+    {DEFINE("a: {service: postgres, usr: x}"),
+     "1:47: unknown a override 'usr', did you mean 'user'?"},
+    {DEFINE("a: {image: x, prot: 1}"),
+     "1:38: unknown key of a service 'prot', did you mean 'port'?"},
+    {DEFINE("a: {image: x}"),
+     "1:27: a 'port' is wanting, at which 'a' can be asked whether it is ready (or a 'probe' "
+     "of another kind)"},
+    {DEFINE("a: {image: x, port: 1, ports: [1]}"),
+     "1:54: either 'port' or 'ports', of which the first is ${port}"},
+    {DEFINE("a: {image: x, ports: [1, 1]}"), "1:49: port 1 is given twice"},
+    {DEFINE("a: {image: x, port: 70000}"),
+     "1:44: '70000' is not a port: a number between 1 and 65535"},
+    {DEFINE("a: {image: x, ports: [1,2,3,4,5,6,7,8,9]}"), "1:62: a service has 8 ports at most"},
+    {DEFINE("a: {image: x, port: 1, command: 'x ${prot}'}"),
+     "1:56: unknown placeholder 'prot', did you mean 'port'?"},
+    {DEFINE("a: {image: x, port: 1, command: 'x ${port2}'}"),
+     "1:56: there is no '${port2}': the service has 1 port"},
+    {DEFINE("a: {image: x, port: 1, command: ['x', '${port']}"),
+     "1:56: a placeholder, '${', is not closed ('$$' is a dollar by itself)"},
+    {DEFINE("a: {image: x, port: 1, command: \"x 'y\"}"),
+     "1:56: a quotation mark (') is not closed"},
+    {DEFINE("a: {image: x, port: 1, command: ''}"), "1:56: there is not a word here"},
+    {DEFINE("a: {image: x, port: 1, entrypoint: []}"), "1:59: there is not a word here"},
+    {DEFINE("a: {image: x, port: 1, environment: {A: '${x}'}}"),
+     "1:61: unknown placeholder 'x'; known are host, password, shard, shards, application_id, "
+     "name, port"},
+    {DEFINE("a: {image: x, port: 1, app_environment: {A: '${hots}'}}"),
+     "1:65: unknown placeholder 'hots', did you mean 'host'?"},
+    {DEFINE("a: {image: x, port: 1, app_environment: {1A: x}}"),
+     "1:65: '1A' cannot name a variable: use letters, digits and '_', and no digit first"},
+    {DEFINE("a: {image: x, port: 1, files: {etc/x: y}}"),
+     "1:55: 'etc/x' is not the absolute path of a file"},
+    {DEFINE("a: {image: x, port: 1, files: {/etc/../x: y}}"),
+     "1:55: '/etc/../x' is not the absolute path of a file"},
+    {DEFINE("a: {image: x, port: 1, files: {/etc/x: [y]}}"),
+     "1:63: the content of a file must be text, not a list"},
+    {DEFINE("a: {image: x, port: 1, files: {/d/x: y}, tmpfs: [/d/]}"),
+     "1:55: '/d/x' would be hidden by the tmpfs '/d/'"},
+    {DEFINE("a: {image: x, port: 1, tmpfs: d}"),
+     "1:54: 'd' is not an absolute path, perhaps with ':size=64m'"},
+    {DEFINE("a: {image: x, port: 1, probe: tpc}"),
+     "1:54: unknown probe 'tpc', did you mean 'tcp'?"},
+    {DEFINE("a: {image: x, port: 1, probe: http}"),
+     "1:54: which path? Write it as {http: /health}"},
+    {DEFINE("a: {image: x, port: 1, probe: {http: health}}"),
+     "1:61: 'health' is not a path: write it as /health"},
+    {DEFINE("a: {image: x, port: 1, probe: {http: /, status: 99}}"),
+     "1:72: a status is a number between 100 and 599"},
+    {DEFINE("a: {image: x, port: 1, probe: {log: x, status: 200}}"),
+     "1:71: a status is what 'http' answers"},
+    {DEFINE("a: {image: x, port: 1, probe: {log: x, http: /}}"),
+     "1:54: one probe only: 'http', 'exec' or 'log'"},
+    {DEFINE("a: {image: x, port: 1, probe: {exec: []}}"), "1:61: there is not a word here"},
+    {"postgres: {count: 2}\n",
+     "1:19: there is one 'postgres' at most, since the app is told of one; define another "
+     "under a name of its own, below 'cleanroom: services'"},
+    {"redis: {count: 33}\n", "1:16: '33' is not a number between 1 and 32"},
+    {"services: [redis]\nredis: {count: 2, host: h}\n",
+     "2:16: service 'redis' is a server elsewhere, of which 'count' cannot start more; list "
+     "them all as its hosts"},
+    {"services: [redis, redis-2]\nredis: {count: 2}\n" DEFINE("redis-2: {image: x, port: 1}"),
+     "3:24: 'redis-2' is also the name of number 2 of 'redis'; give it another name"},
+    {"services: [a]\n" DEFINE("a: {image: x, port: 1}") /* and deploy: once */,
+     "service 'a' has no recipe by which 'deploy: once' could make copies of it; use 'deploy: "
+     "each'"},
+};
+
 static void test_errors(void)
 {
-    static const struct {
-        const char *yaml, *message;
-    } rows[] = {
-        {"services: [serch]\n" DEFINE("search: {image: x, port: 1}"),
-         "1:12: unknown service 'serch', did you mean 'search'?"},
-        {"serch: {}\n" DEFINE("search: {image: x, port: 1}"),
-         "1:1: unknown key 'serch', did you mean 'search'?"},
-        {"search: {imag: x}\n" DEFINE("search: {image: x, port: 1}"),
-         "1:10: unknown search override 'imag', did you mean 'image'?"},
-        {DEFINE("postgres: {image: x}"),
-         "1:24: 'postgres' is a service already: this one needs another name"},
-        {DEFINE("postgresql: {image: x}"),
-         "1:24: 'postgresql' is a service already: this one needs another name"},
-        {DEFINE("environment: {image: x}"),
-         "1:24: 'environment' is the name of something else: this service needs another"},
-        {DEFINE("app: {image: x}"),
-         "1:24: 'app' is the name of something else: this service needs another"},
-        {DEFINE("Search: {image: x}"),
-         "1:24: 'Search' cannot name a service: use small letters, digits, '_' and '-', 32 at "
-         "most, and a letter first"},
-        {DEFINE("a: {}"),
-         "1:24: 'a' has neither an 'image' nor a 'service' of which it is one more"},
-        {DEFINE("a: "), "1:24: a map with 'image', or with 'service', is wanted here"},
-        {DEFINE("a: b"), "1:27: a map with 'image', or with 'service', is wanted here"},
-        {"cleanroom: {services: [a]}\n", "1:23: a map of services is wanted here, not a list"},
-        {DEFINE("a: {service: postgrse}"),
-         "1:37: unknown service 'postgrse', did you mean 'postgres'?"},
-        {DEFINE("a: {service: postgres, usr: x}"),
-         "1:47: unknown a override 'usr', did you mean 'user'?"},
-        {DEFINE("a: {image: x, prot: 1}"),
-         "1:38: unknown key of a service 'prot', did you mean 'port'?"},
-        {DEFINE("a: {image: x}"),
-         "1:27: a 'port' is wanting, at which 'a' can be asked whether it is ready (or a 'probe' "
-         "of another kind)"},
-        {DEFINE("a: {image: x, port: 1, ports: [1]}"),
-         "1:54: either 'port' or 'ports', of which the first is ${port}"},
-        {DEFINE("a: {image: x, ports: [1, 1]}"), "1:49: port 1 is given twice"},
-        {DEFINE("a: {image: x, port: 70000}"),
-         "1:44: '70000' is not a port: a number between 1 and 65535"},
-        {DEFINE("a: {image: x, ports: [1,2,3,4,5,6,7,8,9]}"),
-         "1:62: a service has 8 ports at most"},
-        {DEFINE("a: {image: x, port: 1, command: 'x ${prot}'}"),
-         "1:56: unknown placeholder 'prot', did you mean 'port'?"},
-        {DEFINE("a: {image: x, port: 1, command: 'x ${port2}'}"),
-         "1:56: there is no '${port2}': the service has 1 port"},
-        {DEFINE("a: {image: x, port: 1, command: ['x', '${port']}"),
-         "1:56: a placeholder, '${', is not closed ('$$' is a dollar by itself)"},
-        {DEFINE("a: {image: x, port: 1, command: \"x 'y\"}"),
-         "1:56: a quotation mark (') is not closed"},
-        {DEFINE("a: {image: x, port: 1, command: ''}"), "1:56: there is not a word here"},
-        {DEFINE("a: {image: x, port: 1, entrypoint: []}"), "1:59: there is not a word here"},
-        {DEFINE("a: {image: x, port: 1, environment: {A: '${x}'}}"),
-         "1:61: unknown placeholder 'x'; known are host, password, shard, shards, application_id, "
-         "name, port"},
-        {DEFINE("a: {image: x, port: 1, app_environment: {A: '${hots}'}}"),
-         "1:65: unknown placeholder 'hots', did you mean 'host'?"},
-        {DEFINE("a: {image: x, port: 1, app_environment: {1A: x}}"),
-         "1:65: '1A' cannot name a variable: use letters, digits and '_', and no digit first"},
-        {DEFINE("a: {image: x, port: 1, files: {etc/x: y}}"),
-         "1:55: 'etc/x' is not the absolute path of a file"},
-        {DEFINE("a: {image: x, port: 1, files: {/etc/../x: y}}"),
-         "1:55: '/etc/../x' is not the absolute path of a file"},
-        {DEFINE("a: {image: x, port: 1, files: {/etc/x: [y]}}"),
-         "1:63: the content of a file must be text, not a list"},
-        {DEFINE("a: {image: x, port: 1, files: {/d/x: y}, tmpfs: [/d/]}"),
-         "1:55: '/d/x' would be hidden by the tmpfs '/d/'"},
-        {DEFINE("a: {image: x, port: 1, tmpfs: d}"),
-         "1:54: 'd' is not an absolute path, perhaps with ':size=64m'"},
-        {DEFINE("a: {image: x, port: 1, probe: tpc}"),
-         "1:54: unknown probe 'tpc', did you mean 'tcp'?"},
-        {DEFINE("a: {image: x, port: 1, probe: http}"),
-         "1:54: which path? Write it as {http: /health}"},
-        {DEFINE("a: {image: x, port: 1, probe: {http: health}}"),
-         "1:61: 'health' is not a path: write it as /health"},
-        {DEFINE("a: {image: x, port: 1, probe: {http: /, status: 99}}"),
-         "1:72: a status is a number between 100 and 599"},
-        {DEFINE("a: {image: x, port: 1, probe: {log: x, status: 200}}"),
-         "1:71: a status is what 'http' answers"},
-        {DEFINE("a: {image: x, port: 1, probe: {log: x, http: /}}"),
-         "1:54: one probe only: 'http', 'exec' or 'log'"},
-        {DEFINE("a: {image: x, port: 1, probe: {exec: []}}"), "1:61: there is not a word here"},
-        {"postgres: {count: 2}\n",
-         "1:19: there is one 'postgres' at most, since the app is told of one; define another "
-         "under a name of its own, below 'cleanroom: services'"},
-        {"redis: {count: 33}\n", "1:16: '33' is not a number between 1 and 32"},
-        {"services: [redis]\nredis: {count: 2, host: h}\n",
-         "2:16: service 'redis' is a server elsewhere, of which 'count' cannot start more; list "
-         "them all as its hosts"},
-        {"services: [redis, redis-2]\nredis: {count: 2}\n" DEFINE("redis-2: {image: x, port: 1}"),
-         "3:24: 'redis-2' is also the name of number 2 of 'redis'; give it another name"},
-        {"services: [a]\n" DEFINE("a: {image: x, port: 1}") /* and deploy: once */,
-         "service 'a' has no recipe by which 'deploy: once' could make copies of it; use 'deploy: "
-         "each'"},
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
         _cleanup_world_ struct world w;
-        bool last = i + 1 == ARRAY_SIZE(rows);
+        bool last = i + 1 == ARRAY_SIZE(wrong);
         check_int(
-            make(&w, rows[i].yaml, last ? (const char *const[]){"deploy", "once", NULL} : NULL),
+            make(&w, wrong[i].yaml, last ? (const char *const[]){"deploy", "once", NULL} : NULL),
             -1);
         check_int(w.err.kind, ERROR_CONFIG);
-        check_str(w.err.message, rows[i].message);
+        check_str(w.err.message, wrong[i].message);
     }
 }
 
@@ -443,6 +442,48 @@ static void test_flag_errors(void)
     check_int(w.err.kind, ERROR_USAGE);
     check_int(make(&count, search, (const char *const[]){"search.count", "2", NULL}), -1);
     check_contains(count.err.message, "--search.count: there is one 'search' at most");
+}
+
+static enum probe_verdict http(const char *arg, const char *text, char *why, size_t size)
+{
+    return probe_find("http")->answer_to(arg, (const unsigned char *)text, strlen(text), why, size);
+}
+
+static void test_http_probe(void)
+{
+    static const struct {
+        const char *arg, *text;
+        enum probe_verdict verdict;
+    } rows[] = {
+        {"/", "", PROBE_MORE},
+        {"/", "HTT", PROBE_MORE},
+        {"/", "HTTP/1.1 200 O", PROBE_MORE},
+        {"/", "HTTP/1.1 200 OK\r\n", PROBE_READY},
+        {"/", "HTTP/1.0 302 Found\n", PROBE_READY},
+        {"/", "HTTP/1.1 204\r\n", PROBE_READY},
+        {"/", "HTTP/1.1 404 Not Found\r\n", PROBE_NOT_YET},
+        {"/ 404", "HTTP/1.1 404 Not Found\r\n", PROBE_READY},
+        {"/ 404", "HTTP/1.1 200 OK\r\n", PROBE_NOT_YET},
+        {"/", "HTTP/1.1 503 Later\r\n", PROBE_NOT_YET},
+        {"/", "HTTP/1.1 2000 OK\r\n", PROBE_WRONG},
+        {"/", "HTTP/1.1\r\n", PROBE_WRONG},
+        {"/", "SSH-2.0-x\r\n", PROBE_WRONG},
+    };
+    char why[64];
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        check_int(http(rows[i].arg, rows[i].text, why, sizeof(why)), rows[i].verdict);
+    check_int(http("/", "HTTP/1.1 503 Later\r\n", why, sizeof(why)), PROBE_NOT_YET);
+    check_str(why, "HTTP/1.1 503 Later");
+
+    _cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+    check_int(probe_find("http")->request("/a?b 200", &out), 0);
+    check_contains(out.buf, "GET /a?b HTTP/1.1\r\nHost: localhost\r\n");
+    static const char *const bad[] = {"", "a", "/a 20", "/a 2000", "/a\r\nX: y 200", "/a b"};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        check_int(probe_find("http")->request(bad[i], &out), -1);
+    check_int(probe_find("tcp")->request("x", &out), -1);
+    check(probe_find("redis") == provider_find("redis")->probe);
+    check(probe_find("smoke") == NULL);
 }
 
 static void test_print(void)
@@ -474,6 +515,7 @@ int main(void)
                                        TAP(test_layers),
                                        TAP(test_errors),
                                        TAP(test_flag_errors),
+                                       TAP(test_http_probe),
                                        TAP(test_print),
                                        {0}});
 }
