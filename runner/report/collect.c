@@ -197,11 +197,13 @@ static void say_what_was_sent(int dir, const struct strvec *files, struct result
         const char *name = files->items[i];
         size_t len = strlen(name);
         messages += strncmp(name, "mail/", 5) == 0 && strcmp(name + len - 4, ".eml") == 0;
-        if (!strchr(name, '/'))
-            strvec_pushf(&suite->properties, "%s=%zu lines", name, count_lines(dir, name));
+        if (strchr(name, '/'))
+            continue;
+        size_t lines = count_lines(dir, name);
+        strvec_pushf(&suite->properties, "%s=%zu line%s", name, lines, lines == 1 ? "" : "s");
     }
     if (messages)
-        strvec_pushf(&suite->properties, "mail=%zu messages", messages);
+        strvec_pushf(&suite->properties, "mail=%zu message%s", messages, messages == 1 ? "" : "s");
 }
 
 int collect_finish(struct collect *c, struct result_suite *suite, bool *acknowledged,

@@ -293,7 +293,9 @@ int sink_init(struct sink *s, char *text)
     const char *kind = s->name ? word_cut(&text) : NULL;
     const char *port = kind ? word_cut(&text) : NULL;
 
-    for (size_t i = SINK_NONE + 1; port && i < ARRAY_SIZE(kinds); i++) {
+    if (!port)
+        return -1;
+    for (size_t i = SINK_NONE + 1; i < ARRAY_SIZE(kinds); i++) {
         if (strcmp(sink_defs[i].word, kind) == 0)
             s->kind = (enum sink_kind)i;
     }
