@@ -43,7 +43,7 @@ $ cleanroom plan myapp | grep hunter2
 $ cleanroom plan myapp --services memcache | grep '^  service '
   service ... memcache ... --services
 # Sinks have no container; a proxy without a host is not in the way of a network.
-$ cleanroom plan myapp --services email --services proxy | grep -A2 '^ ... service '
+$ cleanroom plan myapp --services email --services proxy | grep -A2 '^  service '
   service ... email ... --services
     port ... 25 ... default
     kept ... shard-K/mail/ ... served by cleanroom itself
