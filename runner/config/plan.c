@@ -104,6 +104,7 @@ static int plan_once(struct plan_service *out, const struct planning *p, struct 
                                       .application_id = p->settings->application_id.value,
                                       .instance = instance,
                                       .shift = p->shift,
+                                      .outside = p->settings->own.network != NETWORK_NONE,
                                       .shard = p->shard,
                                       .shards = (int)p->settings->own.shards,
                                       .secret = p->secret};
@@ -396,7 +397,7 @@ static void collect_images(struct plan *plan)
     need_image(plan, plan->settings->image.value, "app");
     for (size_t i = 0; i < shard->services.len; i++) {
         const struct plan_service *service = &shard->services.items[i];
-        if (!service->spec.external)
+        if (service->spec.image)
             need_image(plan, service->spec.image, service->name);
     }
 }
@@ -424,7 +425,7 @@ static int check_deploy_once(const struct plan *plan, struct error *err)
 {
     for (size_t i = 0; plan->deploy == DEPLOY_ONCE && i < plan->seed.services.len; i++) {
         const struct plan_service *s = &plan->seed.services.items[i];
-        if (s->spec.external)
+        if (s->spec.external && !s->spec.idle)
             return error_set(err, ERROR_CONFIG,
                              "service '%s' is a server elsewhere, of which 'deploy: once' can make "
                              "no copies; use 'deploy: each'",
