@@ -729,6 +729,8 @@ static void deinit_container(struct container *c, void *arg)
 
 void shard_deinit(struct shard *s)
 {
+    for (size_t i = 0; i < s->service_count; i++)
+        sign_deinit(&s->services[i].sign); /* names its container */
     each_container(s, deinit_container, NULL);
     for (size_t i = 0; i < SHARD_VOLUMES; i++)
         volume_deinit(&s->volumes[i]);
@@ -736,7 +738,6 @@ void shard_deinit(struct shard *s)
         capture_deinit(&s->services[i].log);
         free(s->services[i].reason);
         keep_deinit(&s->services[i].keep);
-        sign_deinit(&s->services[i].sign);
         strbuf_deinit(&s->services[i].files);
         service_plan_deinit(&s->services[i].spec);
         if (s->services[i].log_fd >= 0)

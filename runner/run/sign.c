@@ -109,10 +109,13 @@ void sign_begin(struct sign *s)
 {
     if (s->over || s->seen)
         return;
-    if (s->spec->log_text)
+    if (s->spec->log_text) {
         s->reason = xasprintf("its output has no '%s'", s->spec->log_text);
-    else
-        run_words(s);
+        return;
+    }
+    _cleanup_free_ char *words = words_join(&s->spec->exec_words);
+    s->reason = xasprintf("'%s' has not ended", words);
+    run_words(s);
 }
 
 void sign_cancel(struct sign *s)
