@@ -13,6 +13,11 @@ extern const struct provider provider_postgres;
 extern const struct provider provider_postgis;
 extern const struct provider provider_redis;
 extern const struct provider provider_memcache;
+extern const struct provider provider_elasticsearch;
+extern const struct provider provider_opensearch;
+extern const struct provider provider_mongodb;
+extern const struct provider provider_s3;
+extern const struct provider provider_kafka;
 
 /* Does the configuration name somebody else's server (host, hosts or urls)? */
 bool common_is_external(const struct provider_input *in);

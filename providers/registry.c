@@ -11,6 +11,11 @@ const struct provider *const providers[] = {
     &provider_postgis,
     &provider_redis,
     &provider_memcache,
+    &provider_elasticsearch,
+    &provider_opensearch,
+    &provider_mongodb,
+    &provider_s3,
+    &provider_kafka,
 };
 const size_t provider_count = ARRAY_SIZE(providers);
 
