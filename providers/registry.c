@@ -6,6 +6,7 @@
 
 #include "common.h"
 
+/* clang-format off */
 const struct provider *const providers[] = {
     &provider_postgres,
     &provider_postgis,
@@ -17,6 +18,7 @@ const struct provider *const providers[] = {
     &provider_s3,
     &provider_kafka,
 };
+/* clang-format on */
 const size_t provider_count = ARRAY_SIZE(providers);
 
 const struct override_def provider_common_overrides[] = {

@@ -23,7 +23,7 @@
     "{\"cluster_name\":\"docker-cluster\",\"status\":\"" status "\",\"timed_out\":false}"
 #define HTTP_STATUS(status)                                                                        \
     "HTTP/1.1 " status "\r\nServer: MinIO\r\nX-Minio-Server-Status: x\r\nContent-Length: "         \
-                       "0\r\n\r\n"
+    "0\r\n\r\n"
 
 /* OP_MSG: request id 7 answers request 1; then one section with a document. */
 #define MONGO(total, length, elements)                                                             \
