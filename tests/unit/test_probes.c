@@ -408,6 +408,7 @@ static void test_rekey_answers(void)
                "Mstarting\0\0"),
          PROBE_NOT_YET, "starting"},
         {BYTES("HTTP/1.1 400 Bad Request"), PROBE_WRONG, "not the PostgreSQL protocol"},
+        {BYTES("\0\0\0\1\4HTTP"), PROBE_WRONG, "not the PostgreSQL protocol"},
         {BYTES("S\xff\xff\xff\xff"
                "12345678"),
          PROBE_WRONG, "not the PostgreSQL protocol"},
