@@ -13,6 +13,9 @@ extern const struct provider provider_postgres;
 extern const struct provider provider_postgis;
 extern const struct provider provider_redis;
 extern const struct provider provider_memcache;
+extern const struct provider provider_email;
+extern const struct provider provider_syslog;
+extern const struct provider provider_proxy;
 extern const struct provider provider_elasticsearch;
 extern const struct provider provider_opensearch;
 extern const struct provider provider_mongodb;
@@ -28,6 +31,13 @@ int common_begin(const struct provider *provider, const struct provider_input *i
                  struct service_plan *out, struct error *err);
 /* The user's own command and environment, over what the provider has set. */
 int common_finish(const struct provider_input *in, struct service_plan *out, struct error *err);
+
+/* Instead of both, of what the satellite serves itself: where, which is *host (release with free())
+   and out->port. */
+int common_sink(const struct provider *provider, const struct provider_input *in,
+                enum sink_kind kind, struct service_plan *out, char **host, struct error *err);
+
+extern const struct recipe common_sink_recipe;
 
 /* Another port on which it listens, by default this one; noted in the plan. */
 uint16_t common_port(const struct provider_input *in, struct service_plan *out, uint16_t port);

@@ -12,6 +12,9 @@ const struct provider *const providers[] = {
     &provider_postgis,
     &provider_redis,
     &provider_memcache,
+    &provider_email,
+    &provider_syslog,
+    &provider_proxy,
     &provider_elasticsearch,
     &provider_opensearch,
     &provider_mongodb,
@@ -20,6 +23,14 @@ const struct provider *const providers[] = {
 };
 /* clang-format on */
 const size_t provider_count = ARRAY_SIZE(providers);
+
+const struct sink_def sink_defs[] = {
+    [SINK_NONE] = {"none", NULL},
+    [SINK_SMTP] = {"smtp", "mail"},
+    [SINK_SYSLOG_UDP] = {"syslog-udp", "syslog.log"},
+    [SINK_SYSLOG_TCP] = {"syslog-tcp", "syslog.log"},
+    [SINK_PROXY] = {"proxy", "proxy.log"},
+};
 
 const struct override_def provider_common_overrides[] = {
     {"image", OVERRIDE_STRING, "image to start instead of the default one", false},

@@ -55,6 +55,7 @@ struct provider_input {
     const char *instance; /* NULL; or the name of one more of a kind: 'reports' */
     uint16_t shift;       /* added to every port that the user did not choose: the usual ones are
                              taken in this pod */
+    bool outside;         /* shards have a network */
     int shard;            /* 1-based */
     const char *secret;   /* 32 random hex digits, this shard's and this service's own */
 };
@@ -68,11 +69,19 @@ enum sink_kind {
     SINK_PROXY, /* an HTTP proxy from which nothing gets out: proxy.log */
 };
 
+/* By kind. */
+struct sink_def {
+    const char *word; /* for the satellite */
+    const char *file; /* below the shard's results; of SINK_SMTP a directory */
+};
+extern const struct sink_def sink_defs[];
+
 enum { SERVICE_PORTS = 8 };
 
 /* What is to be started; all owned, released by service_plan_deinit(). */
 struct service_plan {
     bool external;            /* somebody else's server: nothing is started, nothing probed */
+    bool idle;                /* external, and not even that: there is nothing for it to do */
     enum sink_kind sink;      /* not NONE: no container, so only port and app_env count */
     char *image;              /* reference */
     struct strvec entrypoint; /* empty: the image's */

@@ -51,6 +51,7 @@ static int plan_service(struct plan_service *out, const struct service_setting *
     const struct provider_input in = {.overrides = overrides.items,
                                       .override_count = overrides.len,
                                       .application_id = settings->application_id.value,
+                                      .outside = settings->own.network != NETWORK_NONE,
                                       .shard = shard,
                                       .secret = secret};
     out->provider = setting->provider;
@@ -210,7 +211,7 @@ static void collect_images(struct plan *plan)
     need_image(plan, plan->settings->image.value, "app");
     for (size_t i = 0; i < shard->services.len; i++) {
         const struct plan_service *service = &shard->services.items[i];
-        if (!service->spec.external)
+        if (service->spec.image)
             need_image(plan, service->spec.image, service->name);
     }
 }
@@ -238,7 +239,7 @@ static int check_deploy_once(const struct plan *plan, struct error *err)
 {
     for (size_t i = 0; plan->deploy == DEPLOY_ONCE && i < plan->seed.services.len; i++) {
         const struct plan_service *s = &plan->seed.services.items[i];
-        if (s->spec.external)
+        if (s->spec.external && !s->spec.idle)
             return error_set(err, ERROR_CONFIG,
                              "service '%s' is a server elsewhere, of which 'deploy: once' can make "
                              "no copies; use 'deploy: each'",

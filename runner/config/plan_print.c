@@ -233,13 +233,25 @@ static void add_container(struct table *t, const struct plan_service *service,
     add_service_env(t, spec, setting);
 }
 
+static void add_sink(struct table *t, const struct service_plan *spec,
+                     const struct service_setting *setting)
+{
+    addf(t, 2, "port", override_source(setting, "port"), "%u", spec->port);
+    addf(t, 2, "kept", "served by cleanroom itself", "shard-K/%s%s", sink_defs[spec->sink].file,
+         spec->sink == SINK_SMTP ? "/" : "");
+}
+
 static void add_service(struct table *t, const struct plan_service *service)
 {
     const struct service_setting *setting = find_service(t->plan->settings, service->name);
 
     addf(t, 1, "service", setting ? setting->source : NULL, "%s", service->name);
     add_overrides(t, setting);
-    if (service->spec.external)
+    if (service->spec.idle)
+        add(t, 2, "idle", "shards have a network: nothing stands in the way", NULL);
+    else if (service->spec.sink != SINK_NONE)
+        add_sink(t, &service->spec, setting);
+    else if (service->spec.external)
         add(t, 2, "external", "nothing is started; all shards share that server", NULL);
     else
         add_container(t, service, setting);

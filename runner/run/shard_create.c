@@ -26,6 +26,12 @@ void shard_create_holder(struct shard *s)
         const struct service_plan *spec = &s->services[i].spec;
         if (s->services[i].off)
             continue;
+        if (s->services[i].sink) {
+            strvec_push(&argv, "--sink");
+            strvec_pushf(&argv, "%s:%s:%u:" PLAN_COLLECT, p->name, sink_defs[p->spec.sink].word,
+                         p->spec.port);
+            continue;
+        }
         strvec_push(&argv, "--probe");
         strvec_pushf(&argv, "%s:%s:%u:%s", p->name, p->provider->name, spec->port,
                      spec->probe_arg ? spec->probe_arg : "");

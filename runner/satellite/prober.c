@@ -9,33 +9,12 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "satellite/word.h"
+
 #define ATTEMPT_TIMEOUT NSEC_PER_SEC
 #define PAUSE_FIRST     NSEC_PER_MSEC
 #define PAUSE_LONGEST   (10 * NSEC_PER_MSEC)
 #define REPLY_MAX       65536
-
-/* Cuts the next word off *text at a colon; NULL when there is none. */
-static char *cut(char **text)
-{
-    char *word = *text, *colon = strchr(word, ':');
-
-    if (!colon)
-        return NULL;
-    *colon = '\0';
-    *text = colon + 1;
-    return word;
-}
-
-static int parse_port(const char *text, uint16_t *port)
-{
-    size_t len = strspn(text, "0123456789");
-    unsigned long value = len > 0 && len <= 5 && !text[len] ? strtoul(text, NULL, 10) : 0;
-
-    if (value == 0 || value > UINT16_MAX)
-        return -1;
-    *port = (uint16_t)value;
-    return 0;
-}
 
 int prober_init(struct prober *p, char *text, const char *(*password)(const char *name), nsec_t now)
 {
@@ -44,13 +23,13 @@ int prober_init(struct prober *p, char *text, const char *(*password)(const char
     strbuf_init(&p->rekey, 0);
     strbuf_init(&p->reply, REPLY_MAX);
 
-    p->name = cut(&text);
-    const char *kind = p->name ? cut(&text) : NULL;
-    const char *port = kind ? cut(&text) : NULL;
+    p->name = word_cut(&text);
+    const char *kind = p->name ? word_cut(&text) : NULL;
+    const char *port = kind ? word_cut(&text) : NULL;
     const struct provider *provider = port ? provider_find(kind) : NULL;
 
     if (!provider || !provider->probe || !*p->name || strpbrk(p->name, " \n") ||
-        parse_port(port, &p->port) < 0)
+        word_port(port, &p->port) < 0)
         return -1;
     p->probe = provider->probe;
     const char *secret = password ? password(p->name) : NULL;
@@ -95,13 +74,9 @@ static void retry(struct prober *p, const char *reason, nsec_t now)
 
 static void retry_errno(struct prober *p, int errnum, nsec_t now)
 {
-    /* Not strerror(): in a static binary it brings the machinery of translations along. */
-    const char *text = strerrordesc_np(errnum);
     char reason[sizeof(p->reason)];
 
-    snprintf(reason, sizeof(reason), "%s", text ? text : "unknown error");
-    if (reason[0] >= 'A' && reason[0] <= 'Z')
-        reason[0] = (char)(reason[0] | 0x20);
+    word_errno(errnum, reason, sizeof(reason));
     retry(p, reason, now);
 }
 

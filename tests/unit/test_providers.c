@@ -121,6 +121,35 @@ static const struct env_case {
     {{"memcache", NULL, {{"urls", "memcache://a/p"}, {"path", "/o"}}},
      "MEMCACHE_HOSTS=a:11211\nMEMCACHE_PREFIX=o",
      true},
+    /* email */
+    {{"email"}, "EMAIL_HOST=127.0.0.1\nEMAIL_PORT=25"},
+    {{"email", NULL, {{"port", "2525"}}}, "EMAIL_HOST=127.0.0.1\nEMAIL_PORT=2525"},
+    {{"email", NULL, {{"host", "mx.example"}}}, "EMAIL_HOST=mx.example\nEMAIL_PORT=25", true},
+    {{"email", NULL, {{"host", "mx.example"}, {"port", "587"}}},
+     "EMAIL_HOST=mx.example\nEMAIL_PORT=587",
+     true},
+    {{"email", NULL, {{"host", "mx:26"}, {"port", "587"}}}, "EMAIL_HOST=mx\nEMAIL_PORT=26", true},
+    {{"email", NULL, {{"host", "fe80::1"}}}, "EMAIL_HOST=fe80::1\nEMAIL_PORT=25", true},
+    /* syslog */
+    {{"syslog"}, "SYSLOG_SERVER=127.0.0.1\nSYSLOG_PORT=514\nSYSLOG_PROTO=udp"},
+    {{"syslog", NULL, {{"proto", "TCP"}, {"port", "1514"}}},
+     "SYSLOG_SERVER=127.0.0.1\nSYSLOG_PORT=1514\nSYSLOG_PROTO=tcp"},
+    {{"syslog", NULL, {{"host", "log.example"}}},
+     "SYSLOG_SERVER=log.example\nSYSLOG_PORT=514\nSYSLOG_PROTO=udp",
+     true},
+    {{"syslog", NULL, {{"host", "log.example:6514"}, {"proto", "tcp"}}},
+     "SYSLOG_SERVER=log.example\nSYSLOG_PORT=6514\nSYSLOG_PROTO=tcp",
+     true},
+    /* proxy: by hand as Forklift had it; ours for all clients, but not for the app's services */
+    {{"proxy", NULL, {{"host", "p.example"}, {"port", "8080"}}},
+     "HTTP_PROXY=http://p.example:8080",
+     true},
+    {{"proxy", NULL, {{"host", "[::1]:81"}}}, "HTTP_PROXY=http://[::1]:81", true},
+    {{"proxy", NULL, {{"host", "p.example"}}}, "HTTP_PROXY=http://p.example:3128", true},
+    {{"proxy"},
+     "HTTP_PROXY=http://127.0.0.1:3128\nHTTPS_PROXY=http://127.0.0.1:3128\n"
+     "http_proxy=http://127.0.0.1:3128\nhttps_proxy=http://127.0.0.1:3128\n"
+     "NO_PROXY=127.0.0.1,localhost\nno_proxy=127.0.0.1,localhost"},
     /* elasticsearch, opensearch */
     {{"elasticsearch"},
      "ELASTICSEARCH_URLS=http://127.0.0.1:9200\nELASTICSEARCH_INDEX_NAME=my-app"},
@@ -242,7 +271,8 @@ static void test_app_environment(void)
         _cleanup_free_ char *env = strvec_join(&plan.app_env, "\n");
         check_str(env, c->env);
         check_int(plan.external, c->external);
-        check((plan.image == NULL) == c->external);
+        check((plan.image == NULL) == (c->external || plan.sink));
+        check(!(c->external && plan.sink));
         check_int(err.kind, ERROR_NONE);
         service_plan_deinit(&plan);
     }
@@ -272,6 +302,10 @@ static const struct error_case {
     {{"redis", NULL, {{"path", "/one"}}}, "'one' is not the number of a database"},
     {{"redis", NULL, {{"urls", "redis:///1"}}}, "a URL has no host"},
     {{"memcache", NULL, {{"hosts", "a|:1"}}}, "a host is missing"},
+    {{"email", NULL, {{"host", ""}}}, "override 'host': a host is missing"},
+    {{"email", NULL, {{"image", "x"}}}, "override 'image' is of containers, and this service has"},
+    {{"proxy", NULL, {{"host", "p"}, {"memory", "1g"}}}, "override 'memory' is of containers"},
+    {{"syslog", NULL, {{"proto", "tls"}}}, "override 'proto' is udp or tcp, not 'tls'"},
     {{"elasticsearch", NULL, {{"urls", ""}}}, "the list of URLs is empty"},
     {{"elasticsearch", NULL, {{"hosts", "|"}}}, "the list of hosts is empty"},
     {{"elasticsearch", NULL, {{"urls", "h:9200"}}}, "override 'urls': a URL must begin"},
@@ -448,6 +482,67 @@ static void test_container(void)
     }
 }
 
+static const struct sink_case {
+    struct given given;
+    enum sink_kind sink;
+    int port;
+} sink_cases[] = {
+    {{"email"}, SINK_SMTP, 25},
+    {{"email", NULL, {{"port", "2525"}}}, SINK_SMTP, 2525},
+    {{"syslog"}, SINK_SYSLOG_UDP, 514},
+    {{"syslog", NULL, {{"proto", "udp"}}}, SINK_SYSLOG_UDP, 514},
+    {{"syslog", NULL, {{"proto", "tcp"}}}, SINK_SYSLOG_TCP, 514},
+    {{"proxy", NULL, {{"port", "8"}}}, SINK_PROXY, 8},
+    {{"redis"}, SINK_NONE, 6379},
+};
+
+static void test_sinks(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(sink_cases); i++) {
+        const struct sink_case *c = &sink_cases[i];
+        struct service_plan plan = {0};
+
+        check_int(make_plan(&c->given, &plan, NULL), 0);
+        check_int(plan.sink, c->sink);
+        check_int(plan.port, c->port);
+        check(!plan.external && !plan.idle && plan.snapshot);
+        service_plan_deinit(&plan);
+    }
+}
+
+/* A proxy without a host is not in the way of shards that have a network; a given one is used. */
+static void test_proxy_outside(void)
+{
+    const struct provider *proxy = provider_find("proxy");
+    const struct override_value host = {"host", "p.example"};
+    struct provider_input in = {.application_id = "a", .outside = true, .shard = 1};
+    struct service_plan idle = {0}, given = {0};
+
+    check_int(proxy->plan(proxy, &in, &idle, NULL), 0);
+    check(idle.external && idle.idle && idle.sink == SINK_NONE);
+    check_int(idle.app_env.len, 0);
+    in.overrides = &host;
+    in.override_count = 1;
+    check_int(proxy->plan(proxy, &in, &given, NULL), 0);
+    check(given.external && !given.idle);
+    check_int(given.app_env.len, 1);
+    service_plan_deinit(&idle);
+    service_plan_deinit(&given);
+}
+
+/* Another of a kind beside the first, whose usual port is taken. */
+static void test_sink_shift(void)
+{
+    const struct provider *email = provider_find("email");
+    const struct provider_input in = {.application_id = "a", .shift = 1, .shard = 1};
+    struct service_plan plan = {0};
+
+    check_int(email->plan(email, &in, &plan, NULL), 0);
+    check_int(plan.port, 26);
+    check_str(strvec_getenv(&plan.app_env, "EMAIL_PORT"), "26");
+    service_plan_deinit(&plan);
+}
+
 static const struct image_case {
     const char *provider, *image;
     int port;
@@ -456,6 +551,9 @@ static const struct image_case {
     {"postgis", "postgis/postgis:16-3.4", 5432},
     {"redis", "redis:7", 6379},
     {"memcache", "memcached:1.6", 11211},
+    {"email", NULL, 25},
+    {"syslog", NULL, 514},
+    {"proxy", NULL, 3128},
     {"elasticsearch", "elasticsearch:8.17.0", 9200},
     {"opensearch", "opensearchproject/opensearch:2", 9200},
     {"mongodb", "mongo:7", 27017},
@@ -473,6 +571,10 @@ static void test_images(void)
         check_int(make_plan(&(struct given){image_cases[i].provider}, &plan, NULL), 0);
         check_str(plan.image, image_cases[i].image);
         check_int(plan.port, image_cases[i].port);
+        if (!image_cases[i].image) {
+            service_plan_deinit(&plan);
+            continue;
+        }
         check_int(make_plan(&(struct given){image_cases[i].provider, NULL, {{"image", "own:1"}}},
                             &other, NULL),
                   0);
@@ -586,6 +688,9 @@ static void test_registry(void)
 int main(void)
 {
     return tap_run((struct tap_test[]){TAP(test_app_environment),
+                                       TAP(test_sinks),
+                                       TAP(test_proxy_outside),
+                                       TAP(test_sink_shift),
                                        TAP(test_errors),
                                        TAP(test_error_hides_password),
                                        TAP(test_container),
