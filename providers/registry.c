@@ -7,10 +7,8 @@
 #include "common.h"
 
 const struct provider *const providers[] = {
-    &provider_postgres,
-    &provider_postgis,
-    &provider_redis,
-    &provider_memcache,
+    &provider_postgres, &provider_postgis, &provider_redis,  &provider_memcache,  &provider_amqp,
+    &provider_mysql,    &provider_mariadb, &provider_valkey, &provider_mosquitto, &provider_nats,
 };
 const size_t provider_count = ARRAY_SIZE(providers);
 

@@ -412,7 +412,7 @@ static void test_wrong_names_in_files(void)
           "  - postgrse\n    ^");
     wrong("services: [kafka]\n",
           "forklift.yaml:1:12: unknown service 'kafka'; known are postgres, postgis, redis, "
-          "memcache",
+          "memcache, amqp, mysql, mariadb, valkey, mosquitto, nats",
           "services: [kafka]\n           ^");
     wrong("servces: redis\n", "forklift.yaml:1:1: unknown key 'servces', did you mean 'services'?",
           "servces: redis\n^");
