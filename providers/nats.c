@@ -119,7 +119,7 @@ static int keep(const struct service_plan *zero, const struct recipe_image *imag
     return 0;
 }
 
-static const struct recipe recipe = {.version = 1, .stop = SIGTERM, .first = keep, .copy = keep};
+static const struct recipe recipe = {.version = 1, .stop = SIGINT, .first = keep, .copy = keep};
 
 static const struct probe probe = {.address = POD_ADDRESS, .request = request, .answer = answer};
 

@@ -89,6 +89,8 @@ create_accounts() {
     local password
     password=$(quoted "$MARIADB_ROOT_PASSWORD")
     {
+        echo "DROP USER IF EXISTS root@'127.0.0.1', root@'::1';"
+        printf '%s\n' "EXECUTE IMMEDIATE CONCAT('DROP USER IF EXISTS root@\'', @@hostname, '\'');"
         if [[ $MARIADB_ROOT_HOST != localhost ]]; then
             echo "CREATE USER root@'$MARIADB_ROOT_HOST' IDENTIFIED BY $password;"
             echo "GRANT ALL ON *.* TO root@'$MARIADB_ROOT_HOST' WITH GRANT OPTION;"
