@@ -72,6 +72,10 @@ $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(TESTLIB_OBJS) $(LIB_OBJS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDVARIANT_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
+# What the satellite's sinks understand is tested without it, too.
+SINK_OBJS := $(addprefix $(BUILD)/runner/satellite/,smtp.o syslog.o proxy.o)
+$(BUILD)/tests/test_sinks $(BUILD)/fuzz/fuzz_sinks: $(SINK_OBJS)
+
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB_OBJS)
 	@echo "  LD    $@"
 	@mkdir -p $(@D)

@@ -78,6 +78,34 @@ int common_begin(const struct provider *provider, const struct provider_input *i
     return 0;
 }
 
+/* It holds nothing that a copy could lack. */
+const struct recipe common_sink_recipe = {.version = 1, .stateless = true};
+
+int common_sink(const struct provider *provider, const struct provider_input *in,
+                enum sink_kind kind, struct service_plan *out, char **host, struct error *err)
+{
+    const char *given = provider_input_get(in, "host", NULL);
+    uint16_t own_port = 0;
+
+    for (size_t i = 0; i < provider_common_override_count; i++) {
+        const char *key = provider_common_overrides[i].key;
+        if (provider_input_get(in, key, NULL))
+            return error_set(err, ERROR_CONFIG,
+                             "override '%s' is of containers, and this service has none", key);
+    }
+    out->snapshot = true; /* nothing of it has to be copied */
+    out->external = given != NULL;
+    out->sink = given ? SINK_NONE : kind;
+    if (given && url_host_port(given, host, &own_port, err) < 0)
+        return error_wrap(err, "override 'host'");
+    if (!given)
+        *host = xstrdup(POD_ADDRESS);
+    out->port = own_port ? own_port
+                         : port_value(provider_input_get(in, "port", NULL),
+                                      (uint16_t)(provider->port + in->shift));
+    return 0;
+}
+
 uint16_t common_port(const struct provider_input *in, struct service_plan *out, uint16_t port)
 {
     size_t i = 0;
@@ -122,7 +150,7 @@ int common_finish(const struct provider_input *in, struct service_plan *out, str
     if (!command)
         return 0;
     strvec_deinit(&out->argv);
-    if (common_split_words(&out->argv, command, err) < 0)
+    if (provider_split_words(&out->argv, command, err) < 0)
         return error_wrap(err, "override 'command'");
     if (out->argv.len == 0)
         return error_set(err, ERROR_CONFIG, "override 'command' is empty");
@@ -287,7 +315,7 @@ static int read_word(const char **p, struct strbuf *word, struct error *err)
     return 0;
 }
 
-int common_split_words(struct strvec *out, const char *text, struct error *err)
+int provider_split_words(struct strvec *out, const char *text, struct error *err)
 {
     const char *p = text + strspn(text, " \t\r\n");
 

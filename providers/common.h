@@ -19,6 +19,17 @@ extern const struct provider provider_amqp;
 extern const struct provider provider_valkey;
 extern const struct provider provider_mosquitto;
 extern const struct provider provider_nats;
+extern const struct provider provider_email;
+extern const struct provider provider_syslog;
+extern const struct provider provider_proxy;
+extern const struct provider provider_elasticsearch;
+extern const struct provider provider_opensearch;
+extern const struct provider provider_mongodb;
+extern const struct provider provider_s3;
+extern const struct provider provider_kafka;
+
+extern const struct probe tcp_probe; /* probe.c */
+extern const struct probe plain_http_probe;
 
 /* Does the configuration name somebody else's server (host, hosts or urls)? */
 bool common_is_external(const struct provider_input *in);
@@ -29,6 +40,13 @@ int common_begin(const struct provider *provider, const struct provider_input *i
                  struct service_plan *out, struct error *err);
 /* The user's own command and environment, over what the provider has set. */
 int common_finish(const struct provider_input *in, struct service_plan *out, struct error *err);
+
+/* Instead of both, of what the satellite serves itself: where, which is *host (release with free())
+   and out->port. */
+int common_sink(const struct provider *provider, const struct provider_input *in,
+                enum sink_kind kind, struct service_plan *out, char **host, struct error *err);
+
+extern const struct recipe common_sink_recipe;
 
 /* Another port on which it listens, by default this one; noted in the plan. */
 uint16_t common_port(const struct provider_input *in, struct service_plan *out, uint16_t port);
@@ -58,8 +76,6 @@ void common_endpoint_deinit(struct common_endpoint *e);
 /* Notes a password, in both of its spellings, as something never to be shown. */
 void common_secret(struct service_plan *plan, const char *plain, const char *quoted);
 
-/* Splits words as a shell does (blanks, '...', "...", backslash), without any expansion. */
-int common_split_words(struct strvec *out, const char *text, struct error *err);
 /* "512m", "2g", "1048576": bytes. */
 int common_parse_size(const char *text, uint64_t *out, struct error *err);
 

@@ -168,4 +168,5 @@ const struct provider provider_redis = {
     .plan = redis_plan,
     .probe = &redis_probe,
     .recipe = &redis_recipe,
+    .countable = true,
 };

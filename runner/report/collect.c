@@ -174,6 +174,38 @@ static void say_what_is_missing(const struct collect *c, const struct unpack *u,
                      c->cut ? " or more" : "", (size_t)(BYTES_MAX >> 20), FILES_MAX);
 }
 
+static size_t count_lines(int dir, const char *name)
+{
+    _cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    size_t lines = 0;
+    char chunk[16384];
+    ssize_t n;
+    while (fd >= 0 && (n = read(fd, chunk, sizeof(chunk))) != 0) {
+        if (n < 0 && errno != EINTR)
+            break;
+        for (ssize_t i = 0; i < n; i++)
+            lines += chunk[i] == '\n';
+    }
+    return lines;
+}
+
+/* To the services that are only there to keep what they are sent. */
+static void say_what_was_sent(int dir, const struct strvec *files, struct result_suite *suite)
+{
+    size_t messages = 0;
+    for (size_t i = 0; i < files->len; i++) {
+        const char *name = files->items[i];
+        size_t len = strlen(name);
+        messages += strncmp(name, "mail/", 5) == 0 && strcmp(name + len - 4, ".eml") == 0;
+        if (strchr(name, '/'))
+            continue;
+        size_t lines = count_lines(dir, name);
+        strvec_pushf(&suite->properties, "%s=%zu line%s", name, lines, lines == 1 ? "" : "s");
+    }
+    if (messages)
+        strvec_pushf(&suite->properties, "mail=%zu message%s", messages, messages == 1 ? "" : "s");
+}
+
 int collect_finish(struct collect *c, struct result_suite *suite, bool *acknowledged,
                    struct error *err)
 {
@@ -190,13 +222,18 @@ int collect_finish(struct collect *c, struct result_suite *suite, bool *acknowle
     if (dir < 0 || lseek(c->archive, 0, SEEK_SET) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot write '%s'", name);
 
-    static const char *const allowed[] = {"xml", "outputs", NULL};
-    _cleanup_(unpack_deinit) struct unpack u = {
-        .limits = {BYTES_MAX, FILES_MAX}, .dir = dir, .allowed = allowed, .signal = "shard-status"};
+    static const char *const allowed[] = {"xml", "outputs", "mail", NULL};
+    static const char *const files[] = {"syslog.log", "proxy.log", NULL};
+    _cleanup_(unpack_deinit) struct unpack u = {.limits = {BYTES_MAX, FILES_MAX},
+                                                .dir = dir,
+                                                .allowed = allowed,
+                                                .files_allowed = files,
+                                                .signal = "shard-status"};
     /* An archive that we cut short ourselves must end early. */
     int status = unpack_tar(&u, c->archive, c->cut ? NULL : err);
     *acknowledged = u.signalled;
     add_reports(dir, &u.written, suite);
+    say_what_was_sent(dir, &u.written, suite);
     say_what_is_missing(c, &u, suite);
     return c->cut ? 0 : status;
 }

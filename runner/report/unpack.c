@@ -132,10 +132,10 @@ static enum outcome make_directory(struct unpack *u, const struct strvec *parts)
     return WRITTEN;
 }
 
-static bool is_allowed(const struct unpack *u, const char *top)
+static bool is_listed(const char *const *names, const char *top)
 {
-    for (size_t i = 0; u->allowed[i]; i++)
-        if (strcmp(u->allowed[i], top) == 0)
+    for (size_t i = 0; names && names[i]; i++)
+        if (strcmp(names[i], top) == 0)
             return true;
     return false;
 }
@@ -156,7 +156,8 @@ static enum outcome unpack_entry(struct unpack *u, struct archive *a, struct arc
         u->signalled |= type == AE_IFREG;
         return WRITTEN;
     }
-    if (!is_allowed(u, parts.items[0]) || (parts.len == 1 && type == AE_IFREG))
+    bool file = parts.len == 1 && type == AE_IFREG;
+    if (!is_listed(file ? u->files_allowed : u->allowed, parts.items[0]))
         return UNSAFE;
     if (u->files >= u->limits.files)
         return OVER_LIMIT;

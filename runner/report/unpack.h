@@ -24,6 +24,8 @@ struct unpack {
     int dir; /* borrowed: where to */
     /* The directories that may be filled; an entry elsewhere is left out. NULL-terminated. */
     const char *const *allowed;
+    /* Regular files that may be beside them; NULL-terminated, or NULL. */
+    const char *const *files_allowed;
     /* The name of an empty-handed file whose presence is a message, or NULL; it is not written. */
     const char *signal;
 

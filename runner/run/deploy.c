@@ -78,7 +78,8 @@ int deploy_find_key(struct deploy *d, struct error *err)
         const struct plan_service *s = &plan->seed.services.items[i];
         if (s->spec.password)
             strvec_push(&random, s->spec.password);
-        if (add_service(&key, d, s, err) < 0)
+        /* What has no image is all in what the app is told. */
+        if (s->spec.image && add_service(&key, d, s, err) < 0)
             return -1;
     }
     key_add_list(&key, &plan->deploy_argv, &random);

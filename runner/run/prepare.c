@@ -91,7 +91,7 @@ static void look_for_snapshots(struct prepare *p, const char *ref)
 {
     for (size_t i = 0; i < p->ctx->plan->seed.services.len; i++) {
         const struct plan_service *service = &p->ctx->plan->seed.services.items[i];
-        if (!service->spec.external && strcmp(service->spec.image, ref) == 0 &&
+        if (service->spec.image && strcmp(service->spec.image, ref) == 0 &&
             snapshot_look(&p->ctx->snapshots[i], on_looked, p))
             p->pending++;
     }

@@ -21,6 +21,7 @@ static const char *const state_names[] = {
     [SHARD_COLLECT] = "collect", [SHARD_TEARDOWN] = "teardown", [SHARD_DONE] = "done",
 };
 
+static void archive_if_flushed(struct shard *s);
 static void enter_holder(struct shard *s);
 static void enter_services(struct shard *s);
 static void enter_deploy(struct shard *s);
@@ -145,7 +146,7 @@ static void volume_changed(void *data, struct volume *v)
 static void create_services(struct shard *s)
 {
     for (size_t i = 0; i < s->service_count; i++)
-        if (!s->services[i].off)
+        if (shard_service_runs(&s->services[i]))
             shard_create_service(s, &s->services[i]);
 }
 
@@ -202,8 +203,10 @@ static void say_ready(struct shard *s)
     char took[16];
     for (size_t i = 0; i < s->service_count; i++) {
         const struct shard_service *service = &s->services[i];
+        if (service->sink || service->plan->spec.idle)
+            continue;
         clock_human(service->ready_at - service->container.started_at, took, sizeof(took));
-        strbuf_addf(&text, "%s%s %s", i ? ", " : "", service->plan->name,
+        strbuf_addf(&text, "%s%s %s", text.len ? ", " : "", service->plan->name,
                     service->plan->spec.external ? "elsewhere, not clean" : took);
     }
     clock_human(clock_now() - s->started_at, took, sizeof(took));
@@ -238,7 +241,7 @@ static void enter_services(struct shard *s)
 {
     loop_timer_arm(s->ctx->loop, &s->deadline, s->start_by, start_deadline_passed, s);
     for (size_t i = 0; i < s->service_count; i++)
-        if (!s->services[i].off)
+        if (shard_service_runs(&s->services[i]))
             container_start(&s->services[i].container);
     shard_go_on_if_ready(s); /* the satellite may have been faster than the engine's answer */
 }
@@ -273,6 +276,12 @@ static void holder_said(struct shard *s, const char *line)
         return;
     }
 
+    if (strcmp(line, SATELLITE_FLUSHED) == 0) {
+        s->flushed = true;
+        archive_if_flushed(s);
+        return;
+    }
+
     size_t word = strcspn(line, " ");
     const char *name = line + word + strspn(line + word, " ");
     size_t len = strcspn(name, " ");
@@ -283,6 +292,9 @@ static void holder_said(struct shard *s, const char *line)
         service_is_ready(s, service);
     else if (strncmp(line, SATELLITE_WAITING, word) == 0)
         replace_str(&service->reason, name + len + strspn(name + len, " "));
+    else if (strncmp(line, SATELLITE_REFUSED, word) == 0 && service->sink)
+        shard_fail(s, ERROR_SERVICE, "service '%s' cannot be served: %s", service->plan->name,
+                   name + len + strspn(name + len, " "));
     else if (strncmp(line, SATELLITE_REFUSED, word) == 0)
         shard_fail(s, ERROR_SERVICE, "service '%s' (%s) does not take its password: %s",
                    service->plan->name, service->plan->spec.image,
@@ -455,12 +467,60 @@ static void archive_ended(void *data, enum engine_outcome outcome, const struct 
     shard_set_state(s, SHARD_TEARDOWN);
 }
 
-static void enter_collect(struct shard *s)
+static void fetch_archive(struct shard *s)
 {
+    loop_timer_disarm(s->ctx->loop, &s->deadline);
     s->collect = collect_new(s->ctx->results_dir, s->number);
     s->archive = s->ctx->engine->ops->container_archive(
         s->ctx->engine, s->holder.name, PLAN_COLLECT, context_teardown_deadline(s->ctx),
         archive_bytes, archive_ended, s);
+}
+
+/* What was sent to a sink may not have been read yet when the tests have ended. */
+static void archive_if_flushed(struct shard *s)
+{
+    if (s->state == SHARD_COLLECT && s->flushed && !s->flush && !s->archive)
+        fetch_archive(s);
+}
+
+static void flush_deadline_passed(void *data)
+{
+    struct shard *s = data;
+    log_warning("shard %d: the satellite did not say that everything is written", s->number);
+    s->flushed = true;
+    archive_if_flushed(s);
+}
+
+static void on_flush(void *data, enum engine_outcome outcome, const struct error *err)
+{
+    (void)err;
+    struct shard *s = data;
+    s->flush = NULL;
+    s->flushed = s->flushed || outcome != ENGINE_OK;
+    if (s->state == SHARD_COLLECT)
+        archive_if_flushed(s);
+    else
+        shard_teardown_goes_on(s);
+}
+
+static bool has_sinks(const struct shard *s)
+{
+    for (size_t i = 0; i < s->service_count; i++)
+        if (s->services[i].sink && !s->services[i].off)
+            return true;
+    return false;
+}
+
+static void enter_collect(struct shard *s)
+{
+    nsec_t deadline = context_teardown_deadline(s->ctx);
+    if (!has_sinks(s)) {
+        fetch_archive(s);
+        return;
+    }
+    loop_timer_arm(s->ctx->loop, &s->deadline, deadline, flush_deadline_passed, s);
+    s->flush = s->ctx->engine->ops->container_signal(s->ctx->engine, s->holder.name,
+                                                     SATELLITE_FLUSH, deadline, on_flush, s);
 }
 
 /* --- TEARDOWN -------------------------------------------------------------------------------- */
@@ -484,6 +544,8 @@ static void enter_teardown(struct shard *s)
     s->teardown_by = context_teardown_deadline(s->ctx);
     if (s->archive)
         s->ctx->engine->ops->cancel(s->ctx->engine, s->archive);
+    if (s->flush)
+        s->ctx->engine->ops->cancel(s->ctx->engine, s->flush);
     shard_keep_cancel(s);
     console_end_stream(s->ctx->console, shard_voice(s));
     shard_report(s);
@@ -500,7 +562,7 @@ static void count_busy(struct container *c, void *count)
 /* Volumes go when no container can use them any more. */
 void shard_teardown_goes_on(struct shard *s)
 {
-    int busy = s->archive || shard_keep_busy(s) ? 1 : 0;
+    int busy = s->archive || s->flush || shard_keep_busy(s) ? 1 : 0;
     each_container(s, count_busy, &busy);
     if (s->state != SHARD_TEARDOWN || busy)
         return;
@@ -589,7 +651,8 @@ static void init_service(struct shard *s, struct shard_service *service,
     container_init(&service->container, s->ctx, s->number, plan->name, service_changed, s);
     service->container.sink[OUTPUT_STDOUT] = service->container.sink[OUTPUT_STDERR] = &service->log;
     service->off = is_off(s, plan);
-    if (service->off)
+    service->sink = plan->spec.sink != SINK_NONE;
+    if (!shard_service_runs(service))
         return;
     _cleanup_free_ char *file = xasprintf("%s.log", plan->name);
     service->log_fd = open_log(s, file);

@@ -41,6 +41,7 @@ enum { SHARD_VOLUMES = 3 };
 struct shard_service {
     const struct plan_service *plan;
     bool off;                 /* not started in this world */
+    bool sink;                /* served by the satellite: it has no container */
     struct service_plan spec; /* by which it is started: from nothing, or from a copy */
     const char *image;        /* id of the image that goes with it; borrowed */
     struct container container;
@@ -80,6 +81,8 @@ struct shard {
     struct container holder;
     struct strbuf holder_line; /* unfinished line of the satellite */
     bool up;                   /* the satellite has made the directories */
+    struct engine_op *flush;   /* the satellite is being asked to write what it has got */
+    bool flushed;              /* and it has */
     struct shard_service *services;
     size_t service_count;
     struct shard_phase deploy, test;
@@ -118,6 +121,11 @@ bool shard_container_died(struct shard *s, const char *name);
 void shard_recheck(struct shard *s);
 
 /* For the parts of the shard in other files. */
+/* Whether it runs in a container of this world. */
+static inline bool shard_service_runs(const struct shard_service *service)
+{
+    return !service->off && !service->sink;
+}
 void shard_fail(struct shard *s, enum error_kind kind, const char *fmt, ...) _printf_(3, 4);
 /* As whom the console shows it: its number, or 0. */
 int shard_voice(const struct shard *s);

@@ -51,7 +51,7 @@ static int plan_service(struct shard *s, size_t i, struct error *err)
 int shard_plan_services(struct shard *s, struct error *err)
 {
     for (size_t i = 0; i < s->service_count; i++)
-        if (!s->services[i].off && plan_service(s, i, err) < 0)
+        if (shard_service_runs(&s->services[i]) && plan_service(s, i, err) < 0)
             return -1;
     return 0;
 }

@@ -20,8 +20,9 @@ static void report_service(struct shard *s, struct result_suite *suite, struct s
     const struct container *c = &sv->container;
     _cleanup_free_ char *classname = class_of(s);
     _cleanup_free_ char *name = xasprintf("service %s", sv->plan->name);
+    nsec_t begun = sv->sink ? s->holder.started_at : c->started_at;
     nsec_t until = sv->ready ? sv->ready_at : clock_now();
-    nsec_t took = c->started_at ? until - c->started_at : 0;
+    nsec_t took = begun ? until - begun : 0;
     _cleanup_free_ char *verdict = container_verdict(c), *why = NULL;
     enum case_status status = CASE_ERROR;
 
@@ -48,7 +49,7 @@ static void report_service(struct shard *s, struct result_suite *suite, struct s
     result->text = capture_last_lines(&sv->log, LOG_LINES, sv->log.tail_max);
     if (!error_is_set(&s->error))
         error_set(&s->error, ERROR_SERVICE, "service '%s' (%s) %s", sv->plan->name,
-                  sv->plan->spec.image, why);
+                  sv->sink ? "cleanroom's own" : sv->plan->spec.image, why);
 }
 
 static void report_phase(struct shard *s, struct result_suite *suite,
@@ -140,6 +141,14 @@ static void report_facts(struct shard *s, struct result_suite *suite)
     }
     for (size_t i = 0; i < s->service_count; i++) {
         const struct plan_service *p = s->services[i].plan;
+        if (p->spec.idle) {
+            strvec_pushf(&suite->properties, "service.%s=idle, shards have a network", p->name);
+            continue;
+        }
+        if (p->spec.sink != SINK_NONE) {
+            strvec_pushf(&suite->properties, "service.%s=served by cleanroom itself", p->name);
+            continue;
+        }
         if (p->spec.external) {
             strvec_pushf(&suite->properties, "service.%s=external, not clean", p->name);
             continue;

@@ -9,33 +9,12 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "satellite/word.h"
+
 #define ATTEMPT_TIMEOUT NSEC_PER_SEC
 #define PAUSE_FIRST     NSEC_PER_MSEC
 #define PAUSE_LONGEST   (10 * NSEC_PER_MSEC)
 #define REPLY_MAX       65536
-
-/* Cuts the next word off *text at a colon; NULL when there is none. */
-static char *cut(char **text)
-{
-    char *word = *text, *colon = strchr(word, ':');
-
-    if (!colon)
-        return NULL;
-    *colon = '\0';
-    *text = colon + 1;
-    return word;
-}
-
-static int parse_port(const char *text, uint16_t *port)
-{
-    size_t len = strspn(text, "0123456789");
-    unsigned long value = len > 0 && len <= 5 && !text[len] ? strtoul(text, NULL, 10) : 0;
-
-    if (value == 0 || value > UINT16_MAX)
-        return -1;
-    *port = (uint16_t)value;
-    return 0;
-}
 
 int prober_init(struct prober *p, char *text, const char *(*password)(const char *name), nsec_t now)
 {
@@ -44,15 +23,14 @@ int prober_init(struct prober *p, char *text, const char *(*password)(const char
     strbuf_init(&p->rekey, 0);
     strbuf_init(&p->reply, REPLY_MAX);
 
-    p->name = cut(&text);
-    const char *kind = p->name ? cut(&text) : NULL;
-    const char *port = kind ? cut(&text) : NULL;
-    const struct provider *provider = port ? provider_find(kind) : NULL;
+    p->name = word_cut(&text);
+    const char *kind = p->name ? word_cut(&text) : NULL;
+    const char *port = kind ? word_cut(&text) : NULL;
 
-    if (!provider || !provider->probe || !*p->name || strpbrk(p->name, " \n") ||
-        parse_port(port, &p->port) < 0)
+    p->probe = port ? probe_find(kind) : NULL;
+    if (!p->probe || !*p->name || strpbrk(p->name, " \n") || word_port(port, &p->port) < 0)
         return -1;
-    p->probe = provider->probe;
+    p->arg = text;
     const char *secret = password ? password(p->name) : NULL;
     if (secret && (!p->probe->rekey || p->probe->rekey(text, secret, &p->rekey) < 0))
         return -1;
@@ -95,13 +73,9 @@ static void retry(struct prober *p, const char *reason, nsec_t now)
 
 static void retry_errno(struct prober *p, int errnum, nsec_t now)
 {
-    /* Not strerror(): in a static binary it brings the machinery of translations along. */
-    const char *text = strerrordesc_np(errnum);
     char reason[sizeof(p->reason)];
 
-    snprintf(reason, sizeof(reason), "%s", text ? text : "unknown error");
-    if (reason[0] >= 'A' && reason[0] <= 'Z')
-        reason[0] = (char)(reason[0] | 0x20);
+    word_errno(errnum, reason, sizeof(reason));
     retry(p, reason, now);
 }
 
@@ -176,8 +150,11 @@ static void send_request(struct prober *p, nsec_t now)
         return;
     }
     p->sent += (size_t)n;
-    if (p->sent == what->len)
-        p->state = PROBER_READING;
+    if (p->sent < what->len)
+        return;
+    p->state = PROBER_READING;
+    if (p->probe->quiet_ms)
+        p->wake = now + p->probe->quiet_ms * NSEC_PER_MSEC;
 }
 
 static void finish(struct prober *p, enum prober_state state)
@@ -194,6 +171,8 @@ static enum probe_verdict ask_probe(const struct prober *p, char *why, size_t si
 
     if (p->rekeying)
         return p->probe->rekeyed(data, p->reply.len, why, size);
+    if (p->probe->answer_to)
+        return p->probe->answer_to(p->arg, data, p->reply.len, why, size);
     return p->probe->answer(data, p->reply.len, why, size);
 }
 
@@ -263,7 +242,11 @@ void prober_step(struct prober *p, short revents, nsec_t now)
     /* On loopback a connection is there at once: no need to poll before sending. */
     if (p->state == PROBER_SENDING)
         send_request(p, now);
-    if (p->fd >= 0 && now >= p->wake)
+    if (p->fd < 0 || now < p->wake)
+        return;
+    if (p->state == PROBER_READING && p->probe->quiet_ms)
+        finish(p, PROBER_READY);
+    else
         retry(p,
               p->state == PROBER_CONNECTING ? "no connection within 1 s" : "no answer within 1 s",
               now);

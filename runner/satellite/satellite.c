@@ -11,11 +11,16 @@
 #include <cleanroom/vec.h>
 
 #include "satellite/prober.h"
+#include "satellite/sink.h"
+#include "satellite/word.h"
+
+#define FLUSH_ROUNDS 10000
 
 struct satellite {
     struct strvec dirs;
     VEC(struct prober) probers;
-    VEC(struct pollfd) polled; /* [0] the signals, then each prober's socket */
+    VEC(struct sink) sinks;
+    VEC(struct pollfd) polled; /* [0] the signals, then each prober's socket, then the sinks' */
     nsec_t up;
 };
 
@@ -23,7 +28,10 @@ static void satellite_deinit(struct satellite *s)
 {
     for (size_t i = 0; i < s->probers.len; i++)
         prober_deinit(&s->probers.items[i]);
+    for (size_t i = 0; i < s->sinks.len; i++)
+        sink_deinit(&s->sinks.items[i]);
     vec_deinit(&s->probers);
+    vec_deinit(&s->sinks);
     vec_deinit(&s->polled);
     strvec_deinit(&s->dirs);
 }
@@ -83,6 +91,8 @@ static int parse_options(struct satellite *s, char **argv)
             return -1;
         if (strcmp(*arg, "--dir") == 0 && arg[1][0] == '/')
             strvec_push(&s->dirs, arg[1]);
+        else if (strcmp(*arg, "--sink") == 0 && sink_init(vec_push(&s->sinks), arg[1]) == 0)
+            continue;
         else if (strcmp(*arg, "--probe") != 0 ||
                  prober_init(vec_push(&s->probers), arg[1], find_password, 0) < 0)
             return -1;
@@ -130,18 +140,21 @@ static int open_signals(void)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SATELLITE_FLUSH);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 /* Returns true when we are told to end. */
-static bool take_signals(int fd)
+static bool take_signals(int fd, bool *flush)
 {
     struct signalfd_siginfo info;
 
     while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        if (info.ssi_signo != SIGCHLD)
+        if (info.ssi_signo == SATELLITE_FLUSH)
+            *flush = true;
+        else if (info.ssi_signo != SIGCHLD)
             return true;
         while (waitpid(-1, NULL, WNOHANG) > 0)
             ;
@@ -158,17 +171,33 @@ static void prepare_poll(struct satellite *s, int signals)
         short events = prober_events(p);
         *vec_push(&s->polled) = (struct pollfd){.fd = events ? p->fd : -1, .events = events};
     }
+    for (size_t i = 0; i < s->sinks.len; i++) {
+        size_t first = s->polled.len;
+        for (size_t n = sink_count(&s->sinks.items[i]); n > 0; n--)
+            (void)vec_push(&s->polled);
+        sink_prepare(&s->sinks.items[i], &s->polled.items[first]);
+    }
 }
 
-/* Waits for whatever comes first: a signal, a socket, a prober's time. */
-static int wait_for_work(struct satellite *s)
+static nsec_t next_wake(const struct satellite *s)
 {
-    nsec_t wake = NSEC_INFINITY, now = clock_now();
+    nsec_t wake = NSEC_INFINITY;
 
     for (size_t i = 0; i < s->probers.len; i++) {
         if (s->probers.items[i].wake < wake)
             wake = s->probers.items[i].wake;
     }
+    for (size_t i = 0; i < s->sinks.len; i++) {
+        nsec_t sink = sink_wake(&s->sinks.items[i]);
+        wake = sink < wake ? sink : wake;
+    }
+    return wake;
+}
+
+/* Waits for whatever comes first: a signal, a socket, the time of a prober or a sink. */
+static int wait_for_work(struct satellite *s)
+{
+    nsec_t wake = next_wake(s), now = clock_now();
     nsec_t left = wake > now ? wake - now : 0;
     struct timespec limit = {.tv_sec = (time_t)(left / NSEC_PER_SEC),
                              .tv_nsec = (long)(left % NSEC_PER_SEC)};
@@ -191,6 +220,55 @@ static void step_probers(struct satellite *s)
     }
 }
 
+/* --- sinks ----------------------------------------------------------------------------------- */
+
+/* A sink is ready when it listens. */
+static void open_sinks(struct satellite *s)
+{
+    for (size_t i = 0; i < s->sinks.len; i++) {
+        struct sink *sink = &s->sinks.items[i];
+        _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
+        char why[128];
+        int errnum = sink_open(sink);
+
+        word_errno(errnum, why, sizeof(why));
+        if (errnum)
+            strbuf_addf(&line, SATELLITE_REFUSED " %s port %u: %s\n", sink->name, sink->port, why);
+        else
+            strbuf_addf(&line, SATELLITE_READY " %s %lld\n", sink->name,
+                        (long long)((clock_now() - s->up) / NSEC_PER_USEC));
+        say(&line);
+    }
+}
+
+/* Returns whether anything has arrived. */
+static bool step_sinks(struct satellite *s)
+{
+    size_t at = 1 + s->probers.len;
+    nsec_t now = clock_now();
+    bool arrived = false;
+
+    for (size_t i = 0; i < s->sinks.len; i++) {
+        struct sink *sink = &s->sinks.items[i];
+        size_t count = sink_count(sink); /* as it was prepared */
+        arrived |= sink_step(sink, &s->polled.items[at], now);
+        at += count;
+    }
+    return arrived;
+}
+
+/* Whatever was sent before the signal is there now: read until nothing is. Whoever goes on sending
+   is not waited for. */
+static void flush_sinks(struct satellite *s, int signals)
+{
+    for (int round = 0; round < FLUSH_ROUNDS; round++) {
+        prepare_poll(s, signals);
+        if (poll(s->polled.items, s->polled.len, 0) <= 0 || !step_sinks(s))
+            break;
+    }
+    say_word(SATELLITE_FLUSHED);
+}
+
 static int hold(struct satellite *s)
 {
     _cleanup_close_ int signals = open_signals();
@@ -199,13 +277,19 @@ static int hold(struct satellite *s)
         return EXIT_FAILURE;
     s->up = clock_now();
     say_word(SATELLITE_UP);
+    open_sinks(s);
     for (;;) {
+        bool flush = false;
         prepare_poll(s, signals);
-        if (wait_for_work(s) < 0)
+        int n = wait_for_work(s);
+        if (n < 0)
             return EXIT_FAILURE;
-        if (take_signals(signals))
+        if (take_signals(signals, &flush))
             return EXIT_SUCCESS;
         step_probers(s);
+        (void)step_sinks(s);
+        if (flush)
+            flush_sinks(s, signals);
     }
 }
 
@@ -215,8 +299,8 @@ int main(int argc, char **argv)
 
     (void)argc;
     if (parse_options(&s, argv) < 0) {
-        fprintf(stderr,
-                "usage: satellite hold [--dir PATH]... [--probe NAME:PROVIDER:PORT:ARG]...\n");
+        fprintf(stderr, "usage: satellite hold [--dir PATH]... [--probe NAME:PROVIDER:PORT:ARG]... "
+                        "[--sink NAME:KIND:PORT:DIR]...\n");
         return 2;
     }
     return hold(&s);

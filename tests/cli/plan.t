@@ -42,3 +42,17 @@ $ cleanroom plan myapp | grep hunter2
 # The list of services is replaced, not added to.
 $ cleanroom plan myapp --services memcache | grep '^  service '
   service ... memcache ... --services
+# Sinks have no container; a proxy without a host is not in the way of a network.
+$ cleanroom plan myapp --services email --services proxy | grep -A2 '^  service '
+  service ... email ... --services
+    port ... 25 ... default
+    kept ... shard-K/mail/ ... served by cleanroom itself
+  service ... proxy ... --services
+    port ... 3128 ... default
+    kept ... shard-K/proxy.log ... served by cleanroom itself
+$ cleanroom plan myapp --services proxy --network outside | grep -iE -A1 'proxy '
+  service ... proxy ... --services
+    idle ... shards have a network: nothing stands in the way
+$ cleanroom plan myapp --services email --email.image x
+cleanroom: service 'email' (--services): override 'image' is of containers, and this service has none
+[exit 2]

@@ -37,10 +37,11 @@ static void check_plan(const struct provider *provider, const struct provider_in
     assert((rc < 0) == (err.kind != ERROR_NONE));
     if (rc == 0) {
         _cleanup_strbuf_ struct strbuf request = STRBUF_INIT;
-        assert(plan.external == !plan.image);
+        assert((plan.external || plan.sink) == !plan.image);
         assert(plan.app_env.len > 0);
         assert(plan.external || plan.port > 0);
-        assert(plan.external || provider->probe->request(plan.probe_arg, &request) == 0);
+        assert(plan.external || plan.sink ||
+               provider->probe->request(plan.probe_arg, &request) == 0);
     }
     service_plan_deinit(&plan);
 }

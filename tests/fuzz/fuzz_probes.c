@@ -77,6 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     const struct probe *probe = providers[(*data & 0x3f) % provider_count]->probe;
 
+    if (!probe)
+        return 0;
     const struct probe *second = (*data & 0x40) && probe->rekey ? probe : NULL;
 
     if (second && (*data & 0x80))

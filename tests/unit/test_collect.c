@@ -201,6 +201,30 @@ static void test_links_and_devices(void)
     scene_deinit(&s);
 }
 
+/* What was sent to the services that only keep it. */
+static void test_sinks(void)
+{
+    struct scene s;
+    scene_init(&s);
+    file(&s, "collect/mail/001.eml", "Subject: s\r\n\r\n");
+    file(&s, "collect/mail/002.eml", "x");
+    file(&s, "collect/mail/.partial", "x");
+    file(&s, "collect/syslog.log", "<1>a\n<2>b\n");
+    file(&s, "collect/proxy.log", "");
+    file(&s, "collect/other.log", "x");
+    header(&s, "collect/syslog.log", AE_IFLNK, 0, NULL);
+    check_int(finish(&s), 0);
+    check_content(&s, "shard-2/mail/001.eml", "Subject: s\r\n\r\n");
+    check_content(&s, "shard-2/syslog.log", "<1>a\n<2>b\n");
+    check_content(&s, "shard-2/proxy.log", "");
+    check(!exists(&s, "shard-2/other.log"));
+    check_str(property(&s, "mail"), "2 messages");
+    check_str(property(&s, "syslog.log"), "2 lines");
+    check_str(property(&s, "proxy.log"), "0 lines");
+    check_contains(property(&s, "not collected"), "2 entries");
+    scene_deinit(&s);
+}
+
 /* Even where somebody has put a link into the results directory itself. */
 static void test_no_link_is_followed(void)
 {
@@ -350,6 +374,7 @@ int main(void)
         TAP(test_names_that_lead_elsewhere),
         TAP(test_links_and_devices),
         TAP(test_no_link_is_followed),
+        TAP(test_sinks),
         TAP(test_what_changes_its_kind),
         TAP(test_too_many_files),
         TAP(test_huge_sizes),

@@ -20,6 +20,8 @@
 #include <cleanroom/strbuf.h>
 #include <cleanroom/vec.h>
 
+#include "report/directory.h"
+
 #include "tap.h"
 
 #define PATIENCE (10 * NSEC_PER_SEC) /* a loaded machine; passing tests do not wait */
@@ -428,6 +430,53 @@ static void test_side_by_side(void)
     }
 }
 
+/* Whoever takes connections for a server that is not there yet hangs up at once. */
+static void test_plain_tcp(void)
+{
+    struct run r;
+    int port, other;
+    _cleanup_close_ int fd = bind_any("127.0.0.1", &port), talks = bind_any("127.0.0.1", &other);
+    _cleanup_free_ char *probe = xasprintf("mine:tcp:%d:", port);
+    _cleanup_free_ char *talker = xasprintf("talks:tcp:%d:", other);
+
+    listen(fd, 16);
+    start(&r, "--probe", probe, NULL);
+    expect_line(&r, "up");
+    close(take(fd));
+    expect_line(&r, "waiting mine closed without an answer");
+    nsec_t before = clock_now();
+    _cleanup_close_ int silent = take(fd);
+    check(silent >= 0 && expect_ready(&r, "mine") > 0);
+    check(clock_now() - before > 10 * NSEC_PER_MSEC);
+    check_int(run_stop(&r, SIGTERM), 0);
+
+    listen(talks, 16);
+    start(&r, "--probe", talker, NULL);
+    expect_line(&r, "up");
+    serve(talks, "", 0, "220 hello\r\n", 11); /* and hangs up */
+    check(expect_ready(&r, "talks") > 0);
+    check_int(run_stop(&r, SIGTERM), 0);
+}
+
+static void test_plain_http(void)
+{
+    static const char request[] = "GET /health HTTP/1.1\r\nHost: localhost\r\nUser-Agent: "
+                                  "cleanroom\r\nAccept: */*\r\nConnection: close\r\n\r\n";
+    struct run r;
+    int port;
+    _cleanup_close_ int fd = bind_any("127.0.0.1", &port);
+    _cleanup_free_ char *probe = xasprintf("mine:http:%d:/health 204", port);
+
+    listen(fd, 16);
+    start(&r, "--probe", probe, NULL);
+    expect_line(&r, "up");
+    serve(fd, request, sizeof(request) - 1, "HTTP/1.1 200 OK\r\n\r\n", 19);
+    expect_line(&r, "waiting mine HTTP/1.1 200 OK");
+    serve(fd, request, sizeof(request) - 1, "HTTP/1.1 204 None\r\n\r\n", 21);
+    check(expect_ready(&r, "mine") > 0);
+    check_int(run_stop(&r, SIGTERM), 0);
+}
+
 static int mode_of(const char *path)
 {
     struct stat st;
@@ -485,6 +534,14 @@ static void test_usage(void)
         {"--probe", "db:postgres:5432:nothing"},
         {"--probe", ":postgres:5432:u/n"},
         {"--probe", "d b:postgres:5432:u/n"},
+        {"--probe", "m:email:25:"},
+        {"--sink", "mail"},
+        {"--sink", "mail:smtp:25"},
+        {"--sink", "mail:smtp:25:relative"},
+        {"--sink", "mail:pop3:25:/tmp"},
+        {"--sink", "mail:none:25:/tmp"},
+        {"--sink", "mail:smtp:0:/tmp"},
+        {"--sink", ":smtp:25:/tmp"},
     };
     struct run r;
     _cleanup_strvec_ struct strvec bare = STRVEC_INIT;
@@ -539,6 +596,283 @@ static void test_reader_gone(void)
     check_int(run_stop(&r, SIGTERM), 0);
 }
 
+/* --- sinks ----------------------------------------------------------------------------------- */
+
+struct sink_scene {
+    struct run run;
+    char dir[64];
+    int port;
+};
+
+/* A port of that kind that is free now. */
+static int free_port(int type)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(at);
+    _cleanup_close_ int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+
+    check(bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0);
+    getsockname(fd, (struct sockaddr *)&at, &len);
+    return ntohs(at.sin_port);
+}
+
+static void sink_start(struct sink_scene *s, const char *kind)
+{
+    *s = (struct sink_scene){.port = free_port(strstr(kind, "udp") ? SOCK_DGRAM : SOCK_STREAM)};
+    snprintf(s->dir, sizeof(s->dir), "/tmp/satellite-XXXXXX");
+    check(mkdtemp(s->dir) != NULL);
+    _cleanup_free_ char *sink = xasprintf("it:%s:%d:%s", kind, s->port, s->dir);
+    start(&s->run, "--dir", s->dir, "--sink", sink, NULL);
+    expect_line(&s->run, "up");
+    expect_ready(&s->run, "it");
+}
+
+static void sink_stop(struct sink_scene *s)
+{
+    check_int(run_stop(&s->run, SIGTERM), 0);
+    check_int(directory_remove(AT_FDCWD, s->dir), 0);
+}
+
+static int sink_connect(const struct sink_scene *s, int type)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)s->port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct timeval limit = {.tv_sec = 10};
+    int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+
+    check(connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    return fd;
+}
+
+static void send_text(int fd, const char *text)
+{
+    check(send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text));
+}
+
+/* Reads until what was read ends so, or the peer hangs up; release with free(). */
+static char *read_until(int fd, const char *end)
+{
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    size_t len = end ? strlen(end) : 0;
+    char bytes[4096];
+
+    while (!end || text.len < len || strcmp(text.buf + text.len - len, end) != 0) {
+        ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
+        check(n >= 0);
+        if (n <= 0)
+            break;
+        strbuf_add(&text, bytes, (size_t)n);
+    }
+    return strbuf_detach(&text);
+}
+
+static void expect_file(const struct sink_scene *s, const char *name, const char *want)
+{
+    _cleanup_free_ char *path = xasprintf("%s/%s", s->dir, name);
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+
+    check_int(strbuf_read_file(&text, path, 1 << 20), 0);
+    check_str(text.buf, want);
+}
+
+/* What was sent before this is in the files after it. */
+static void flush(struct sink_scene *s)
+{
+    kill(s->run.pid, SATELLITE_FLUSH);
+    expect_line(&s->run, "flushed");
+}
+
+#define LETTER "MAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nDATA\r\n"
+
+static void test_mail(void)
+{
+    struct sink_scene s;
+
+    sink_start(&s, "smtp");
+    _cleanup_close_ int fd = sink_connect(&s, SOCK_STREAM);
+    send_text(fd, LETTER "Subject: 1\r\n\r\none\r\n.\r\n" LETTER "two\r\n.\r\nQUIT\r\n");
+    _cleanup_free_ char *said = read_until(fd, NULL);
+    check_contains(said, "250 kept as 001.eml\r\n");
+    check_contains(said, "250 kept as 002.eml\r\n221 bye\r\n");
+    expect_file(&s, "mail/001.eml",
+                "Return-Path: <a@x>\r\nX-Envelope-To: <b@y>\r\nSubject: 1\r\n\r\none\r\n");
+    expect_file(&s, "mail/002.eml", "Return-Path: <a@x>\r\nX-Envelope-To: <b@y>\r\ntwo\r\n");
+    sink_stop(&s);
+}
+
+/* Many at once, each of whom says a little at a time. */
+static void test_many_mailers(void)
+{
+    enum { COUNT = 150 };
+    struct sink_scene s;
+    int fds[COUNT];
+
+    sink_start(&s, "smtp");
+    for (int i = 0; i < COUNT; i++)
+        fds[i] = sink_connect(&s, SOCK_STREAM);
+    for (int i = 0; i < COUNT; i++)
+        send_text(fds[i], LETTER);
+    for (int i = COUNT; i-- > 0;)
+        send_text(fds[i], "text\r\n.\r\n");
+    for (int i = 0; i < COUNT; i++) {
+        _cleanup_free_ char *said = read_until(fds[i], ".eml\r\n");
+        check_contains(said, "kept as");
+        close(fds[i]);
+    }
+    expect_file(&s, "mail/150.eml", "Return-Path: <a@x>\r\nX-Envelope-To: <b@y>\r\ntext\r\n");
+    sink_stop(&s);
+}
+
+/* Those who say nothing lose their place to those who come. */
+static void test_silent_clients(void)
+{
+    enum { COUNT = 220 };
+    struct sink_scene s;
+    int fds[COUNT];
+
+    sink_start(&s, "smtp");
+    for (int i = 0; i < COUNT; i++) {
+        fds[i] = sink_connect(&s, SOCK_STREAM);
+        free(read_until(fds[i], "SMTP\r\n"));
+    }
+    _cleanup_free_ char *first = read_until(fds[0], NULL);
+    check_str(first, "");
+    send_text(fds[COUNT - 1], LETTER ".\r\nQUIT\r\n");
+    _cleanup_free_ char *last = read_until(fds[COUNT - 1], NULL);
+    check_contains(last, "kept as 001.eml");
+    for (int i = 0; i < COUNT; i++)
+        close(fds[i]);
+    sink_stop(&s);
+}
+
+/* Somebody who never reads: his answers are kept back, and nobody else's. */
+static void test_deaf_mailer(void)
+{
+    struct sink_scene s;
+    static const char noops[] = "NOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\n";
+
+    sink_start(&s, "smtp");
+    _cleanup_close_ int deaf = sink_connect(&s, SOCK_STREAM);
+    size_t sent = 0;
+    fcntl(deaf, F_SETFL, O_NONBLOCK);
+    for (ssize_t n; sent < (size_t)64 << 20; sent += (size_t)n) {
+        n = send(deaf, noops, sizeof(noops) - 1, MSG_NOSIGNAL);
+        struct pollfd p = {.fd = deaf, .events = POLLOUT};
+        if (n < 0 && poll(&p, 1, 300) == 0)
+            break;
+        n = n < 0 ? 0 : n;
+    }
+    check(sent < (size_t)64 << 20);
+    _cleanup_close_ int fd = sink_connect(&s, SOCK_STREAM);
+    send_text(fd, LETTER ".\r\n");
+    free(read_until(fd, ".eml\r\n"));
+    sink_stop(&s);
+}
+
+static void test_syslog_datagrams(void)
+{
+    enum { COUNT = 1000 };
+    struct sink_scene s;
+    _cleanup_strbuf_ struct strbuf want = STRBUF_INIT;
+
+    sink_start(&s, "syslog-udp");
+    _cleanup_close_ int fd = sink_connect(&s, SOCK_DGRAM);
+    for (int i = 0; i < COUNT; i++) {
+        char text[64];
+        int len = snprintf(text, sizeof(text), "<14>app: %d%c", i, i % 2 ? '\n' : '\0');
+        check_int(send(fd, text, (size_t)len, 0), len);
+        strbuf_addf(&want, "<14>app: %d\n", i);
+        if (i % 100 == 0)
+            flush(&s); /* the queue is not endless */
+    }
+    flush(&s);
+    expect_file(&s, "syslog.log", want.buf);
+    sink_stop(&s);
+}
+
+static void test_syslog_stream(void)
+{
+    struct sink_scene s;
+
+    sink_start(&s, "syslog-tcp");
+    _cleanup_close_ int one = sink_connect(&s, SOCK_STREAM), two = sink_connect(&s, SOCK_STREAM);
+    send_text(one, "<14>first\n<14>sec");
+    flush(&s);
+    send_text(two, "6 <14>ab");
+    flush(&s);
+    send_text(one, "ond\n<14>no end");
+    close(TAKE_FD(one));
+    flush(&s);
+    expect_file(&s, "syslog.log", "<14>first\n<14>ab\n<14>second\n<14>no end\n");
+    sink_stop(&s);
+}
+
+/* The answer arrives although the request's body was never read. */
+static void test_proxy(void)
+{
+    struct sink_scene s;
+    static char body[1 << 20];
+
+    sink_start(&s, "proxy");
+    _cleanup_close_ int fd = sink_connect(&s, SOCK_STREAM);
+    send_text(fd, "POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\n"
+                  "Content-Length: 1048576\r\n\r\n");
+    check(send(fd, body, sizeof(body), MSG_NOSIGNAL) == (ssize_t)sizeof(body));
+    _cleanup_free_ char *said = read_until(fd, NULL);
+    check(strncmp(said, "HTTP/1.1 502 ", 13) == 0);
+    check_contains(said, "--network outside");
+    _cleanup_close_ int other = sink_connect(&s, SOCK_STREAM);
+    send_text(other, "CONNECT b.example:443 HTTP/1.1\r\n\r\n");
+    _cleanup_free_ char *refused = read_until(other, NULL);
+    check(strncmp(refused, "HTTP/1.1 502 ", 13) == 0);
+
+    _cleanup_free_ char *path = xasprintf("%s/proxy.log", s.dir);
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    check_int(strbuf_read_file(&text, path, 4096), 0);
+    check_contains(text.buf, "Z POST http://a.example/ host=a.example\n");
+    check_contains(text.buf, "Z CONNECT b.example:443 host=-\n");
+    sink_stop(&s);
+}
+
+static void test_sink_port_taken(void)
+{
+    struct run r;
+    int port;
+    char dir[] = "/tmp/satellite-XXXXXX";
+    _cleanup_close_ int fd = bind_any("127.0.0.1", &port);
+
+    check(mkdtemp(dir) != NULL);
+    listen(fd, 1);
+    _cleanup_free_ char *sink = xasprintf("mail:smtp:%d:%s", port, dir);
+    _cleanup_free_ char *want = xasprintf("refused mail port %d: address already in use", port);
+    start(&r, "--sink", sink, NULL);
+    expect_line(&r, "up");
+    expect_line(&r, want);
+    check_int(run_stop(&r, SIGTERM), 0);
+    check_int(directory_remove(AT_FDCWD, dir), 0);
+}
+
+/* A link that somebody has put there beforehand is not followed. */
+static void test_sink_link(void)
+{
+    struct run r;
+    char dir[] = "/tmp/satellite-XXXXXX";
+    int port = free_port(SOCK_DGRAM);
+
+    check(mkdtemp(dir) != NULL);
+    _cleanup_free_ char *link = xasprintf("%s/syslog.log", dir);
+    _cleanup_free_ char *sink = xasprintf("log:syslog-udp:%d:%s", port, dir);
+    check_int(symlink("/tmp/elsewhere", link), 0);
+    start(&r, "--sink", sink, NULL);
+    expect_line(&r, "up");
+    _cleanup_free_ char *line = next_line(&r, PATIENCE);
+    check(line && strncmp(line, "refused log ", 12) == 0);
+    check_int(run_stop(&r, SIGTERM), 0);
+    check_int(directory_remove(AT_FDCWD, dir), 0);
+}
+
 /* How many children the process has, dead ones included. */
 static int count_children(pid_t pid)
 {
@@ -578,11 +912,22 @@ int main(void)
                                        TAP(test_password_refused),
                                        TAP(test_flood),
                                        TAP(test_side_by_side),
+                                       TAP(test_plain_tcp),
+                                       TAP(test_plain_http),
                                        TAP(test_directories),
                                        TAP(test_directory_fails),
                                        TAP(test_usage),
                                        TAP(test_signals),
                                        TAP(test_reaps),
                                        TAP(test_reader_gone),
+                                       TAP(test_mail),
+                                       TAP(test_many_mailers),
+                                       TAP(test_silent_clients),
+                                       TAP(test_deaf_mailer),
+                                       TAP(test_syslog_datagrams),
+                                       TAP(test_syslog_stream),
+                                       TAP(test_proxy),
+                                       TAP(test_sink_port_taken),
+                                       TAP(test_sink_link),
                                        {0}});
 }

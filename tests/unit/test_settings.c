@@ -405,15 +405,24 @@ static void wrong(const char *text, const char *message, const char *detail)
     check(w.s.own_sources == NULL && w.s.services.len == 0);
 }
 
+static char *all_services(void)
+{
+    _cleanup_strvec_ struct strvec names = STRVEC_INIT;
+
+    for (size_t i = 0; i < provider_count; i++)
+        strvec_push(&names, providers[i]->name);
+    return strvec_join(&names, ", ");
+}
+
 static void test_wrong_names_in_files(void)
 {
     wrong("services:\n  - redis\n  - postgrse\n",
           "forklift.yaml:3:5: unknown service 'postgrse', did you mean 'postgres'?",
           "  - postgrse\n    ^");
-    wrong("services: [kafka]\n",
-          "forklift.yaml:1:12: unknown service 'kafka'; known are postgres, postgis, redis, "
-          "memcache, amqp, mysql, mariadb, valkey, mosquitto, nats",
-          "services: [kafka]\n           ^");
+    _cleanup_free_ char *names = all_services();
+    _cleanup_free_ char *unknown = xasprintf(
+        "forklift.yaml:1:12: unknown service 'oracle'; known are %s", names);
+    wrong("services: [oracle]\n", unknown, "services: [oracle]\n           ^");
     wrong("servces: redis\n", "forklift.yaml:1:1: unknown key 'servces', did you mean 'services'?",
           "servces: redis\n^");
     wrong("redis:\n  prot: 1\n",
@@ -429,7 +438,7 @@ static void test_wrong_names_in_files(void)
           "results, "
           "pull, network, memory, cpus, pids, scratch, start-limit, timeouts, engine, host, "
           "context, image-cache, color, "
-          "quiet, verbose",
+          "quiet, verbose, services",
           NULL);
 }
 
