@@ -96,10 +96,17 @@ class Sinks(LiveTest):
         self.assertEqual(self.subject(result, 1, "001.eml"), "before")
         self.assertEqual(result.log(2, "syslog.log"), "words\n")
 
+    def test_of_a_deploy_that_fails(self):
+        for deploy, code in (("mail why; fail x", 1), ("mail why; hang", 124)):
+            result = self.go("--deploy-timeout", "1s", deploy=MAIL + deploy, code=code)
+            self.assertEqual(self.subject(result, 2, "001.eml"), "why")
+            self.assertEqual({row[2] for row in result.cases if row[1] == "test"}, {"skipped"})
+
     def test_deploy_once(self):
-        options = {"yaml": SERVICES + "cleanroom: {deploy: once}\n", "test": f"stored it; mail {ME}",
-                   "env": {"CLEANROOM_DEPLOY": "once"}}
-        result = self.go("--environment", "TESTAPP_DEPLOY=store it", **options)
+        word = os.urandom(6).hex()  # nobody has deployed that
+        result = self.go("--environment", f"TESTAPP_DEPLOY={MAIL}store {word}; mail deployed",
+                         yaml=SERVICES + "cleanroom: {deploy: once}\n",
+                         test=f"stored {word}; mail {ME}")
         for shard in (1, 2):
             self.assertEqual(self.subject(result, shard, "001.eml"), str(shard))
 
