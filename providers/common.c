@@ -150,7 +150,7 @@ int common_finish(const struct provider_input *in, struct service_plan *out, str
     if (!command)
         return 0;
     strvec_deinit(&out->argv);
-    if (common_split_words(&out->argv, command, err) < 0)
+    if (provider_split_words(&out->argv, command, err) < 0)
         return error_wrap(err, "override 'command'");
     if (out->argv.len == 0)
         return error_set(err, ERROR_CONFIG, "override 'command' is empty");
@@ -292,7 +292,7 @@ static int read_word(const char **p, struct strbuf *word, struct error *err)
     return 0;
 }
 
-int common_split_words(struct strvec *out, const char *text, struct error *err)
+int provider_split_words(struct strvec *out, const char *text, struct error *err)
 {
     const char *p = text + strspn(text, " \t\r\n");
 

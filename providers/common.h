@@ -16,6 +16,14 @@ extern const struct provider provider_memcache;
 extern const struct provider provider_email;
 extern const struct provider provider_syslog;
 extern const struct provider provider_proxy;
+extern const struct provider provider_elasticsearch;
+extern const struct provider provider_opensearch;
+extern const struct provider provider_mongodb;
+extern const struct provider provider_s3;
+extern const struct provider provider_kafka;
+
+extern const struct probe tcp_probe; /* probe.c */
+extern const struct probe plain_http_probe;
 
 /* Does the configuration name somebody else's server (host, hosts or urls)? */
 bool common_is_external(const struct provider_input *in);
@@ -55,8 +63,6 @@ void common_endpoint_deinit(struct common_endpoint *e);
 /* Notes a password, in both of its spellings, as something never to be shown. */
 void common_secret(struct service_plan *plan, const char *plain, const char *quoted);
 
-/* Splits words as a shell does (blanks, '...', "...", backslash), without any expansion. */
-int common_split_words(struct strvec *out, const char *text, struct error *err);
 /* "512m", "2g", "1048576": bytes. */
 int common_parse_size(const char *text, uint64_t *out, struct error *err);
 

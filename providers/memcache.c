@@ -100,4 +100,5 @@ const struct provider provider_memcache = {
     .plan = plan,
     .probe = &probe,
     .recipe = &recipe,
+    .countable = true,
 };

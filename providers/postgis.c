@@ -16,4 +16,5 @@ const struct provider provider_postgis = {
     .plan = postgres_plan,
     .probe = &postgres_probe,
     .recipe = &postgres_recipe,
+    .names_instances = true,
 };

@@ -226,4 +226,5 @@ const struct provider provider_postgres = {
     .plan = postgres_plan,
     .probe = &postgres_probe,
     .recipe = &postgres_recipe,
+    .names_instances = true,
 };

@@ -165,4 +165,5 @@ const struct provider provider_redis = {
     .plan = plan,
     .probe = &probe,
     .recipe = &recipe,
+    .countable = true,
 };

@@ -6,10 +6,22 @@
 
 #include "common.h"
 
+/* clang-format off */
 const struct provider *const providers[] = {
-    &provider_postgres, &provider_postgis, &provider_redis, &provider_memcache,
-    &provider_email,    &provider_syslog,  &provider_proxy,
+    &provider_postgres,
+    &provider_postgis,
+    &provider_redis,
+    &provider_memcache,
+    &provider_email,
+    &provider_syslog,
+    &provider_proxy,
+    &provider_elasticsearch,
+    &provider_opensearch,
+    &provider_mongodb,
+    &provider_s3,
+    &provider_kafka,
 };
+/* clang-format on */
 const size_t provider_count = ARRAY_SIZE(providers);
 
 const struct sink_def sink_defs[] = {
@@ -23,10 +35,11 @@ const struct sink_def sink_defs[] = {
 const struct override_def provider_common_overrides[] = {
     {"image", OVERRIDE_STRING, "image to start instead of the default one", false},
     {"environment", OVERRIDE_ENV, "further environment of the service's container", false},
-    {"command", OVERRIDE_STRING, "words to run instead of the default command", false},
+    {"command", OVERRIDE_WORDS, "words to run instead of the default command", false},
     {"memory", OVERRIDE_STRING, "memory limit of the service's container, as 512m", false},
     {"tmpfs", OVERRIDE_STRING, "'no' keeps what the image has below its VOLUMEs", false},
     {"snapshot", OVERRIDE_STRING, "'no' initialises it anew in each shard", false},
+    {"count", OVERRIDE_COUNT, "so many of it, of those that the app can be told a list of", false},
 };
 const size_t provider_common_override_count = ARRAY_SIZE(provider_common_overrides);
 
@@ -38,6 +51,21 @@ const struct provider *provider_find(const char *name)
             return p;
     }
     return NULL;
+}
+
+const struct probe *probe_find(const char *name)
+{
+    static const struct {
+        const char *name;
+        const struct probe *probe;
+    } plain[] = {{"tcp", &tcp_probe}, {"http", &plain_http_probe}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(plain); i++) {
+        if (strcmp(plain[i].name, name) == 0)
+            return plain[i].probe;
+    }
+    const struct provider *provider = provider_find(name);
+    return provider ? provider->probe : NULL;
 }
 
 static const struct override_def *find_key(const struct override_def *defs, size_t count,
@@ -75,10 +103,13 @@ void service_plan_deinit(struct service_plan *plan)
     free(plan->user);
     free(plan->probe_arg);
     free(plan->password);
+    free(plan->log_text);
     strvec_deinit(&plan->entrypoint);
     strvec_deinit(&plan->argv);
     strvec_deinit(&plan->env);
     strvec_deinit(&plan->tmpfs);
+    strvec_deinit(&plan->files);
+    strvec_deinit(&plan->exec_words);
     strvec_deinit(&plan->app_env);
     strvec_deinit(&plan->secrets);
     *plan = (struct service_plan){0};
@@ -98,10 +129,13 @@ void service_plan_copy(struct service_plan *to, const struct service_plan *from)
     to->user = xstrdup(from->user);
     to->probe_arg = xstrdup(from->probe_arg);
     to->password = xstrdup(from->password);
+    to->log_text = xstrdup(from->log_text);
     to->entrypoint = copy_strings(&from->entrypoint);
     to->argv = copy_strings(&from->argv);
     to->env = copy_strings(&from->env);
     to->tmpfs = copy_strings(&from->tmpfs);
+    to->files = copy_strings(&from->files);
+    to->exec_words = copy_strings(&from->exec_words);
     to->app_env = copy_strings(&from->app_env);
     to->secrets = copy_strings(&from->secrets);
 }

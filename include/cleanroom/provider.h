@@ -28,7 +28,11 @@ enum override_type {
     OVERRIDE_NUMBER, /* >= 0 */
     OVERRIDE_LIST,   /* a YAML list, or one string with '|' between its items */
     OVERRIDE_ENV,    /* a map of K: V given to the service's container */
+    OVERRIDE_WORDS,  /* words as a shell splits them, or a YAML list of them */
+    OVERRIDE_COUNT,  /* 1..SERVICE_COUNT_MAX; of providers that are `countable` */
 };
+
+enum { SERVICE_COUNT_MAX = 32 };
 
 /* One key accepted below the service's name in forklift.yaml, and as --<service>.<key>. */
 struct override_def {
@@ -39,7 +43,8 @@ struct override_def {
 };
 
 /* Overrides every provider accepts, besides its own: image, environment, command, memory, tmpfs
-   ("no": keep what the image has below its VOLUMEs), snapshot ("no": initialise it each time). */
+   ("no": keep what the image has below its VOLUMEs), snapshot ("no": initialise it each time),
+   count (how many of it; the plan's, no provider looks at it). */
 extern const struct override_def provider_common_overrides[];
 extern const size_t provider_common_override_count;
 
@@ -57,6 +62,7 @@ struct provider_input {
                              taken in this pod */
     bool outside;         /* shards have a network */
     int shard;            /* 1-based */
+    int shards;           /* of how many */
     const char *secret;   /* 32 random hex digits, this shard's and this service's own */
 };
 
@@ -96,11 +102,14 @@ struct service_plan {
     uint64_t memory;                    /* bytes, 0 = no limit */
     uint64_t shm_size;                  /* bytes, 0 = default */
     char *probe_arg;                    /* for the probe's request; never a secret */
-    char *password; /* random, so new in each run; NULL: the user chose it, or there is none */
-    bool rekey;     /* the server knows another password: its probe has to set this one */
-    bool snapshot;  /* the user lets it start from a snapshot */
-    struct strvec app_env; /* K=V for the app */
-    struct strvec secrets; /* values to mask wherever the plan is shown */
+    char *password;      /* random, so new in each run; NULL: the user chose it, or there is none */
+    bool rekey;          /* the server knows another password: its probe has to set this one */
+    bool snapshot;       /* the user lets it start from a snapshot */
+    struct strvec files; /* "/path", text, "/path", text ...: in its container before it starts */
+    char *log_text;      /* not NULL: it is ready when its output has this text, and not asked */
+    struct strvec exec_words; /* not empty: it is ready when they end with 0 in its container */
+    struct strvec app_env;    /* K=V for the app */
+    struct strvec secrets;    /* values to mask wherever the plan is shown */
 };
 void service_plan_deinit(struct service_plan *plan);
 /* Deep. */
@@ -121,6 +130,11 @@ struct probe {
     /* Judges all that was received so far. why (never NULL, `size` bytes) takes a short reason for
        NOT_YET and WRONG: what the server said, printable ASCII. Pure; must survive any bytes. */
     enum probe_verdict (*answer)(const unsigned char *data, size_t len, char *why, size_t size);
+    /* Instead of answer(), where the verdict depends on arg. */
+    enum probe_verdict (*answer_to)(const char *arg, const unsigned char *data, size_t len,
+                                    char *why, size_t size);
+    /* Not 0: a connection that after so many milliseconds is open and silent says READY. */
+    unsigned quiet_ms;
 
     /*
      * A second exchange after READY, with a server that was started from a snapshot, to give it
@@ -169,7 +183,12 @@ struct provider {
     int (*plan)(const struct provider *, const struct provider_input *, struct service_plan *out,
                 struct error *err);
     const struct probe *probe;
+    const char *probe_name;      /* by which probe_find() has it; NULL: the provider's name */
     const struct recipe *recipe; /* NULL: no copies of it can be made */
+    bool countable;       /* its variables are lists with '|' between their items, so there can be
+                             several of it */
+    bool names_instances; /* names its variables by the instance itself: DB_<INSTANCE>_URL; all
+                             others' are prefixed by the plan: <INSTANCE>_REDIS_HOSTS */
 };
 
 /* The registry, in the order in which `cleanroom services` lists it. */
@@ -179,8 +198,14 @@ extern const size_t provider_count;
 /* By name or alias; NULL when unknown. */
 const struct provider *provider_find(const char *name);
 
+/* A provider's probe by the provider's name, or one that belongs to none: "tcp", "http". */
+const struct probe *probe_find(const char *name);
+
 /* The override definition of a key, the provider's own or a common one; NULL when unknown. */
 const struct override_def *provider_override(const struct provider *provider, const char *key);
+
+/* Splits words as a shell does (blanks, '...', "...", backslash), without any expansion. */
+int provider_split_words(struct strvec *out, const char *text, struct error *err);
 
 /* The value of an override, or fallback. */
 const char *provider_input_get(const struct provider_input *in, const char *key,

@@ -238,11 +238,20 @@ static void collect_rows(const char *prefix, struct key_rows *rows)
     }
 }
 
+static int take_nothing(void *data _unused_, const struct schema_key *row _unused_,
+                        const struct yaml_node *key _unused_,
+                        const struct yaml_node *value _unused_, struct error *err _unused_)
+{
+    return 0; /* not ours: see define.h */
+}
+
 static int read_map(struct settings *s, const char *prefix, const struct yaml_node *map,
                     struct error *err)
 {
     _cleanup_(key_rows_deinit) struct key_rows rows = {0};
     collect_rows(prefix, &rows);
+    if (!*prefix)
+        *vec_push(&rows) = (struct schema_key){"services", take_nothing, NULL};
     return schema_map(map, rows.items, rows.len, "key", s, err);
 }
 

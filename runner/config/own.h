@@ -20,7 +20,7 @@ const struct setting_def *own_by_flag(const char *flag);
 int own_set(struct settings *s, const struct setting_def *def, const char *text,
             const struct origin *origin, struct error *err);
 
-/* Reads the map below `cleanroom:`. */
+/* Reads the map below `cleanroom:`, but for its `services`. */
 int own_from_yaml(struct settings *s, const struct yaml_node *map, struct error *err);
 
 /* Reads the CLEANROOM_* variables; empty ones, and those that are no setting, count as not there.

@@ -11,6 +11,7 @@
 
 #define RUN_ID_BYTES 6
 #define SECRET_BYTES 16
+#define MOVES_MAX    64               /* a pod has no more services that want one port */
 #define SITE_DOMAIN  "localhost:8000" /* Pallet's port; nothing is published, so the app itself */
 
 typedef int random_fn(void *bytes, size_t len);
@@ -35,56 +36,241 @@ static char *random_hex(random_fn *random, size_t bytes, struct error *err)
     return strbuf_detach(&out);
 }
 
-static int plan_service(struct plan_service *out, const struct service_setting *setting,
-                        const struct settings *settings, int shard, random_fn *random,
-                        struct error *err)
+/* One of the services of a shard, while it is being planned. */
+struct planning {
+    const struct settings *settings;
+    const struct service_setting *setting;
+    int index, shard;
+    uint16_t shift;
+    char *secret;
+};
+
+static const char *override_value(const struct service_setting *setting, const char *key)
 {
+    for (size_t i = 0; i < setting->overrides.len; i++) {
+        if (strcmp(setting->overrides.items[i].key, key) == 0)
+            return setting->overrides.items[i].set.value;
+    }
+    return NULL;
+}
+
+/* Where it says so, or where the service itself comes from. */
+static const char *override_source(const struct service_setting *setting, const char *key)
+{
+    for (size_t i = 0; i < setting->overrides.len; i++) {
+        if (strcmp(setting->overrides.items[i].key, key) == 0)
+            return setting->overrides.items[i].set.source;
+    }
+    return setting->defined ? setting->defined : setting->source;
+}
+
+/* The port that the user chose is the first one's; the others of a count follow it. */
+static char *chosen_port(const struct planning *p)
+{
+    const char *port = override_value(p->setting, "port");
+    return port ? xasprintf("%ld", strtol(port, NULL, 10) + p->index) : NULL;
+}
+
+/* Of one more of a kind: each variable's name begins with that of the instance. */
+static void prefix_variables(struct strvec *env, const char *instance)
+{
+    for (size_t i = 0; i < env->len; i++) {
+        char *entry = xasprintf("%s_%s", instance, env->items[i]);
+        for (char *c = entry; (size_t)(c - entry) < strlen(instance); c++) {
+            if (*c >= 'a' && *c <= 'z')
+                *c = (char)(*c & ~0x20);
+            else if (!((*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9')))
+                *c = '_';
+        }
+        free(env->items[i]);
+        env->items[i] = entry;
+    }
+}
+
+static int plan_once(struct plan_service *out, const struct planning *p, struct error *err)
+{
+    const struct service_setting *setting = p->setting;
+    const char *instance = setting->defined && !setting->declaration ? setting->name : NULL;
+    _cleanup_free_ char *port = chosen_port(p);
     VEC(struct override_value) overrides = {0};
-    _cleanup_free_ char *secret = random_hex(random, SECRET_BYTES, err);
-    if (!secret)
-        return -1;
 
     for (size_t i = 0; i < setting->overrides.len; i++) {
         const struct override_setting *o = &setting->overrides.items[i];
-        *vec_push(&overrides) = (struct override_value){.key = o->key, .value = o->set.value};
+        bool is_port = port && strcmp(o->key, "port") == 0;
+        *vec_push(&overrides) = (struct override_value){o->key, is_port ? port : o->set.value};
     }
     const struct provider_input in = {.overrides = overrides.items,
                                       .override_count = overrides.len,
-                                      .application_id = settings->application_id.value,
-                                      .outside = settings->own.network != NETWORK_NONE,
-                                      .shard = shard,
-                                      .secret = secret};
-    out->provider = setting->provider;
-    out->name = setting->provider->name;
+                                      .application_id = p->settings->application_id.value,
+                                      .instance = instance,
+                                      .shift = p->shift,
+                                      .outside = p->settings->own.network != NETWORK_NONE,
+                                      .shard = p->shard,
+                                      .shards = (int)p->settings->own.shards,
+                                      .secret = p->secret};
+    service_plan_deinit(&out->spec);
     int rc = setting->provider->plan(setting->provider, &in, &out->spec, err);
     vec_deinit(&overrides);
-    return rc < 0 ? error_wrap(err, "service '%s' (%s)", out->name, setting->source) : 0;
+    if (rc < 0)
+        return error_wrap(err, "service '%s' (%s)", out->name, setting->source);
+    if (instance && !setting->provider->names_instances)
+        prefix_variables(&out->spec.app_env, instance);
+    return 0;
 }
 
-static bool port_taken(const struct plan_shard *shard, unsigned port)
+static bool listens_on(const struct service_plan *spec, unsigned port)
 {
-    for (size_t i = 0; i < shard->services.len; i++) {
-        const struct service_plan *spec = &shard->services.items[i].spec;
-        if (!spec->external && spec->port == port)
+    if (spec->external || port == 0)
+        return false;
+    if (spec->port == port)
+        return true;
+    for (size_t i = 0; i < SERVICE_PORTS && spec->more_ports[i]; i++) {
+        if (spec->more_ports[i] == port)
             return true;
     }
     return false;
+}
+
+/* The first port on which both would listen; 0 when there is none. */
+static unsigned common_port_of(const struct service_plan *a, const struct service_plan *b)
+{
+    if (b->external)
+        return 0;
+    if (listens_on(a, b->port))
+        return b->port;
+    for (size_t i = 0; i < SERVICE_PORTS && b->more_ports[i]; i++) {
+        if (listens_on(a, b->more_ports[i]))
+            return b->more_ports[i];
+    }
+    return 0;
+}
+
+/* Does it want a port that a service planned before it has? It is the last one of the shard. */
+static bool clashes(const struct plan_shard *shard)
+{
+    const struct plan_service *last = &shard->services.items[shard->services.len - 1];
+
+    for (size_t i = 0; i + 1 < shard->services.len; i++) {
+        if (common_port_of(&shard->services.items[i].spec, &last->spec))
+            return true;
+    }
+    return false;
+}
+
+/* The later one moves on until nobody is in its way. What cannot be moved (the user chose its port,
+   or it does not listen where it is told) stays, and check_port() speaks of it. */
+static int plan_somewhere(const struct plan_shard *shard, struct plan_service *service,
+                          struct planning *p, struct error *err)
+{
+    uint16_t first = p->shift;
+
+    for (;; p->shift++) {
+        if (plan_once(service, p, err) < 0)
+            return -1;
+        if (!clashes(shard))
+            return 0;
+        if (p->shift - first == MOVES_MAX)
+            break;
+    }
+    p->shift = first;
+    return plan_once(service, p, err);
+}
+
+static int plan_service(struct plan_shard *shard, struct planning *p, random_fn *random,
+                        struct error *err)
+{
+    struct plan_service *service = vec_push(&shard->services);
+    _cleanup_free_ char *secret = random_hex(random, SECRET_BYTES, err);
+
+    if (!secret)
+        return -1;
+    p->secret = secret;
+    service->provider = p->setting->provider;
+    service->setting = p->setting;
+    service->index = p->index;
+    service->name = p->index ? xasprintf("%s-%d", p->setting->name, p->index + 1)
+                             : xstrdup(p->setting->name);
+    return plan_somewhere(shard, service, p, err);
+}
+
+/* Several of a kind: what differs between them becomes one list, which the first one gives. */
+static void join_variables(struct strvec *first, struct strvec *other)
+{
+    for (size_t i = 0; i < other->len; i++) {
+        _cleanup_free_ char *key = xstrndup(other->items[i], strcspn(other->items[i], "="));
+        const char *value = other->items[i] + strlen(key) + 1;
+        const char *so_far = strvec_getenv(first, key);
+        if (so_far && strcmp(so_far, value) == 0)
+            continue;
+        _cleanup_free_ char *joined = so_far ? xasprintf("%s|%s", so_far, value) : xstrdup(value);
+        strvec_setenv(first, key, joined);
+    }
+    strvec_deinit(other);
+}
+
+static int plan_setting(struct plan_shard *shard, const struct service_setting *setting,
+                        const struct settings *settings, random_fn *random, struct error *err)
+{
+    const char *said = override_value(setting, "count");
+    int count = said ? (int)strtol(said, NULL, 10) : 1;
+    struct planning p = {.settings = settings, .setting = setting, .shard = shard->number};
+    size_t first = shard->services.len;
+
+    for (p.index = 0; p.index < count; p.index++) {
+        if (plan_service(shard, &p, random, err) < 0)
+            return -1;
+        struct service_plan *spec = &shard->services.items[first].spec;
+        if (spec->external && count > 1)
+            return error_set(err, ERROR_CONFIG,
+                             "%s: service '%s' is a server elsewhere, of which 'count' cannot "
+                             "start more; list them all as its hosts",
+                             override_source(setting, "count"), setting->name);
+        if (p.index)
+            join_variables(&spec->app_env,
+                           &shard->services.items[first + (size_t)p.index].spec.app_env);
+        p.shift++;
+    }
+    return 0;
 }
 
 /* Two services that are to listen on one port of the shard's one network namespace. */
 static int check_port(const struct plan_shard *shard, const struct plan_service *a,
                       const struct plan_service *b, struct error *err)
 {
-    unsigned port = b->spec.port, other = port;
+    unsigned port = common_port_of(&a->spec, &b->spec), other = port;
+    const char *key = b->setting->name, *source = override_source(b->setting, "port");
 
-    if (a->spec.external || b->spec.external || a->spec.port != port)
+    if (!port)
         return 0;
-    while (port_taken(shard, other))
-        other = other < UINT16_MAX ? other + 1 : 1024;
+    for (size_t i = 0; i < shard->services.len; i++) {
+        if (listens_on(&shard->services.items[i].spec, other)) {
+            other = other < UINT16_MAX ? other + 1 : 1024;
+            i = (size_t)-1;
+        }
+    }
+    if (b->setting->declaration && !override_value(b->setting, "port"))
+        return error_set(err, ERROR_CONFIG,
+                         "%s: services '%s' and '%s' would both listen on port %u of their shard; "
+                         "tell '%s' its ports by ${port} in its command, environment or files, so "
+                         "that it can be moved, or give '%s' another port",
+                         source, a->name, b->name, port, key, a->setting->name);
     return error_set(err, ERROR_CONFIG,
-                     "services '%s' and '%s' would both listen on port %u of their shard; give one "
-                     "of them another port, as in '%s: {port: %u}'",
-                     a->name, b->name, port, b->name, other);
+                     "%s: services '%s' and '%s' would both listen on port %u of their shard; give "
+                     "one of them another port, as in '%s: {port: %u}'",
+                     source, a->name, b->name, port, key, other);
+}
+
+/* 'memcache-2' may be the second of one service and the name of another. */
+static int check_name(const struct plan_service *a, const struct plan_service *b, struct error *err)
+{
+    const struct plan_service *counted = a->index ? a : b, *named = a->index ? b : a;
+
+    if (strcmp(a->name, b->name) != 0)
+        return 0;
+    return error_set(err, ERROR_CONFIG,
+                     "%s: '%s' is also the name of number %d of '%s'; give it another name",
+                     override_source(named->setting, ""), named->name, counted->index + 1,
+                     counted->setting->name);
 }
 
 static bool user_sets(const struct settings *settings, const char *key)
@@ -120,7 +306,8 @@ static int check_pairs(const struct plan_shard *shard, const struct settings *se
         const struct plan_service *a = &shard->services.items[i];
         for (size_t j = i + 1; j < shard->services.len; j++) {
             const struct plan_service *b = &shard->services.items[j];
-            if (check_variables(settings, a, b, err) < 0 || check_port(shard, a, b, err) < 0)
+            if (check_name(a, b, err) < 0 || check_variables(settings, a, b, err) < 0 ||
+                check_port(shard, a, b, err) < 0)
                 return -1;
         }
     }
@@ -178,8 +365,7 @@ static int make_shard(struct plan_shard *shard, int number, const struct setting
 {
     shard->number = number;
     for (size_t i = 0; i < settings->services.len; i++) {
-        if (plan_service(vec_push(&shard->services), &settings->services.items[i], settings, number,
-                         random, err) < 0)
+        if (plan_setting(shard, &settings->services.items[i], settings, random, err) < 0)
             return -1;
     }
     if (check_pairs(shard, settings, err) < 0)
@@ -305,8 +491,10 @@ int plan_make(struct plan *out, const struct settings *settings, random_fn *rand
 
 static void shard_deinit(struct plan_shard *shard)
 {
-    for (size_t i = 0; i < shard->services.len; i++)
+    for (size_t i = 0; i < shard->services.len; i++) {
         service_plan_deinit(&shard->services.items[i].spec);
+        free(shard->services.items[i].name);
+    }
     vec_deinit(&shard->services);
     strvec_deinit(&shard->app_env);
 }

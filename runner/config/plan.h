@@ -28,8 +28,10 @@
 
 struct plan_service {
     const struct provider *provider;
-    const char *name; /* the service's key; unique within the shard */
-    struct service_plan spec;
+    const struct service_setting *setting; /* by which it is there; borrowed */
+    int index;                             /* 0-based: one of so many as its `count` says */
+    char *name; /* unique within the shard: the service's key, 'memcache-2' for the second */
+    struct service_plan spec; /* app_env: the first has it for all of its count */
 };
 
 struct plan_shard {

@@ -9,6 +9,7 @@
 #include "config/mask.h"
 #include "config/plan.h"
 #include "config/shardvars.h"
+#include "config/words.h"
 
 #define VALUE_COLUMN_MAX 44 /* longer values push their source to the right */
 
@@ -79,39 +80,10 @@ static void _printf_(5, 6)
     add(t, indent, name, value, source);
 }
 
-/* One word as one would type it in a shell. */
-static void add_word(struct strbuf *out, const char *word)
-{
-    if (*word && !strpbrk(word, " \t\r\n'\"\\$`*?[]#~&|;<>(){}!")) {
-        strbuf_adds(out, word);
-        return;
-    }
-    strbuf_addc(out, '\'');
-    for (; *word; word++) {
-        if (*word == '\'')
-            strbuf_adds(out, "'\\''");
-        else
-            strbuf_addc(out, *word);
-    }
-    strbuf_addc(out, '\'');
-}
-
-static char *join_words(const struct strvec *words)
-{
-    _cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
-
-    for (size_t i = 0; i < words->len; i++) {
-        if (i)
-            strbuf_addc(&out, ' ');
-        add_word(&out, words->items[i]);
-    }
-    return strbuf_detach(&out);
-}
-
 static void add_words(struct table *t, int indent, const char *name, const struct strvec *words,
                       const char *source)
 {
-    _cleanup_free_ char *text = join_words(words);
+    _cleanup_free_ char *text = words_join(words);
 
     add(t, indent, name, words->len ? text : "as the image says", source);
 }
@@ -151,22 +123,19 @@ static void add_images(struct table *t)
     }
 }
 
-static const struct service_setting *find_service(const struct settings *s, const char *name)
-{
-    for (size_t i = 0; i < s->services.len; i++) {
-        if (strcmp(s->services.items[i].provider->name, name) == 0)
-            return &s->services.items[i];
-    }
-    return NULL;
-}
-
 static const char *override_source(const struct service_setting *setting, const char *key)
 {
-    for (size_t i = 0; setting && i < setting->overrides.len; i++) {
+    for (size_t i = 0; i < setting->overrides.len; i++) {
         if (strcmp(setting->overrides.items[i].key, key) == 0)
             return setting->overrides.items[i].set.source;
     }
     return "default";
+}
+
+static const char *port_source(const struct service_setting *setting)
+{
+    const char *source = override_source(setting, "port");
+    return setting->declaration && strcmp(source, "default") == 0 ? setting->defined : source;
 }
 
 static void add_entry(struct table *t, int indent, const char *entry, const char *source)
@@ -180,10 +149,10 @@ static void add_entry(struct table *t, int indent, const char *entry, const char
 
 static void add_overrides(struct table *t, const struct service_setting *setting)
 {
-    for (size_t i = 0; setting && i < setting->overrides.len; i++) {
+    for (size_t i = 0; i < setting->overrides.len; i++) {
         const struct override_setting *o = &setting->overrides.items[i];
         const struct override_def *def = provider_override(setting->provider, o->key);
-        _cleanup_free_ char *name = xasprintf("%s.%s", setting->provider->name, o->key);
+        _cleanup_free_ char *name = xasprintf("%s.%s", setting->name, o->key);
 
         if (strcmp(o->key, "environment") != 0) /* shown below, entry by entry */
             add(t, 2, name, def && def->secret ? MASK : o->set.value, o->set.source);
@@ -196,12 +165,12 @@ static void add_service_env(struct table *t, const struct service_plan *spec,
 {
     _cleanup_strvec_ struct strvec given = STRVEC_INIT;
 
-    for (size_t i = 0; setting && i < setting->overrides.len; i++) {
+    for (size_t i = 0; i < setting->overrides.len; i++) {
         if (strcmp(setting->overrides.items[i].key, "environment") == 0)
             strvec_split(&given, setting->overrides.items[i].set.value, "\n");
     }
     for (size_t i = 0; i < spec->env.len; i++) {
-        bool user = strvec_contains(&given, spec->env.items[i]);
+        bool user = setting->declaration || strvec_contains(&given, spec->env.items[i]);
         add_entry(t, 2, spec->env.items[i], user ? override_source(setting, "environment") : NULL);
     }
 }
@@ -214,22 +183,69 @@ static void add_size(struct table *t, const char *name, uint64_t bytes, const ch
         addf(t, 2, name, source, "%llu bytes", (unsigned long long)bytes);
 }
 
+static char *ready_words(const struct plan_service *service)
+{
+    const struct service_plan *spec = &service->spec;
+    const struct declaration *d = service->setting->declaration;
+
+    if (spec->log_text)
+        return xasprintf("when its output has '%s'", spec->log_text);
+    if (spec->exec_words.len) {
+        _cleanup_free_ char *words = words_join(&spec->exec_words);
+        return xasprintf("when %s ends with 0 in its container", words);
+    }
+    const char *address = service->provider->probe->address;
+    if (d && d->ready == DECLARATION_HTTP) {
+        const char *status = strchr(spec->probe_arg, ' ');
+        return xasprintf("when http://%s:%u%.*s answers%s", address, spec->port,
+                         (int)strcspn(spec->probe_arg, " "), spec->probe_arg,
+                         status ? status : " 2xx or 3xx");
+    }
+    return xasprintf(d ? "when %s:%u takes connections" : "when it answers at %s:%u", address,
+                     spec->port);
+}
+
+static void add_ports(struct table *t, const struct service_plan *spec, const char *source)
+{
+    _cleanup_strbuf_ struct strbuf ports = STRBUF_INIT;
+
+    strbuf_addf(&ports, "%u", spec->port);
+    for (size_t i = 0; i < SERVICE_PORTS && spec->more_ports[i]; i++)
+        strbuf_addf(&ports, " %u", spec->more_ports[i]);
+    if (spec->port)
+        add(t, 2, spec->more_ports[0] ? "ports" : "port", ports.buf, source);
+}
+
+static void add_files(struct table *t, const struct service_plan *spec, const char *source)
+{
+    for (size_t i = 0; i + 1 < spec->files.len; i += 2) {
+        _cleanup_free_ char *name = xasprintf("file %s", spec->files.items[i]);
+        add(t, 2, name, spec->files.items[i + 1], source);
+    }
+}
+
 static void add_container(struct table *t, const struct plan_service *service,
                           const struct service_setting *setting)
 {
     const struct service_plan *spec = &service->spec;
+    const char *declared = setting->declaration ? setting->defined : NULL;
+    _cleanup_free_ char *ready = ready_words(service);
 
     add(t, 2, "image", spec->image, override_source(setting, "image"));
+    if (spec->entrypoint.len)
+        add_words(t, 2, "entrypoint", &spec->entrypoint, declared);
     add_words(t, 2, "command", &spec->argv, override_source(setting, "command"));
-    addf(t, 2, "port", override_source(setting, "port"), "%u", spec->port);
-    addf(t, 2, "ready", NULL, "when it answers at %s:%u", service->provider->probe->address,
-         spec->port);
+    if (spec->user)
+        add(t, 2, "user", spec->user, override_source(setting, "user"));
+    add_ports(t, spec, port_source(setting));
+    add(t, 2, "ready", ready, declared);
     add_size(t, "memory", spec->memory, override_source(setting, "memory"));
     add_size(t, "shm", spec->shm_size, NULL);
     add(t, 2, "volumes", spec->tmpfs_volumes ? "on tmpfs" : "as in the image",
         override_source(setting, "tmpfs"));
     for (size_t i = 0; i < spec->tmpfs.len; i++)
-        add(t, 2, "tmpfs", spec->tmpfs.items[i], NULL);
+        add(t, 2, "tmpfs", spec->tmpfs.items[i], declared);
+    add_files(t, spec, declared);
     add_service_env(t, spec, setting);
 }
 
@@ -243,10 +259,14 @@ static void add_sink(struct table *t, const struct service_plan *spec,
 
 static void add_service(struct table *t, const struct plan_service *service)
 {
-    const struct service_setting *setting = find_service(t->plan->settings, service->name);
+    const struct service_setting *setting = service->setting;
 
-    addf(t, 1, "service", setting ? setting->source : NULL, "%s", service->name);
-    add_overrides(t, setting);
+    add(t, 1, "service", service->name, setting->source);
+    if (setting->defined)
+        add(t, 2, "defined", setting->declaration ? "here" : service->provider->name,
+            setting->defined);
+    if (service->index == 0)
+        add_overrides(t, setting);
     if (service->spec.idle)
         add(t, 2, "idle", "shards have a network: nothing stands in the way", NULL);
     else if (service->spec.sink != SINK_NONE)

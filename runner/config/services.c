@@ -3,14 +3,14 @@
 
 #include <string.h>
 
+#include "config/declared.h"
 #include "config/env.h"
-#include "config/schema.h"
 #include "config/values.h"
+#include "config/words.h"
 
 /* An override on its way in: whose, which, and from where. */
 struct target {
-    struct services *services;
-    const struct provider *provider;
+    struct known_service *service;
     const struct override_def *def;
 };
 
@@ -21,10 +21,30 @@ static void override_deinit(struct override_setting *o)
     free(o->set.source);
 }
 
+/* Leaves nothing but the name. */
+static void forget(struct known_service *service)
+{
+    for (size_t i = 0; i < service->overrides.len; i++)
+        override_deinit(&service->overrides.items[i]);
+    vec_deinit(&service->overrides);
+    declaration_free(TAKE_PTR(service->declaration));
+    free(TAKE_PTR(service->defined));
+    service->provider = NULL;
+}
+
+static struct known_service *add_known(struct services *s, const char *name)
+{
+    struct known_service *service = xcalloc(1, sizeof(*service));
+    service->name = xstrdup(name);
+    *vec_push(&s->known) = service;
+    return service;
+}
+
 void services_init(struct services *s)
 {
     *s = (struct services){0};
-    s->overrides = xcalloc(provider_count, sizeof(*s->overrides));
+    for (size_t i = 0; i < provider_count; i++)
+        add_known(s, providers[i]->name)->provider = providers[i];
 }
 
 void services_clear(struct services *s)
@@ -38,48 +58,63 @@ void services_deinit(struct services *s)
 {
     services_clear(s);
     vec_deinit(&s->requests);
-    for (size_t p = 0; s->overrides && p < provider_count; p++) {
-        for (size_t i = 0; i < s->overrides[p].items.len; i++)
-            override_deinit(&s->overrides[p].items.items[i]);
-        vec_deinit(&s->overrides[p].items);
+    for (size_t i = 0; i < s->known.len; i++) {
+        forget(s->known.items[i]);
+        free(s->known.items[i]->name);
+        free(s->known.items[i]);
     }
-    free(s->overrides);
-    s->overrides = NULL;
+    vec_deinit(&s->known);
 }
 
-static struct service_overrides *overrides_of(const struct services *s,
-                                              const struct provider *provider)
+struct known_service *services_find(const struct services *s, const char *name)
 {
-    size_t i = 0;
-    while (providers[i] != provider)
-        i++;
-    return &s->overrides[i];
+    for (size_t i = 0; i < s->known.len; i++) {
+        struct known_service *service = s->known.items[i];
+        const char *alias = i < provider_count ? service->provider->alias : NULL;
+        if (strcmp(service->name, name) == 0 || (alias && strcmp(alias, name) == 0))
+            return service;
+    }
+    return NULL;
 }
 
-static int unknown_service(const char *name, const struct origin *origin, struct error *err)
+struct known_service *services_define(struct services *s, const char *name,
+                                      const struct origin *origin)
 {
-    _cleanup_free_ const char **names = xcalloc(2 * provider_count, sizeof(*names));
-    for (size_t i = 0; i < provider_count; i++) {
-        names[i] = providers[i]->name;
-        names[provider_count + i] = providers[i]->alias;
-    }
+    struct known_service *service = services_find(s, name);
+    if (service)
+        forget(service);
+    else
+        service = add_known(s, name);
+    service->defined = origin_source(origin);
+    return service;
+}
+
+int services_unknown(const struct services *s, const char *name, const struct origin *origin,
+                     struct error *err)
+{
+    size_t count = s->known.len;
+    _cleanup_free_ const char **names = xcalloc(count + provider_count, sizeof(*names));
+    for (size_t i = 0; i < count; i++)
+        names[i] = s->known.items[i]->name;
+    for (size_t i = 0; i < provider_count; i++)
+        names[count + i] = providers[i]->alias;
     /* An alias may be what was meant, but is not listed beside its service. */
-    bool meant = nearest_name(name, names, 2 * provider_count);
+    bool meant = nearest_name(name, names, count + provider_count);
     return origin_unknown(origin, err, "service", name, names,
-                          meant ? 2 * provider_count : provider_count);
+                          meant ? count + provider_count : count);
 }
 
 int services_request(struct services *s, const char *name, const struct origin *origin,
                      struct error *err)
 {
-    const struct provider *provider = provider_find(name);
-    if (!provider)
-        return unknown_service(name, origin, err);
+    struct known_service *service = services_find(s, name);
+    if (!service)
+        return services_unknown(s, name, origin, err);
     for (size_t i = 0; i < s->requests.len; i++)
-        if (s->requests.items[i].provider == provider)
-            return origin_error(origin, err, "the service '%s' is listed twice", provider->name);
+        if (s->requests.items[i].service == service)
+            return origin_error(origin, err, "the service '%s' is listed twice", service->name);
 
-    *vec_push(&s->requests) = (struct service_request){provider, origin_source(origin)};
+    *vec_push(&s->requests) = (struct service_request){service, origin_source(origin)};
     return 0;
 }
 
@@ -103,10 +138,9 @@ int services_from_yaml(struct services *s, const struct yaml_node *list, struct 
 
 static struct override_setting *find_override(const struct target *t)
 {
-    const struct service_overrides *all = overrides_of(t->services, t->provider);
-    for (size_t i = 0; i < all->items.len; i++)
-        if (strcmp(all->items.items[i].key, t->def->key) == 0)
-            return &all->items.items[i];
+    for (size_t i = 0; i < t->service->overrides.len; i++)
+        if (strcmp(t->service->overrides.items[i].key, t->def->key) == 0)
+            return &t->service->overrides.items[i];
     return NULL;
 }
 
@@ -114,12 +148,46 @@ static void store(const struct target *t, const char *value, const struct origin
 {
     struct override_setting *o = find_override(t);
     if (!o) {
-        o = vec_push(&overrides_of(t->services, t->provider)->items);
+        o = vec_push(&t->service->overrides);
         o->key = xstrdup(t->def->key);
     }
     replace_str(&o->set.value, value);
     free(o->set.source);
     o->set.source = origin_source(origin);
+}
+
+static int check_count(const struct target *t, const char *value, const struct origin *origin,
+                       struct error *err)
+{
+    int64_t number;
+    if (!t->service->provider->countable)
+        return origin_error(origin, err,
+                            "there is one '%s' at most, since the app is told of one; define "
+                            "another under a name of its own, below 'cleanroom: services'",
+                            t->service->name);
+    if (value_int(value, &number) < 0 || number < 1 || number > SERVICE_COUNT_MAX)
+        return origin_error(origin, err, "'%s' is not a number between 1 and %d", value,
+                            SERVICE_COUNT_MAX);
+    return 0;
+}
+
+/* What stands in a declared service's container is full of placeholders. */
+static int check_placeholders(const struct target *t, const char *value,
+                              const struct origin *origin, struct error *err)
+{
+    bool expanded = t->def->type == OVERRIDE_WORDS || t->def->type == OVERRIDE_ENV;
+    if (!t->service->declaration || !expanded)
+        return 0;
+    return declared_check(t->service->declaration, value, origin, err);
+}
+
+static int check_words(const char *value, const struct origin *origin, struct error *err)
+{
+    _cleanup_strvec_ struct strvec words = STRVEC_INIT;
+    _cleanup_error_ struct error why = ERROR_INIT;
+    if (provider_split_words(&words, value, &why) < 0)
+        return origin_error(origin, err, "%s", why.message);
+    return words.len ? 0 : origin_error(origin, err, "there is not a word here");
 }
 
 static int store_checked(const struct target *t, const char *value, const struct origin *origin,
@@ -131,6 +199,12 @@ static int store_checked(const struct target *t, const char *value, const struct
         return origin_error(origin, err, "'%s' is not a port: a number between 1 and 65535", value);
     if (t->def->type == OVERRIDE_NUMBER && (!good || number < 0))
         return origin_error(origin, err, "'%s' is not a number, 0 or more", value);
+    if (t->def->type == OVERRIDE_COUNT && check_count(t, value, origin, err) < 0)
+        return -1;
+    if (t->def->type == OVERRIDE_WORDS && check_words(value, origin, err) < 0)
+        return -1;
+    if (check_placeholders(t, value, origin, err) < 0)
+        return -1;
     store(t, value, origin);
     return 0;
 }
@@ -144,6 +218,8 @@ static int store_env(void *data, const char *key, const char *value, const struc
         return -1;
     if (strchr(value, '\n'))
         return origin_error(origin, err, "the value of '%s' must be a single line", key);
+    if (check_placeholders(t, value, origin, err) < 0)
+        return -1;
 
     const struct override_setting *old = find_override(t);
     _cleanup_strvec_ struct strvec lines = STRVEC_INIT;
@@ -168,11 +244,26 @@ static int store_list(const struct target *t, const struct yaml_node *value, str
     return 0;
 }
 
-static int take_override(void *data, const struct schema_key *row, const struct yaml_node *key,
-                         const struct yaml_node *value, struct error *err)
+static int store_words(const struct target *t, const struct yaml_node *value, struct error *err)
 {
-    struct target t = *(struct target *)data;
-    t.def = row->fact;
+    _cleanup_(schema_texts_deinit) struct schema_texts texts = {0};
+    if (schema_texts(value, "a word", &texts, err) < 0)
+        return -1;
+
+    _cleanup_strbuf_ struct strbuf joined = STRBUF_INIT;
+    for (size_t i = 0; i < texts.len; i++) {
+        strbuf_adds(&joined, i ? " " : "");
+        words_quote(&joined, texts.items[i].node->text);
+    }
+    const struct origin origin = origin_node(value);
+    return store_checked(t, joined.buf, &origin, err);
+}
+
+int services_take_override(struct known_service *service, const struct schema_key *row,
+                           const struct yaml_node *key, const struct yaml_node *value,
+                           struct error *err)
+{
+    struct target t = {service, row->fact};
     const struct origin origin = origin_node(value);
     if (value->kind == YAML_NULL)
         return 0; /* nothing said: a lower layer's value stands */
@@ -180,51 +271,54 @@ static int take_override(void *data, const struct schema_key *row, const struct 
         return store_list(&t, value, err);
     if (t.def->type == OVERRIDE_ENV)
         return schema_pairs(value, store_env, &t, err);
+    if (t.def->type == OVERRIDE_WORDS && value->kind == YAML_SEQUENCE)
+        return store_words(&t, value, err);
     if (value->kind != YAML_SCALAR)
         return origin_error(&origin, err, "the value of '%s' must be text, not %s", key->text,
                             yaml_kind_name(value->kind));
     return store_checked(&t, value->text, &origin, err);
 }
 
-/* A provider's own overrides come first, so that they win over common ones of the same name. */
-struct override_rows {
-    struct schema_key *items;
-    size_t len, cap;
-};
-
-static void add_rows(struct override_rows *rows, const struct override_def *defs, size_t count)
+static int take_override(void *data, const struct schema_key *row, const struct yaml_node *key,
+                         const struct yaml_node *value, struct error *err)
 {
-    for (size_t i = 0; i < count; i++)
-        *vec_push(rows) = (struct schema_key){defs[i].key, take_override, &defs[i]};
+    return services_take_override(data, row, key, value, err);
 }
 
-static void override_rows_deinit(struct override_rows *rows)
+static void add_defs(struct override_rows *rows, const struct override_def *defs, size_t count,
+                     schema_fn take)
+{
+    for (size_t i = 0; i < count; i++)
+        *vec_push(rows) = (struct schema_key){defs[i].key, take, &defs[i]};
+}
+
+/* A provider's own come first, so that they win over common ones of the same name. */
+void services_add_rows(struct override_rows *rows, const struct provider *provider, schema_fn take)
+{
+    add_defs(rows, provider->overrides, provider->override_count, take);
+    add_defs(rows, provider_common_overrides, provider_common_override_count, take);
+}
+
+void override_rows_deinit(struct override_rows *rows)
 {
     vec_deinit(rows);
 }
 
-static void collect_rows(const struct provider *provider, struct override_rows *rows)
-{
-    add_rows(rows, provider->overrides, provider->override_count);
-    add_rows(rows, provider_common_overrides, provider_common_override_count);
-}
-
-int services_overrides_from_yaml(struct services *s, const struct provider *provider,
-                                 const struct yaml_node *map, struct error *err)
+int services_overrides_from_yaml(struct known_service *service, const struct yaml_node *map,
+                                 struct error *err)
 {
     _cleanup_(override_rows_deinit) struct override_rows rows = {0};
-    struct target t = {s, provider, NULL};
-    _cleanup_free_ char *what = xasprintf("%s override", provider->name);
-    collect_rows(provider, &rows);
-    return schema_map(map, rows.items, rows.len, what, &t, err);
+    _cleanup_free_ char *what = xasprintf("%s override", service->name);
+    services_add_rows(&rows, service->provider, take_override);
+    return schema_map(map, rows.items, rows.len, what, service, err);
 }
 
-static int unknown_override(const struct provider *provider, const char *key,
+static int unknown_override(const struct known_service *service, const char *key,
                             const struct origin *origin, struct error *err)
 {
     _cleanup_(override_rows_deinit) struct override_rows rows = {0};
-    _cleanup_free_ char *what = xasprintf("%s override", provider->name);
-    collect_rows(provider, &rows);
+    _cleanup_free_ char *what = xasprintf("%s override", service->name);
+    services_add_rows(&rows, service->provider, take_override);
     _cleanup_free_ const char **names = xcalloc(rows.len, sizeof(*names));
     for (size_t i = 0; i < rows.len; i++)
         names[i] = rows.items[i].key;
@@ -263,12 +357,12 @@ int services_override_from_flag(struct services *s, const char *path, const char
     strvec_take(&parts, xstrndup(path, (size_t)(dot - path)));
     strvec_take(&parts, second ? xstrndup(rest, (size_t)(second - rest)) : xstrdup(rest));
 
-    struct target t = {s, provider_find(parts.items[0]), NULL};
-    if (!t.provider)
-        return unknown_service(parts.items[0], origin, err);
-    t.def = provider_override(t.provider, parts.items[1]);
+    struct target t = {services_find(s, parts.items[0]), NULL};
+    if (!t.service)
+        return services_unknown(s, parts.items[0], origin, err);
+    t.def = provider_override(t.service->provider, parts.items[1]);
     if (!t.def)
-        return unknown_override(t.provider, parts.items[1], origin, err);
+        return unknown_override(t.service, parts.items[1], origin, err);
     if (second && t.def->type != OVERRIDE_ENV)
         return origin_error(origin, err, "'%s' has nothing below it", t.def->key);
     return take_flag(&t, second ? second + 1 : NULL, value, origin, err);
@@ -278,12 +372,15 @@ void services_finish(struct services *s, struct settings *out)
 {
     for (size_t i = 0; i < s->requests.len; i++) {
         struct service_request *request = &s->requests.items[i];
-        struct service_overrides *overrides = overrides_of(s, request->provider);
+        struct known_service *known = request->service;
         struct service_setting *service = vec_push(&out->services);
-        service->provider = request->provider;
+        service->provider = known->provider;
+        service->name = xstrdup(known->name);
+        service->defined = TAKE_PTR(known->defined);
+        service->declaration = TAKE_PTR(known->declaration);
         service->source = TAKE_PTR(request->source);
-        memcpy(&service->overrides, &overrides->items, sizeof(service->overrides));
-        memset(&overrides->items, 0, sizeof(overrides->items));
+        memcpy(&service->overrides, &known->overrides, sizeof(service->overrides));
+        memset(&known->overrides, 0, sizeof(known->overrides));
     }
 }
 
@@ -292,5 +389,8 @@ void service_setting_deinit(struct service_setting *service)
     for (size_t i = 0; i < service->overrides.len; i++)
         override_deinit(&service->overrides.items[i]);
     vec_deinit(&service->overrides);
+    declaration_free(service->declaration);
+    free(service->name);
+    free(service->defined);
     free(service->source);
 }

@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "config/define.h"
 #include "config/env.h"
 #include "config/layers.h"
 #include "config/own.h"
@@ -20,21 +21,17 @@ struct merge {
     struct settings *out;
     struct services services;
     bool services_by_flag; /* the command line has begun its own list */
-    /* Of the file being read: where each service's overrides stand, parallel to providers[]. */
-    const struct yaml_node **seen;
 };
 
 static void merge_init(struct merge *m, struct settings *out)
 {
     *m = (struct merge){.out = out};
     services_init(&m->services);
-    m->seen = xcalloc(provider_count, sizeof(const struct yaml_node *));
 }
 
 static void merge_deinit(struct merge *m)
 {
     services_deinit(&m->services);
-    free(m->seen);
 }
 
 static bool is_id_char(char c)
@@ -127,13 +124,13 @@ static int take_overrides(void *data, const struct schema_key *row, const struct
                           const struct yaml_node *value, struct error *err)
 {
     struct merge *m = data;
-    const struct provider *const *provider = row->fact;
-    const struct yaml_node **seen = &m->seen[provider - providers];
-    if (*seen)
+    struct known_service *service = services_find(&m->services, row->key);
+    const struct yaml_node *seen = service->seen;
+    if (seen)
         return yaml_node_error(key, err, "'%s' is another name of '%s', which is on line %zu",
-                               key->text, (*seen)->text, (*seen)->line);
-    *seen = key;
-    return services_overrides_from_yaml(&m->services, *provider, value, err);
+                               key->text, seen->text, seen->line);
+    service->seen = key;
+    return services_overrides_from_yaml(service, value, err);
 }
 
 static const struct schema_key file_keys[] = {
@@ -154,16 +151,28 @@ static void file_rows_deinit(struct file_rows *rows)
 }
 
 /* The fixed keys, then every service by each of its names. */
-static void collect_file_rows(struct file_rows *rows)
+static void collect_file_rows(const struct services *services, struct file_rows *rows)
 {
     for (size_t i = 0; i < ARRAY_SIZE(file_keys); i++)
         *vec_push(rows) = file_keys[i];
-    for (size_t i = 0; i < provider_count; i++) {
-        *vec_push(rows) = (struct schema_key){providers[i]->name, take_overrides, &providers[i]};
+    for (size_t i = 0; i < services->known.len; i++)
+        *vec_push(rows) = (struct schema_key){services->known.items[i]->name, take_overrides, NULL};
+    for (size_t i = 0; i < provider_count; i++)
         if (providers[i]->alias)
-            *vec_push(rows) = (struct schema_key){providers[i]->alias, take_overrides,
-                                                  &providers[i]};
-    }
+            *vec_push(rows) = (struct schema_key){providers[i]->alias, take_overrides, NULL};
+}
+
+/* Before all else: the file's other keys, wherever they stand, speak of what it defines. */
+static int apply_definitions(struct merge *m, const struct yaml_node *root, struct error *err)
+{
+    const char *taken[ARRAY_SIZE(file_keys) + 1] = {0};
+    for (size_t i = 0; i < ARRAY_SIZE(file_keys); i++)
+        taken[i] = file_keys[i].key;
+    for (size_t i = 0; i < m->services.known.len; i++)
+        m->services.known.items[i]->seen = NULL;
+    const struct yaml_node *own = yaml_node_get(root, "cleanroom");
+    const struct yaml_node *map = own ? yaml_node_get(own, "services") : NULL;
+    return map ? define_services(&m->services, map, taken, err) : 0;
 }
 
 /* Accepts NULL: no such file. */
@@ -173,8 +182,9 @@ static int apply_tree(struct merge *m, const struct yaml_tree *tree, struct erro
         return 0;
 
     _cleanup_(file_rows_deinit) struct file_rows rows = {0};
-    collect_file_rows(&rows);
-    memset(m->seen, 0, provider_count * sizeof(const struct yaml_node *));
+    if (apply_definitions(m, yaml_tree_root(tree), err) < 0)
+        return -1;
+    collect_file_rows(&m->services, &rows);
     return schema_map(yaml_tree_root(tree), rows.items, rows.len, "key", m, err);
 }
 

@@ -11,8 +11,9 @@
  *   6. built in
  * Layers 3 and 4 are not read with --no-user-config or when CI is "true": a clean room must not
  * depend on a person's home. `environment` and service overrides merge key by key across layers;
- * `services` does not merge. Format: docker-forklift's README; our own keys live under
- * `cleanroom:`.
+ * `services` does not merge. A service defined below `cleanroom: services` is known to the file it
+ * stands in and to higher layers, where another definition of that name replaces it. Format:
+ * docker-forklift's README; our own keys live under `cleanroom:`.
  */
 #ifndef CLEANROOM_SETTINGS_H
 #define CLEANROOM_SETTINGS_H
@@ -21,6 +22,7 @@
 #include <stdint.h>
 
 #include <cleanroom/clock.h>
+#include <cleanroom/declaration.h>
 #include <cleanroom/engine.h>
 #include <cleanroom/error.h>
 #include <cleanroom/provider.h>
@@ -46,7 +48,10 @@ struct override_setting {
 
 struct service_setting {
     const struct provider *provider;
-    char *source; /* of the `services` entry */
+    char *name;                      /* its key: the provider's name, or that of a definition */
+    char *defined;                   /* where it is defined, or NULL: built in */
+    struct declaration *declaration; /* what the provider is part of; NULL: a built-in provider */
+    char *source;                    /* of the `services` entry */
     VEC(struct override_setting) overrides;
 };
 

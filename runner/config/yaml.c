@@ -79,6 +79,14 @@ const struct yaml_node *yaml_node_value(const struct yaml_node *node, size_t i)
     return node->children[node->kind == YAML_MAPPING ? 2 * i + 1 : i];
 }
 
+const struct yaml_node *yaml_node_get(const struct yaml_node *mapping, const char *key)
+{
+    for (size_t i = 0; mapping->kind == YAML_MAPPING && i < yaml_node_count(mapping); i++)
+        if (strcmp(yaml_node_key(mapping, i)->text, key) == 0)
+            return yaml_node_value(mapping, i);
+    return NULL;
+}
+
 const char *yaml_kind_name(enum yaml_kind kind)
 {
     static const char *const names[] = {

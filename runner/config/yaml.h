@@ -58,6 +58,9 @@ size_t yaml_node_count(const struct yaml_node *node);
 const struct yaml_node *yaml_node_key(const struct yaml_node *mapping, size_t i);
 const struct yaml_node *yaml_node_value(const struct yaml_node *node, size_t i);
 
+/* The value of a key; NULL when there is none, or when it is no mapping at all. */
+const struct yaml_node *yaml_node_get(const struct yaml_node *mapping, const char *key);
+
 /* "nothing", "text", "a list", "a map". */
 const char *yaml_kind_name(enum yaml_kind kind);
 

@@ -11,6 +11,11 @@ static size_t volume_mounts(const struct shard *s, struct mount *mounts)
     return SHARD_VOLUMES;
 }
 
+static const char *probe_name(const struct provider *provider)
+{
+    return provider->probe_name ? provider->probe_name : provider->name;
+}
+
 void shard_create_holder(struct shard *s)
 {
     static const char *const dirs[] = {PLAN_STORAGE, PLAN_STATIC,  PLAN_SCRATCH, PLAN_COLLECT,
@@ -24,7 +29,7 @@ void shard_create_holder(struct shard *s)
     for (size_t i = 0; i < s->service_count; i++) {
         const struct plan_service *p = s->services[i].plan;
         const struct service_plan *spec = &s->services[i].spec;
-        if (s->services[i].off)
+        if (s->services[i].off || spec->log_text || spec->exec_words.len)
             continue;
         if (s->services[i].sink) {
             strvec_push(&argv, "--sink");
@@ -33,7 +38,7 @@ void shard_create_holder(struct shard *s)
             continue;
         }
         strvec_push(&argv, "--probe");
-        strvec_pushf(&argv, "%s:%s:%u:%s", p->name, p->provider->name, spec->port,
+        strvec_pushf(&argv, "%s:%s:%u:%s", p->name, probe_name(p->provider), spec->port,
                      spec->probe_arg ? spec->probe_arg : "");
         if (spec->rekey)
             strvec_pushf(&env, SATELLITE_PASSWORD "%s=%s", p->name, spec->password);

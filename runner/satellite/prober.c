@@ -26,12 +26,11 @@ int prober_init(struct prober *p, char *text, const char *(*password)(const char
     p->name = word_cut(&text);
     const char *kind = p->name ? word_cut(&text) : NULL;
     const char *port = kind ? word_cut(&text) : NULL;
-    const struct provider *provider = port ? provider_find(kind) : NULL;
 
-    if (!provider || !provider->probe || !*p->name || strpbrk(p->name, " \n") ||
-        word_port(port, &p->port) < 0)
+    p->probe = port ? probe_find(kind) : NULL;
+    if (!p->probe || !*p->name || strpbrk(p->name, " \n") || word_port(port, &p->port) < 0)
         return -1;
-    p->probe = provider->probe;
+    p->arg = text;
     const char *secret = password ? password(p->name) : NULL;
     if (secret && (!p->probe->rekey || p->probe->rekey(text, secret, &p->rekey) < 0))
         return -1;
@@ -151,8 +150,11 @@ static void send_request(struct prober *p, nsec_t now)
         return;
     }
     p->sent += (size_t)n;
-    if (p->sent == what->len)
-        p->state = PROBER_READING;
+    if (p->sent < what->len)
+        return;
+    p->state = PROBER_READING;
+    if (p->probe->quiet_ms)
+        p->wake = now + p->probe->quiet_ms * NSEC_PER_MSEC;
 }
 
 static void finish(struct prober *p, enum prober_state state)
@@ -169,6 +171,8 @@ static enum probe_verdict ask_probe(const struct prober *p, char *why, size_t si
 
     if (p->rekeying)
         return p->probe->rekeyed(data, p->reply.len, why, size);
+    if (p->probe->answer_to)
+        return p->probe->answer_to(p->arg, data, p->reply.len, why, size);
     return p->probe->answer(data, p->reply.len, why, size);
 }
 
@@ -238,7 +242,11 @@ void prober_step(struct prober *p, short revents, nsec_t now)
     /* On loopback a connection is there at once: no need to poll before sending. */
     if (p->state == PROBER_SENDING)
         send_request(p, now);
-    if (p->fd >= 0 && now >= p->wake)
+    if (p->fd < 0 || now < p->wake)
+        return;
+    if (p->state == PROBER_READING && p->probe->quiet_ms)
+        finish(p, PROBER_READY);
+    else
         retry(p,
               p->state == PROBER_CONNECTING ? "no connection within 1 s" : "no answer within 1 s",
               now);

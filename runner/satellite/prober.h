@@ -22,6 +22,7 @@ enum prober_state {
 struct prober {
     const char *name;
     const struct probe *probe;
+    const char *arg;
     uint16_t port;
     enum prober_state state;
     int fd;

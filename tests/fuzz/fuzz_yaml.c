@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Project files: any bytes give settings within their bounds, or one error that says where.
+ * Project files: any bytes give settings within their bounds, or one error that says where; and
+ * such settings a plan in which nothing is in anything's way, or one error.
  */
 #include <assert.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "config/settings.h"
+#include "config/plan.h"
 #include "config/yaml.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -47,6 +48,44 @@ static void fuzz_tree(const uint8_t *data, size_t size)
         check_error(&err, "f.yaml");
 }
 
+static int fixed_random(void *bytes, size_t len)
+{
+    memset(bytes, 0xab, len);
+    return 0;
+}
+
+static void check_shard(const struct plan_shard *shard)
+{
+    for (size_t i = 0; i < shard->services.len; i++) {
+        const struct plan_service *a = &shard->services.items[i];
+        assert(a->spec.external == !a->spec.image);
+        assert(a->spec.files.len % 2 == 0);
+        for (size_t k = i + 1; k < shard->services.len; k++) {
+            const struct plan_service *b = &shard->services.items[k];
+            assert(strcmp(a->name, b->name) != 0);
+            assert(a->spec.external || b->spec.external || !a->spec.port ||
+                   a->spec.port != b->spec.port);
+        }
+    }
+    for (size_t i = 1; i < shard->app_env.len; i++)
+        assert(strchr(shard->app_env.items[i], '='));
+}
+
+static void fuzz_plan(struct settings *s)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    struct plan plan;
+
+    s->own.shards = 1;
+    replace_str(&s->image.value, "app");
+    int rc = plan_make(&plan, s, fixed_random, &err);
+    assert((rc < 0) == (err.kind == ERROR_CONFIG));
+    if (rc < 0)
+        return;
+    check_shard(&plan.shards.items[0]);
+    plan_deinit(&plan);
+}
+
 static void fuzz_settings(const char *path)
 {
     _cleanup_error_ struct error err = ERROR_INIT;
@@ -63,9 +102,11 @@ static void fuzz_settings(const char *path)
     }
     assert(s.own.shards >= 1 && s.own.shards <= 1000);
     assert(s.own.test_timeout > 0);
-    assert(s.services.len <= provider_count);
+    for (size_t i = 0; i < s.services.len; i++)
+        assert(s.services.items[i].name && s.services.items[i].provider);
     for (size_t i = 0; i < s.environment.len; i++)
         assert(!strchr(s.environment.items[i].key, '='));
+    fuzz_plan(&s);
     settings_deinit(&s);
 }
 

@@ -150,6 +150,114 @@ static const struct env_case {
      "HTTP_PROXY=http://127.0.0.1:3128\nHTTPS_PROXY=http://127.0.0.1:3128\n"
      "http_proxy=http://127.0.0.1:3128\nhttps_proxy=http://127.0.0.1:3128\n"
      "NO_PROXY=127.0.0.1,localhost\nno_proxy=127.0.0.1,localhost"},
+    /* elasticsearch, opensearch */
+    {{"elasticsearch"},
+     "ELASTICSEARCH_URLS=http://127.0.0.1:9200\nELASTICSEARCH_INDEX_NAME=my-app"},
+    {{"opensearch"}, "OPENSEARCH_URLS=http://127.0.0.1:9200\nOPENSEARCH_INDEX_NAME=my-app"},
+    {{"elasticsearch", "_My App/2.0*"},
+     "ELASTICSEARCH_URLS=http://127.0.0.1:9200\nELASTICSEARCH_INDEX_NAME=app_my_app_2.0_"},
+    {{"elasticsearch", ".x"},
+     "ELASTICSEARCH_URLS=http://127.0.0.1:9200\nELASTICSEARCH_INDEX_NAME=app.x"},
+    {{"elasticsearch", ""},
+     "ELASTICSEARCH_URLS=http://127.0.0.1:9200\nELASTICSEARCH_INDEX_NAME=app"},
+    {{"elasticsearch", NULL, {{"port", "9201"}, {"index_name", "Given_"}}},
+     "ELASTICSEARCH_URLS=http://127.0.0.1:9201\nELASTICSEARCH_INDEX_NAME=Given_"},
+    {{"elasticsearch", NULL, {{"path", "search"}}},
+     "ELASTICSEARCH_URLS=http://127.0.0.1:9200/search\nELASTICSEARCH_INDEX_NAME=my-app"},
+    {{"elasticsearch", NULL, {{"host", "es.example"}}},
+     "ELASTICSEARCH_URLS=http://es.example:9200\nELASTICSEARCH_INDEX_NAME=my-app",
+     true},
+    {{"opensearch", NULL, {{"hosts", "a|b:7|fe80::2"}, {"port", "5"}}},
+     "OPENSEARCH_URLS=http://a:5|http://b:7|http://[fe80::2]:5\nOPENSEARCH_INDEX_NAME=my-app",
+     true},
+    {{"elasticsearch", NULL, {{"urls", "http://h:9200|https://u:p%40w@h2/es"}}},
+     "ELASTICSEARCH_URLS=http://h:9200|https://u:p%40w@h2:9200/es\n"
+     "ELASTICSEARCH_INDEX_NAME=my-app",
+     true},
+    {{"elasticsearch", NULL, {{"urls", "https://u:p@a:1/x?y"}, {"host", "b|c:3"}, {"path", "/z"}}},
+     "ELASTICSEARCH_URLS=https://u:p@b:1/z?y|https://u:p@c:3/z?y\n"
+     "ELASTICSEARCH_INDEX_NAME=my-app",
+     true},
+    {{"elasticsearch", NULL, {{"urls", "http://a:1|http://b"}, {"port", "2"}, {"path", ""}}},
+     "ELASTICSEARCH_URLS=http://a:2|http://b:2\nELASTICSEARCH_INDEX_NAME=my-app",
+     true},
+    /* mongodb */
+    {{"mongodb"},
+     "MONGODB_URL=mongodb://my-app:" SECRET "@127.0.0.1:27017/my-app?authSource=admin"},
+    {{"mongo", "Admin"},
+     "MONGODB_URL=mongodb://app_Admin:" SECRET "@127.0.0.1:27017/app_Admin?authSource=admin"},
+    {{"mongodb", "a b.c$"},
+     "MONGODB_URL=mongodb://a_b_c_:" SECRET "@127.0.0.1:27017/a_b_c_?authSource=admin"},
+    {{"mongodb", ""}, "MONGODB_URL=mongodb://app:" SECRET "@127.0.0.1:27017/app?authSource=admin"},
+    {{"mongodb",
+      NULL,
+      {{"port", "27018"}, {"user", "al ice"}, {"password", "p@ss:/w%"}, {"name", "d-b"}}},
+     "MONGODB_URL=mongodb://al%20ice:p%40ss%3A%2Fw%25@127.0.0.1:27018/d-b?authSource=admin"},
+    {{"mongodb", NULL, {{"path", "/other%2Bone"}}},
+     "MONGODB_URL=mongodb://my-app:" SECRET "@127.0.0.1:27017/other%2Bone?authSource=admin"},
+    {{"mongodb", NULL, {{"path", "/lost"}, {"name", "won"}}},
+     "MONGODB_URL=mongodb://my-app:" SECRET "@127.0.0.1:27017/won?authSource=admin"},
+    {{"mongodb", NULL, {{"host", "m.example"}}},
+     "MONGODB_URL=mongodb://m.example:27017/my-app",
+     true},
+    {{"mongodb", NULL, {{"hosts", "a|b:7|[::1]"}, {"user", "u"}, {"password", "p"}}},
+     "MONGODB_URL=mongodb://u:p@a:27017,b:7,[::1]:27017/my-app",
+     true},
+    {{"mongodb", NULL, {{"urls", "mongodb+srv://al:bo@cluster.example/n?retryWrites=true"}}},
+     "MONGODB_URL=mongodb+srv://al:bo@cluster.example/n?retryWrites=true",
+     true},
+    {{"mongodb", NULL, {{"urls", "mongodb://al:b%40o@a:1,b,c:3/?replicaSet=rs"}}},
+     "MONGODB_URL=mongodb://al:b%40o@a:1,b,c:3/?replicaSet=rs",
+     true},
+    {{"mongodb", NULL, {{"urls", "mongodb://a,b:2"}}}, "MONGODB_URL=mongodb://a,b:2", true},
+    {{"mongodb",
+      NULL,
+      {{"urls", "mongodb://al:bo@a:1,b/n?x=y"},
+       {"port", "7"},
+       {"user", "eve"},
+       {"password", "c/d"},
+       {"name", "m"}}},
+     "MONGODB_URL=mongodb://eve:c%2Fd@a:7,b:7/m?x=y",
+     true},
+    {{"mongodb", NULL, {{"urls", "mongodb://al:bo@a/n"}, {"host", "z"}, {"path", "/o"}}},
+     "MONGODB_URL=mongodb://al:bo@z:27017/o",
+     true},
+    /* s3 */
+    {{"s3"},
+     "S3_ENDPOINT_URL=http://127.0.0.1:9000\nAWS_ENDPOINT_URL_S3=http://127.0.0.1:9000\n"
+     "AWS_ACCESS_KEY_ID=cleanroom\nAWS_SECRET_ACCESS_KEY=" SECRET "\nAWS_REGION=us-east-1\n"
+     "AWS_DEFAULT_REGION=us-east-1\nS3_BUCKET=my-app"},
+    {{"minio",
+      "-My_App!",
+      {{"port", "9002"}, {"access_key", "AK/1"}, {"secret_key", "s3cr/t 8"}, {"region", "eu-x-1"}}},
+     "S3_ENDPOINT_URL=http://127.0.0.1:9002\nAWS_ENDPOINT_URL_S3=http://127.0.0.1:9002\n"
+     "AWS_ACCESS_KEY_ID=AK/1\nAWS_SECRET_ACCESS_KEY=s3cr/t 8\nAWS_REGION=eu-x-1\n"
+     "AWS_DEFAULT_REGION=eu-x-1\nS3_BUCKET=my-app"},
+    {{"s3", "x", {{"bucket", "files.example"}}},
+     "S3_ENDPOINT_URL=http://127.0.0.1:9000\nAWS_ENDPOINT_URL_S3=http://127.0.0.1:9000\n"
+     "AWS_ACCESS_KEY_ID=cleanroom\nAWS_SECRET_ACCESS_KEY=" SECRET "\nAWS_REGION=us-east-1\n"
+     "AWS_DEFAULT_REGION=us-east-1\nS3_BUCKET=files.example"},
+    {{"s3", NULL, {{"host", "m.example"}}},
+     "S3_ENDPOINT_URL=http://m.example:9000\nAWS_ENDPOINT_URL_S3=http://m.example:9000\n"
+     "S3_BUCKET=my-app",
+     true},
+    {{"s3", "x", {{"urls", "https://AK:s%2Fk@s3.eu.example/p"}, {"region", "eu"}}},
+     "S3_ENDPOINT_URL=https://s3.eu.example/p\nAWS_ENDPOINT_URL_S3=https://s3.eu.example/p\n"
+     "AWS_ACCESS_KEY_ID=AK\nAWS_SECRET_ACCESS_KEY=s/k\nAWS_REGION=eu\nAWS_DEFAULT_REGION=eu\n"
+     "S3_BUCKET=app-x",
+     true},
+    {{"s3", "", {{"urls", "https://AK:sk@a:1"}, {"host", "b"}, {"port", "2"}, {"access_key", "x"}}},
+     "S3_ENDPOINT_URL=https://b:2\nAWS_ENDPOINT_URL_S3=https://b:2\nAWS_ACCESS_KEY_ID=x\n"
+     "AWS_SECRET_ACCESS_KEY=sk\nS3_BUCKET=app",
+     true},
+    /* kafka */
+    {{"kafka"}, "KAFKA_BROKERS=127.0.0.1:9092"},
+    {{"kafka", NULL, {{"port", "9192"}}}, "KAFKA_BROKERS=127.0.0.1:9192"},
+    {{"kafka", NULL, {{"host", "k.example"}}}, "KAFKA_BROKERS=k.example:9092", true},
+    {{"kafka", NULL, {{"hosts", "a|b:7|[::1]"}, {"port", "5"}}},
+     "KAFKA_BROKERS=a:5,b:7,[::1]:5",
+     true},
+    {{"kafka", NULL, {{"urls", "kafka://a:1|kafka://b"}}}, "KAFKA_BROKERS=a:1,b:9092", true},
 };
 
 static void test_app_environment(void)
@@ -198,6 +306,28 @@ static const struct error_case {
     {{"email", NULL, {{"image", "x"}}}, "override 'image' is of containers, and this service has"},
     {{"proxy", NULL, {{"host", "p"}, {"memory", "1g"}}}, "override 'memory' is of containers"},
     {{"syslog", NULL, {{"proto", "tls"}}}, "override 'proto' is udp or tcp, not 'tls'"},
+    {{"elasticsearch", NULL, {{"urls", ""}}}, "the list of URLs is empty"},
+    {{"elasticsearch", NULL, {{"hosts", "|"}}}, "the list of hosts is empty"},
+    {{"elasticsearch", NULL, {{"urls", "h:9200"}}}, "override 'urls': a URL must begin"},
+    {{"opensearch", NULL, {{"urls", "http://"}}}, "a URL has no host"},
+    {{"opensearch", NULL, {{"host", "a:b"}}}, "override 'host': 'b' is not a port"},
+    {{"mongodb", NULL, {{"urls", "mongodb://a|mongodb://b"}}}, "MONGODB_URL holds one"},
+    {{"mongodb", NULL, {{"urls", "a:27017"}}}, "override 'urls': a URL must begin"},
+    {{"mongodb", NULL, {{"urls", "mongodb:///n"}}}, "a URL has no host"},
+    {{"mongodb", NULL, {{"urls", "mongodb://a,b:x/n"}, {"port", "1"}}}, "'x' is not a port"},
+    {{"mongodb", NULL, {{"hosts", "|"}}}, "the list of hosts is empty"},
+    {{"mongodb", NULL, {{"host", "h"}, {"password", "p"}}}, "override 'password' needs a user"},
+    {{"mongodb", NULL, {{"password", ""}}}, "must not be empty"},
+    {{"mongodb", NULL, {{"path", "/"}}}, "must not be empty"},
+    {{"s3", NULL, {{"urls", "http://a|http://b"}}}, "S3_ENDPOINT_URL holds one"},
+    {{"s3", NULL, {{"urls", "http:///b"}}}, "a URL has no host"},
+    {{"s3", NULL, {{"access_key", "ab"}}}, "at least 3 characters"},
+    {{"s3", NULL, {{"secret_key", "1234567"}}}, "at least 8 characters"},
+    {{"s3", NULL, {{"bucket", "a/../b"}}}, "'a/../b' is not a bucket's name"},
+    {{"s3", NULL, {{"bucket", "ab"}}}, "is not a bucket's name"},
+    {{"s3", NULL, {{"bucket", "a..b"}}}, "is not a bucket's name"},
+    {{"s3", NULL, {{"bucket", "-abc"}}}, "is not a bucket's name"},
+    {{"kafka", NULL, {{"hosts", "|"}}}, "the list of hosts is empty"},
 };
 
 static void test_errors(void)
@@ -277,6 +407,59 @@ static const struct container_case {
      "A=b",
      "",
      1048576,
+     true},
+    {{"elasticsearch"},
+     "",
+     "discovery.type=single-node|cluster.routing.allocation.disk.threshold_enabled=false|"
+     "http.port=9200|transport.port=9300|ES_JAVA_OPTS=-Xms512m -Xmx512m|"
+     "xpack.security.enabled=false",
+     "",
+     0,
+     true},
+    {{"elasticsearch", NULL, {{"environment", "ES_JAVA_OPTS=-Xmx1g"}, {"port", "9201"}}},
+     "",
+     "discovery.type=single-node|cluster.routing.allocation.disk.threshold_enabled=false|"
+     "http.port=9201|transport.port=9300|ES_JAVA_OPTS=-Xmx1g|xpack.security.enabled=false",
+     "",
+     0,
+     true},
+    {{"opensearch"},
+     "",
+     "discovery.type=single-node|cluster.routing.allocation.disk.threshold_enabled=false|"
+     "http.port=9200|transport.port=9300|OPENSEARCH_JAVA_OPTS=-Xms512m -Xmx512m|"
+     "network.host=0.0.0.0|DISABLE_SECURITY_PLUGIN=true|DISABLE_INSTALL_DEMO_CONFIG=true|"
+     "DISABLE_PERFORMANCE_ANALYZER_AGENT_CLI=true",
+     "",
+     0,
+     true},
+    {{"mongodb", NULL, {{"password", "p@ss"}, {"port", "27018"}}},
+     "mongod|--bind_ip_all|--wiredTigerCacheSizeGB|0.25|--port|27018",
+     "MONGO_INITDB_ROOT_USERNAME=my-app|MONGO_INITDB_ROOT_PASSWORD=p@ss|"
+     "MONGO_INITDB_DATABASE=my-app",
+     "",
+     0,
+     true},
+    {{"s3", NULL, {{"bucket", "files"}}},
+     "server|/data|--address|:9000|--console-address|:9001",
+     "MINIO_ROOT_USER=cleanroom|MINIO_ROOT_PASSWORD=" SECRET,
+     "",
+     0,
+     true},
+    {{"kafka", NULL, {{"port", "9192"}, {"environment", "KAFKA_NUM_PARTITIONS=3"}}},
+     "",
+     "KAFKA_NODE_ID=1|KAFKA_PROCESS_ROLES=broker,controller|"
+     "KAFKA_CONTROLLER_LISTENER_NAMES=CONTROLLER|"
+     "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT|"
+     "KAFKA_INTER_BROKER_LISTENER_NAME=PLAINTEXT|KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR=1|"
+     "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR=1|KAFKA_TRANSACTION_STATE_LOG_MIN_ISR=1|"
+     "KAFKA_SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR=1|"
+     "KAFKA_SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR=1|KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS=0|"
+     "KAFKA_LOG_DIRS=/tmp/kraft-combined-logs|KAFKA_HEAP_OPTS=-Xms256m -Xmx512m|"
+     "KAFKA_LISTENERS=PLAINTEXT://:9192,CONTROLLER://127.0.0.1:9093|"
+     "KAFKA_ADVERTISED_LISTENERS=PLAINTEXT://127.0.0.1:9192|"
+     "KAFKA_CONTROLLER_QUORUM_VOTERS=1@127.0.0.1:9093|KAFKA_NUM_PARTITIONS=3",
+     "",
+     0,
      true},
 };
 
@@ -371,6 +554,11 @@ static const struct image_case {
     {"email", NULL, 25},
     {"syslog", NULL, 514},
     {"proxy", NULL, 3128},
+    {"elasticsearch", "elasticsearch:8.17.0", 9200},
+    {"opensearch", "opensearchproject/opensearch:2", 9200},
+    {"mongodb", "mongo:7", 27017},
+    {"s3", "quay.io/minio/minio:RELEASE.2025-04-22T22-12-26Z", 9000},
+    {"kafka", "apache/kafka:3.9.1", 9092},
 };
 
 static void test_images(void)
@@ -412,10 +600,80 @@ static void test_secrets(void)
     service_plan_deinit(&plan);
 }
 
+/* Another one in the same pod: every port that nobody chose moves, the further ones too. */
+static void test_shift(void)
+{
+    static const struct {
+        const char *provider, *app, *container;
+        uint16_t port, more;
+    } cases[] = {
+        {"elasticsearch", "http://127.0.0.1:9210", "transport.port=9310", 9210, 9310},
+        {"opensearch", "http://127.0.0.1:9210", "http.port=9210", 9210, 9310},
+        {"mongodb", "mongodb://127.0.0.1:27027/my-app", "", 27027, 0},
+        {"s3", "http://127.0.0.1:9010", "", 9010, 9011},
+        {"kafka", "127.0.0.1:9102", "KAFKA_LISTENERS=PLAINTEXT://:9102,CONTROLLER://127.0.0.1:9103",
+         9102, 9103},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct provider_input in = {
+            .application_id = "my-app", .shift = 10, .shard = 1, .secret = SECRET};
+        const struct provider *provider = provider_find(cases[i].provider);
+        struct service_plan plan = {0};
+
+        check_int(provider->plan(provider, &in, &plan, NULL), 0);
+        check_str(strchr(plan.app_env.items[0], '=') + 1, cases[i].app);
+        check_int(plan.port, cases[i].port);
+        check_int(plan.more_ports[0], cases[i].more);
+        check(!*cases[i].container || strvec_contains(&plan.env, cases[i].container));
+        service_plan_deinit(&plan);
+    }
+}
+
+/* The start-up script of MongoDB's image can make users at the usual port alone. */
+static void test_second_mongodb(void)
+{
+    const struct override_value user = {"user", "me"};
+    struct provider_input in = {.application_id = "my-app", .shift = 1, .secret = SECRET};
+    const struct provider *provider = provider_find("mongodb");
+    struct service_plan plan = {0}, other = {0};
+    _cleanup_error_ struct error err = ERROR_INIT;
+
+    check_int(provider->plan(provider, &in, &plan, NULL), 0);
+    check_int(plan.env.len, 0);
+    check_int(plan.secrets.len, 0);
+    check_str(plan.argv.items[plan.argv.len - 1], "27018");
+    in.overrides = &user;
+    in.override_count = 1;
+    check_int(provider->plan(provider, &in, &other, &err), -1);
+    check_contains(err.message, "only the first MongoDB of a shard has users");
+    service_plan_deinit(&plan);
+    service_plan_deinit(&other);
+}
+
+/* A bucket is there from the start, whatever the command is. */
+static void test_bucket(void)
+{
+    struct service_plan plan = {0};
+
+    make_plan(&(struct given){"s3", NULL, {{"bucket", "files"}, {"command", "server /data"}}},
+              &plan, NULL);
+    _cleanup_free_ char *entrypoint = strvec_join(&plan.entrypoint, "|");
+    _cleanup_free_ char *argv = strvec_join(&plan.argv, "|");
+    check_str(entrypoint, "/bin/sh|-c|mkdir -p \"/data/$1\" && shift && exec "
+                          "/usr/bin/docker-entrypoint.sh \"$@\"|minio|files");
+    check_str(argv, "server|/data");
+    check(strvec_contains(&plan.secrets, SECRET));
+    check_str(plan.password, SECRET);
+    service_plan_deinit(&plan);
+}
+
 static void test_registry(void)
 {
     check(provider_find("postgresql") == provider_find("postgres"));
     check(provider_find("memcached") == provider_find("memcache"));
+    check(provider_find("mongo") == provider_find("mongodb"));
+    check(provider_find("minio") == provider_find("s3"));
     check(provider_find("oracle") == NULL);
     check(provider_find("") == NULL);
 
@@ -438,6 +696,9 @@ int main(void)
                                        TAP(test_container),
                                        TAP(test_images),
                                        TAP(test_secrets),
+                                       TAP(test_shift),
+                                       TAP(test_second_mongodb),
+                                       TAP(test_bucket),
                                        TAP(test_registry),
                                        {0}});
 }

@@ -430,6 +430,53 @@ static void test_side_by_side(void)
     }
 }
 
+/* Whoever takes connections for a server that is not there yet hangs up at once. */
+static void test_plain_tcp(void)
+{
+    struct run r;
+    int port, other;
+    _cleanup_close_ int fd = bind_any("127.0.0.1", &port), talks = bind_any("127.0.0.1", &other);
+    _cleanup_free_ char *probe = xasprintf("mine:tcp:%d:", port);
+    _cleanup_free_ char *talker = xasprintf("talks:tcp:%d:", other);
+
+    listen(fd, 16);
+    start(&r, "--probe", probe, NULL);
+    expect_line(&r, "up");
+    close(take(fd));
+    expect_line(&r, "waiting mine closed without an answer");
+    nsec_t before = clock_now();
+    _cleanup_close_ int silent = take(fd);
+    check(silent >= 0 && expect_ready(&r, "mine") > 0);
+    check(clock_now() - before > 10 * NSEC_PER_MSEC);
+    check_int(run_stop(&r, SIGTERM), 0);
+
+    listen(talks, 16);
+    start(&r, "--probe", talker, NULL);
+    expect_line(&r, "up");
+    serve(talks, "", 0, "220 hello\r\n", 11); /* and hangs up */
+    check(expect_ready(&r, "talks") > 0);
+    check_int(run_stop(&r, SIGTERM), 0);
+}
+
+static void test_plain_http(void)
+{
+    static const char request[] = "GET /health HTTP/1.1\r\nHost: localhost\r\nUser-Agent: "
+                                  "cleanroom\r\nAccept: */*\r\nConnection: close\r\n\r\n";
+    struct run r;
+    int port;
+    _cleanup_close_ int fd = bind_any("127.0.0.1", &port);
+    _cleanup_free_ char *probe = xasprintf("mine:http:%d:/health 204", port);
+
+    listen(fd, 16);
+    start(&r, "--probe", probe, NULL);
+    expect_line(&r, "up");
+    serve(fd, request, sizeof(request) - 1, "HTTP/1.1 200 OK\r\n\r\n", 19);
+    expect_line(&r, "waiting mine HTTP/1.1 200 OK");
+    serve(fd, request, sizeof(request) - 1, "HTTP/1.1 204 None\r\n\r\n", 21);
+    check(expect_ready(&r, "mine") > 0);
+    check_int(run_stop(&r, SIGTERM), 0);
+}
+
 static int mode_of(const char *path)
 {
     struct stat st;
@@ -865,6 +912,8 @@ int main(void)
                                        TAP(test_password_refused),
                                        TAP(test_flood),
                                        TAP(test_side_by_side),
+                                       TAP(test_plain_tcp),
+                                       TAP(test_plain_http),
                                        TAP(test_directories),
                                        TAP(test_directory_fails),
                                        TAP(test_usage),

@@ -438,7 +438,7 @@ static void test_wrong_names_in_files(void)
           "results, "
           "pull, network, memory, cpus, pids, scratch, start-limit, timeouts, engine, host, "
           "context, image-cache, color, "
-          "quiet, verbose",
+          "quiet, verbose, services",
           NULL);
 }
 

@@ -52,6 +52,7 @@ static void add_service(struct settings *s, const char *name)
 {
     struct service_setting *service = vec_push(&s->services);
     service->provider = provider_find(name);
+    service->name = (char *)name;
     service->source = (char *)"test";
 }
 
