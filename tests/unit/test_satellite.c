@@ -335,7 +335,7 @@ static void start_copy(struct run *r, int *port, int *tcp, int *local)
     unsetenv("CLEANROOM_PASSWORD_db");
     expect_line(r, "up");
     size_t len;
-    _cleanup_free_ char *hello = answer_one(*tcp, "R\0\0\0\x08\0\0\0\5", 9, &len);
+    free(answer_one(*tcp, "R\0\0\0\x08\0\0\0\5", 9, &len));
     check(len > 8);
 }
 
@@ -351,7 +351,7 @@ static void test_password(void)
     size_t len;
 
     start_copy(&r, &port, &tcp, &local);
-    _cleanup_free_ char *early = answer_one(local, busy, sizeof(busy), &len);
+    free(answer_one(local, busy, sizeof(busy), &len));
     expect_line(&r, "waiting db starting");
     _cleanup_free_ char *asked = answer_one(local, done, sizeof(done) - 1, &len);
     check(expect_ready(&r, "db") >= 0);
@@ -369,7 +369,7 @@ static void test_password_refused(void)
     size_t len;
 
     start_copy(&r, &port, &tcp, &local);
-    _cleanup_free_ char *asked = answer_one(local, asks, sizeof(asks) - 1, &len);
+    free(answer_one(local, asks, sizeof(asks) - 1, &len));
     expect_line(&r, "refused db its unix socket asks for a password");
     struct pollfd p = {.fd = local, .events = POLLIN};
     check_int(poll(&p, 1, 50), 0); /* that was its last word */
