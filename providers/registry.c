@@ -20,6 +20,12 @@ const struct provider *const providers[] = {
     &provider_mongodb,
     &provider_s3,
     &provider_kafka,
+    &provider_amqp,
+    &provider_mysql,
+    &provider_mariadb,
+    &provider_valkey,
+    &provider_mosquitto,
+    &provider_nats,
 };
 /* clang-format on */
 const size_t provider_count = ARRAY_SIZE(providers);

@@ -14,6 +14,8 @@ struct given {
     const char *provider;
     const char *id; /* application id; NULL: "my-app" */
     struct override_value overrides[MAX];
+    const char *instance;
+    uint16_t shift;
 };
 
 static int make_plan(const struct given *given, struct service_plan *out, struct error *err)
@@ -21,6 +23,8 @@ static int make_plan(const struct given *given, struct service_plan *out, struct
     const struct provider *provider = provider_find(given->provider);
     struct provider_input in = {.overrides = given->overrides,
                                 .application_id = given->id ? given->id : "my-app",
+                                .instance = given->instance,
+                                .shift = given->shift,
                                 .shard = 1,
                                 .secret = SECRET};
 
@@ -121,6 +125,72 @@ static const struct env_case {
     {{"memcache", NULL, {{"urls", "memcache://a/p"}, {"path", "/o"}}},
      "MEMCACHE_HOSTS=a:11211\nMEMCACHE_PREFIX=o",
      true},
+    /* one more of a kind, with other ports */
+    {{"postgres", .instance = "re-ports", .shift = 1},
+     "DB_RE_PORTS_URL=postgres://my_app:" SECRET "@127.0.0.1:5433/my_app"},
+    {{"mysql", .instance = "old", .shift = 2},
+     "DB_OLD_URL=mysql://my_app:" SECRET "@127.0.0.1:3308/my_app"},
+    /* amqp */
+    {{"amqp"}, "AMQP_URLS=amqp://my-app:" SECRET "@127.0.0.1:5672/my-app"},
+    {{"rabbitmq", ""}, "AMQP_URLS=amqp://app:" SECRET "@127.0.0.1:5672/app"},
+    {{"amqp", NULL, {{"port", "5673"}, {"user", "al ice"}, {"password", "p@ss"}, {"vhost", "/"}}},
+     "AMQP_URLS=amqp://al%20ice:p%40ss@127.0.0.1:5673/%2F"},
+    {{"amqp", NULL, {{"path", "//"}}}, "AMQP_URLS=amqp://my-app:" SECRET "@127.0.0.1:5672/%2F"},
+    {{"amqp", NULL, {{"path", "/lost"}, {"vhost", "won"}}},
+     "AMQP_URLS=amqp://my-app:" SECRET "@127.0.0.1:5672/won"},
+    {{"amqp", NULL, {{"host", "mq.example"}}},
+     "AMQP_URLS=amqp://my-app@mq.example:5672/my-app",
+     true},
+    {{"amqp", NULL, {{"hosts", "a|b:7|[::1]"}, {"port", "5"}, {"password", "x"}}},
+     "AMQP_URLS=amqp://my-app:x@a:5/my-app|amqp://my-app:x@b:7/my-app|amqp://my-app:x@[::1]:5/"
+     "my-app",
+     true},
+    {{"amqp", NULL, {{"urls", "amqp://u:p@a/v|amqps://w@b:99/x?heartbeat=5"}}},
+     "AMQP_URLS=amqp://u:p@a:5672/v|amqps://w@b:99/x?heartbeat=5",
+     true},
+    {{"amqp", NULL, {{"urls", "amqp://u:p@a/v|amqp://w@b/x"}, {"hosts", "c|d"}, {"user", "e"}}},
+     "AMQP_URLS=amqp://e:p@c:5672/v|amqp://e:p@d:5672/v",
+     true},
+    {{"amqp", NULL, {{"urls", "amqp://a|amqp://b"}, {"vhost", "v"}, {"password", "p"}}},
+     "AMQP_URLS=amqp://:p@a:5672/v|amqp://:p@b:5672/v",
+     true},
+    {{"amqp", NULL, {{"urls", "amqp://guest:guest@a:5672//"}}},
+     "AMQP_URLS=amqp://guest:guest@a:5672/%2F",
+     true},
+    /* mysql */
+    {{"mysql"}, "DB_DEFAULT_URL=mysql://my_app:" SECRET "@127.0.0.1:3306/my_app"},
+    {{"mariadb"}, "DB_DEFAULT_URL=mysql://my_app:" SECRET "@127.0.0.1:3306/my_app"},
+    {{"mysql", "Root"}, "DB_DEFAULT_URL=mysql://app_root:" SECRET "@127.0.0.1:3306/app_root"},
+    {{"mariadb", "a-name-that-is-longer-than-a-user-may-be"},
+     "DB_DEFAULT_URL=mysql://a_name_that_is_longer_than_a_use:" SECRET
+     "@127.0.0.1:3306/a_name_that_is_longer_than_a_use"},
+    {{"mysql", NULL, {{"port", "3307"}, {"user", "root"}, {"password", "p@ss"}, {"name", "d/b"}}},
+     "DB_DEFAULT_URL=mysql://root:p%40ss@127.0.0.1:3307/d%2Fb"},
+    {{"mysql", NULL, {{"path", "/other"}}},
+     "DB_DEFAULT_URL=mysql://my_app:" SECRET "@127.0.0.1:3306/other"},
+    {{"mariadb", NULL, {{"host", "db:33"}, {"password", "x"}}},
+     "DB_DEFAULT_URL=mysql://my_app:x@db:33/my_app",
+     true},
+    {{"mysql", NULL, {{"urls", "mysql2://al:b%40o@db/n?ssl=1"}, {"user", "eve"}, {"port", "9"}}},
+     "DB_DEFAULT_URL=mysql2://eve:b%40o@db:9/n?ssl=1",
+     true},
+    /* valkey */
+    {{"valkey"}, "REDIS_HOSTS=127.0.0.1:6379\nREDIS_DB_INDEX=0"},
+    {{"valkey", NULL, {{"hosts", "a|b:7"}, {"db_index", "2"}}},
+     "REDIS_HOSTS=a:6379|b:7\nREDIS_DB_INDEX=2",
+     true},
+    /* mosquitto */
+    {{"mosquitto"}, "MQTT_URL=mqtt://127.0.0.1:1883"},
+    {{"mqtt", NULL, {{"port", "1884"}}}, "MQTT_URL=mqtt://127.0.0.1:1884"},
+    {{"mosquitto", NULL, {{"host", "b"}, {"user", "u"}, {"password", "p/"}}},
+     "MQTT_URL=mqtt://u:p%2F@b:1883",
+     true},
+    {{"mosquitto", NULL, {{"urls", "mqtts://u:p@b:8883"}}}, "MQTT_URL=mqtts://u:p@b:8883", true},
+    /* nats */
+    {{"nats"}, "NATS_URL=nats://127.0.0.1:4222"},
+    {{"nats", NULL, {{"port", "4223"}}}, "NATS_URL=nats://127.0.0.1:4223"},
+    {{"nats", NULL, {{"host", "n:1"}, {"user", "u"}}}, "NATS_URL=nats://u@n:1", true},
+    {{"nats", NULL, {{"urls", "tls://u:p@n"}, {"host", "m"}}}, "NATS_URL=tls://u:p@m:4222", true},
     /* email */
     {{"email"}, "EMAIL_HOST=127.0.0.1\nEMAIL_PORT=25"},
     {{"email", NULL, {{"port", "2525"}}}, "EMAIL_HOST=127.0.0.1\nEMAIL_PORT=2525"},
@@ -302,6 +372,16 @@ static const struct error_case {
     {{"redis", NULL, {{"path", "/one"}}}, "'one' is not the number of a database"},
     {{"redis", NULL, {{"urls", "redis:///1"}}}, "a URL has no host"},
     {{"memcache", NULL, {{"hosts", "a|:1"}}}, "a host is missing"},
+    {{"amqp", NULL, {{"hosts", "|"}}}, "the list of hosts is empty"},
+    {{"amqp", NULL, {{"urls", "|"}}}, "the list of hosts is empty"},
+    {{"amqp", NULL, {{"hosts", "a|:1"}}}, "override 'host': a host is missing in ':1'"},
+    {{"amqp", NULL, {{"urls", "amqp://a|b"}}}, "override 'urls': a URL must begin"},
+    {{"amqp", NULL, {{"vhost", ""}}}, "user, password and vhost must not be empty"},
+    {{"mysql", NULL, {{"urls", "mysql://a|mysql://b"}}}, "DB_DEFAULT_URL holds one"},
+    {{"mariadb", NULL, {{"password", ""}}}, "user, password and name must not be empty"},
+    {{"nats", NULL, {{"urls", "nats://a|nats://b"}}}, "NATS_URL holds one"},
+    {{"nats", NULL, {{"user", "u"}}}, "lets everybody in"},
+    {{"mosquitto", NULL, {{"password", "p"}}}, "lets everybody in"},
     {{"email", NULL, {{"host", ""}}}, "override 'host': a host is missing"},
     {{"email", NULL, {{"image", "x"}}}, "override 'image' is of containers, and this service has"},
     {{"proxy", NULL, {{"host", "p"}, {"memory", "1g"}}}, "override 'memory' is of containers"},
@@ -356,6 +436,8 @@ static void test_error_hides_password(void)
     service_plan_deinit(&plan);
 }
 
+#define MYSQL_ARGV "--skip-log-bin|--innodb-flush-log-at-trx-commit=0|--skip-innodb-doublewrite"
+
 static const struct container_case {
     struct given given;
     const char *argv; /* joined by "|" */
@@ -408,6 +490,56 @@ static const struct container_case {
      "",
      1048576,
      true},
+    {{"valkey"}, "valkey-server|--save||--appendonly|no", "", "", 0, true},
+    {{"amqp"},
+     "rabbitmq-server",
+     "RABBITMQ_DEFAULT_USER=my-app|RABBITMQ_DEFAULT_PASS=" SECRET
+     "|RABBITMQ_DEFAULT_VHOST=my-app|RABBITMQ_NODENAME=rabbit@localhost",
+     "",
+     0,
+     true},
+    {{"amqp", NULL, {{"port", "5700"}}},
+     "rabbitmq-server",
+     "RABBITMQ_DEFAULT_USER=my-app|RABBITMQ_DEFAULT_PASS=" SECRET
+     "|RABBITMQ_DEFAULT_VHOST=my-app|RABBITMQ_NODENAME=rabbit@localhost|"
+     "RABBITMQ_NODE_PORT=5700|RABBITMQ_DIST_PORT=25672",
+     "",
+     0,
+     true},
+    {{"amqp", .shift = 1},
+     "rabbitmq-server",
+     "RABBITMQ_DEFAULT_USER=my-app|RABBITMQ_DEFAULT_PASS=" SECRET
+     "|RABBITMQ_DEFAULT_VHOST=my-app|RABBITMQ_NODENAME=rabbit@localhost|"
+     "RABBITMQ_NODE_PORT=5673|RABBITMQ_DIST_PORT=25673|ERL_EPMD_PORT=4370|"
+     "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-rabbitmq_prometheus tcp_config [{port,15693}]",
+     "",
+     0,
+     true},
+    {{"mysql"},
+     "mysqld|" MYSQL_ARGV "|--loose-innodb-redo-log-capacity=32M",
+     "MYSQL_RANDOM_ROOT_PASSWORD=yes|MYSQL_USER=my_app|MYSQL_PASSWORD=" SECRET
+     "|MYSQL_DATABASE=my_app|MYSQL_INITDB_SKIP_TZINFO=yes",
+     "",
+     0,
+     true},
+    {{"mysql", .shift = 1},
+     "mysqld|" MYSQL_ARGV "|--loose-innodb-redo-log-capacity=32M|--port=3307|"
+     "--loose-mysqlx-port=33061",
+     "MYSQL_RANDOM_ROOT_PASSWORD=yes|MYSQL_USER=my_app|MYSQL_PASSWORD=" SECRET
+     "|MYSQL_DATABASE=my_app|MYSQL_INITDB_SKIP_TZINFO=yes",
+     "",
+     0,
+     true},
+    {{"mariadb", NULL, {{"user", "root"}, {"port", "1"}, {"environment", "MARIADB_DATABASE=x"}}},
+     "mariadbd|" MYSQL_ARGV "|--innodb-log-file-size=32M|--port=1",
+     "MARIADB_ROOT_PASSWORD=" SECRET "|MARIADB_DATABASE=x|MARIADB_INITDB_SKIP_TZINFO=yes",
+     "",
+     0,
+     true},
+    {{"mosquitto"}, "mosquitto|-c|/mosquitto-no-auth.conf", "", "", 0, true},
+    {{"mosquitto", .shift = 3}, "mosquitto|-p|1886", "", "", 0, true},
+    {{"nats"}, "--port|4222", "", "", 0, true},
+    {{"nats", NULL, {{"command", "--jetstream"}}}, "--jetstream", "", "", 0, true},
     {{"elasticsearch"},
      "",
      "discovery.type=single-node|cluster.routing.allocation.disk.threshold_enabled=false|"
@@ -559,6 +691,12 @@ static const struct image_case {
     {"mongodb", "mongo:7", 27017},
     {"s3", "quay.io/minio/minio:RELEASE.2025-04-22T22-12-26Z", 9000},
     {"kafka", "apache/kafka:3.9.1", 9092},
+    {"amqp", "rabbitmq:4", 5672},
+    {"mysql", "mysql:8.4", 3306},
+    {"mariadb", "mariadb:11.4", 3306},
+    {"valkey", "valkey/valkey:8", 6379},
+    {"mosquitto", "eclipse-mosquitto:2", 1883},
+    {"nats", "nats:2", 4222},
 };
 
 static void test_images(void)
@@ -584,6 +722,206 @@ static void test_images(void)
     }
 }
 
+/* Every port on which it listens is noted, so that the plan sees which clash. */
+static void test_more_ports(void)
+{
+    static const struct {
+        struct given given;
+        uint16_t ports[SERVICE_PORTS];
+    } cases[] = {
+        {{"postgres"}, {0}},
+        {{"amqp"}, {25672, 4369, 15692}},
+        {{"amqp", .shift = 2}, {25674, 4371, 15694}},
+        {{"amqp", NULL, {{"host", "a"}}}, {0}},
+        {{"mysql"}, {33060}},
+        {{"mariadb"}, {0}},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct service_plan plan = {0};
+        check_int(make_plan(&cases[i].given, &plan, NULL), 0);
+        check(memcmp(plan.more_ports, cases[i].ports, sizeof(plan.more_ports)) == 0);
+        service_plan_deinit(&plan);
+    }
+}
+
+/* --- copies ----------------------------------------------------------------------------------- */
+
+static const struct copy_case {
+    struct given given;
+    const char *why;               /* of the failure, or NULL */
+    const char *first, *first_env; /* what follows the usual words, and an entry of environment */
+    const char *entrypoint, *copy, *file, *user;
+} copy_cases[] = {
+    {{"mariadb"},
+     NULL,
+     "|--datadir=/var/lib/cleanroom/mysql",
+     "MARIADB_USER=my_app",
+     "sh|-c|*|/tmp/cleanroom.sql",
+     "|--datadir=/var/lib/cleanroom/mysql|--init-file=/tmp/cleanroom.sql",
+     "ALTER USER IF EXISTS 'my_app'@'%' IDENTIFIED BY '" SECRET "';",
+     "mysql"},
+    {{"mysql", NULL, {{"user", "root"}}},
+     NULL,
+     "|--datadir=/var/lib/cleanroom/mysql",
+     "MYSQL_ROOT_PASSWORD=" SECRET,
+     "sh|-c|*|/tmp/cleanroom.sql",
+     "|--datadir=/var/lib/cleanroom/mysql|--init-file=/tmp/cleanroom.sql",
+     "ALTER USER IF EXISTS 'root'@'%' IDENTIFIED BY '" SECRET
+     "', 'root'@'localhost' IDENTIFIED BY '" SECRET "';",
+     "mysql"},
+    {{"mysql", NULL, {{"user", "o'\\"}}},
+     NULL,
+     "|--datadir=/var/lib/cleanroom/mysql",
+     NULL,
+     "sh|-c|*|/tmp/cleanroom.sql",
+     "|--datadir=/var/lib/cleanroom/mysql|--init-file=/tmp/cleanroom.sql",
+     "ALTER USER IF EXISTS 'o\\'\\\\'@'%' IDENTIFIED BY '" SECRET "';",
+     "mysql"},
+    /* a password that the user chose is in what is kept */
+    {{"mysql", NULL, {{"password", "p"}, {"command", "mysqld --x"}}},
+     NULL,
+     "|--datadir=/var/lib/cleanroom/mysql",
+     NULL,
+     "mysqld",
+     "--x|--datadir=/var/lib/cleanroom/mysql",
+     NULL,
+     "mysql"},
+    {{"mysql", NULL, {{"command", "sleep 1"}}}, "neither 'mysqld ...' nor 'mariadbd ...'"},
+    {{"mysql", NULL, {{"command", "mysqld --datadir=/x"}}}, "its 'command' has '--datadir=/x'"},
+    {{"amqp"},
+     NULL,
+     "",
+     "RABBITMQ_MNESIA_BASE=/tmp/cleanroom-rabbitmq",
+     "sh|-c|*|/tmp/cleanroom.json|docker-entrypoint.sh",
+     "",
+     "{\"users\":[{\"name\":\"my-app\",\"password\":\"" SECRET "\",\"tags\":\"administrator\"}]}",
+     NULL},
+    {{"amqp", NULL, {{"user", "a\"\\\t"}}},
+     NULL,
+     "",
+     NULL,
+     "sh|-c|*|/tmp/cleanroom.json|docker-entrypoint.sh",
+     "",
+     "{\"users\":[{\"name\":\"a\\\"\\\\\\u0009\",\"password\":\"" SECRET
+     "\",\"tags\":\"administrator\"}]}",
+     NULL},
+    {{"amqp", NULL, {{"password", "p"}}}, NULL, "", NULL, "", "", NULL, NULL},
+    {{"amqp", NULL, {{"command", "sh"}}}, "its 'command' is not 'rabbitmq-server'"},
+    {{"amqp", NULL, {{"environment", "RABBITMQ_MNESIA_DIR=/x"}}}, "sets RABBITMQ_MNESIA_DIR"},
+    {{"nats"}, NULL, "", NULL, "", "", NULL, NULL},
+    {{"nats", NULL, {{"command", "--jetstream"}}}, "its 'command' is not ours"},
+    {{"mosquitto", NULL, {{"command", "mosquitto -v"}}}, "its 'command' is not ours"},
+    {{"valkey"},
+     NULL,
+     "|--dir|/tmp|--dbfilename|cleanroom.rdb|--save|86400 1",
+     NULL,
+     "",
+     "|--dir|/tmp|--dbfilename|cleanroom.rdb|--save|",
+     NULL,
+     NULL},
+};
+
+/* An argv without the words that the plan for a start from nothing has. */
+static char *words_after(const struct strvec *argv, const struct strvec *usual)
+{
+    _cleanup_free_ char *all = strvec_join(argv, "|");
+    _cleanup_free_ char *before = strvec_join(usual, "|");
+    size_t len = strlen(before);
+
+    /* Where the server is the entry point itself, the first word is not there. */
+    const char *rest = strchr(before, '|');
+    if (strncmp(all, before, len) == 0)
+        return xstrdup(all + len);
+    if (rest && strncmp(all, rest + 1, strlen(rest + 1)) == 0 && *rest)
+        return xstrdup(all);
+    return TAKE_PTR(all);
+}
+
+static void check_copy(const struct copy_case *c, const struct provider *provider,
+                       const struct service_plan *zero, const struct recipe_image *image)
+{
+    struct service_plan first = {0}, copy = {0};
+    _cleanup_error_ struct error why = ERROR_INIT;
+
+    int rc = provider->recipe->first(zero, image, &first, &why);
+    check_int(rc, c->why ? -1 : 0);
+    if (rc < 0) {
+        check_contains(why.message, c->why ? c->why : "no failure");
+        service_plan_deinit(&first);
+        return;
+    }
+    check_int(provider->recipe->copy(zero, image, &copy, &why), 0);
+    _cleanup_free_ char *before = words_after(&first.argv, &zero->argv);
+    _cleanup_free_ char *after = words_after(&copy.argv, &zero->argv);
+    if (copy.entrypoint.len > 2)
+        replace_str(&copy.entrypoint.items[2], "*"); /* the script, which shells have tested */
+    _cleanup_free_ char *entrypoint = strvec_join(&copy.entrypoint, "|");
+    check_str(before, c->first);
+    check(!c->first_env || strvec_contains(&first.env, c->first_env));
+    check_str(entrypoint, c->entrypoint);
+    check_str(after, c->copy);
+    check_str(strvec_getenv(&copy.env, "CLEANROOM_FILE"), c->file);
+    check_str(copy.user, c->user);
+    check(!first.rekey && !copy.rekey);
+    service_plan_deinit(&first);
+    service_plan_deinit(&copy);
+}
+
+static void test_copies(void)
+{
+    struct strvec entrypoint = STRVEC_INIT, volumes = STRVEC_INIT, env = STRVEC_INIT;
+    strvec_push(&entrypoint, "docker-entrypoint.sh");
+    strvec_push(&volumes, "/var/lib/mysql");
+    const struct recipe_image image = {
+        .user = "", .entrypoint = &entrypoint, .env = &env, .volumes = &volumes};
+
+    for (size_t i = 0; i < ARRAY_SIZE(copy_cases); i++) {
+        struct service_plan zero = {0};
+        check_int(make_plan(&copy_cases[i].given, &zero, NULL), 0);
+        check_copy(&copy_cases[i], provider_find(copy_cases[i].given.provider), &zero, &image);
+        service_plan_deinit(&zero);
+    }
+    strvec_deinit(&entrypoint);
+    strvec_deinit(&volumes);
+}
+
+/* Images of which it is not known that copies of theirs work. */
+static void test_no_copies(void)
+{
+    static const struct {
+        const char *user, *entrypoint, *volume, *why;
+    } cases[] = {
+        {"", "docker-entrypoint.sh", "/var/lib", NULL},
+        {"", "docker-entrypoint.sh", "/var/lib/mysql/", NULL},
+        {"root", "/usr/local/bin/docker-entrypoint.sh", "/var/lib/mysql", NULL},
+        {"mysql", "docker-entrypoint.sh", "/var/lib/mysql", "run as root"},
+        {"", "/opt/bitnami/run.sh", "/var/lib/mysql", "entry point is not the official"},
+        {"", "docker-entrypoint.sh", "/var/lib/mysql-files", "a volume at '/var/lib/mysql-files'"},
+        {"", "docker-entrypoint.sh", NULL, "holds its data directory itself"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct strvec entrypoint = STRVEC_INIT, volumes = STRVEC_INIT, env = STRVEC_INIT;
+        struct service_plan zero = {0}, out = {0};
+        _cleanup_error_ struct error why = ERROR_INIT;
+        strvec_push(&entrypoint, cases[i].entrypoint);
+        if (cases[i].volume)
+            strvec_push(&volumes, cases[i].volume);
+        const struct recipe_image image = {
+            .user = cases[i].user, .entrypoint = &entrypoint, .env = &env, .volumes = &volumes};
+        make_plan(&(struct given){"mysql"}, &zero, NULL);
+        int rc = provider_find("mysql")->recipe->first(&zero, &image, &out, &why);
+        check_int(rc, cases[i].why ? -1 : 0);
+        if (cases[i].why)
+            check_contains(why.message, cases[i].why);
+        service_plan_deinit(&zero);
+        service_plan_deinit(&out);
+        strvec_deinit(&entrypoint);
+        strvec_deinit(&volumes);
+    }
+}
+
 static void test_secrets(void)
 {
     struct service_plan plan = {0};
@@ -592,6 +930,13 @@ static void test_secrets(void)
     check(strvec_contains(&plan.secrets, "p@ss"));
     check(strvec_contains(&plan.secrets, "p%40ss"));
     check(strstr(plan.probe_arg, "ss") == NULL);
+    service_plan_deinit(&plan);
+
+    make_plan(&(struct given){"amqp", NULL, {{"urls", "amqp://u:a%2F@h|amqp://u:b%2F@i"}}}, &plan,
+              NULL);
+    check(strvec_contains(&plan.secrets, "a/"));
+    check(strvec_contains(&plan.secrets, "b%2F"));
+    check(plan.password == NULL);
     service_plan_deinit(&plan);
 
     make_plan(&(struct given){"redis", NULL, {{"urls", "redis://u:p%2Fw@h"}}}, &plan, NULL);
@@ -672,6 +1017,7 @@ static void test_registry(void)
 {
     check(provider_find("postgresql") == provider_find("postgres"));
     check(provider_find("memcached") == provider_find("memcache"));
+    check(provider_find("rabbitmq") == provider_find("amqp"));
     check(provider_find("mongo") == provider_find("mongodb"));
     check(provider_find("minio") == provider_find("s3"));
     check(provider_find("oracle") == NULL);
@@ -695,6 +1041,9 @@ int main(void)
                                        TAP(test_error_hides_password),
                                        TAP(test_container),
                                        TAP(test_images),
+                                       TAP(test_more_ports),
+                                       TAP(test_copies),
+                                       TAP(test_no_copies),
                                        TAP(test_secrets),
                                        TAP(test_shift),
                                        TAP(test_second_mongodb),
