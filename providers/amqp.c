@@ -223,4 +223,5 @@ const struct provider provider_amqp = {
     .plan = plan,
     .probe = &probe,
     .recipe = &recipe,
+    .countable = true,
 };

@@ -121,6 +121,7 @@ const struct provider provider_mysql = {
     .plan = mysql_plan,
     .probe = &mysql_probe,
     .recipe = &mysql_recipe,
+    .names_instances = true,
 };
 
 const struct provider provider_mariadb = {
@@ -133,4 +134,5 @@ const struct provider provider_mariadb = {
     .plan = mysql_plan,
     .probe = &mysql_probe,
     .recipe = &mysql_recipe,
+    .names_instances = true,
 };

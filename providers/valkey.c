@@ -17,4 +17,5 @@ const struct provider provider_valkey = {
     .plan = redis_plan,
     .probe = &redis_probe,
     .recipe = &redis_recipe,
+    .countable = true,
 };

@@ -58,6 +58,31 @@ class Services(Clients):
         result = self.use(yaml=yaml, test="\n".join([told, *USE.values()]))
         self.assert_origins(result, "^from zero$")
 
+    def test_several_of_a_kind(self):
+        """In one pod, where they cannot have the same ports; each with what its own clients know."""
+        yaml = self.services("mariadb", "amqp", "mosquitto", amqp="count: 2")
+        yaml = yaml.replace("services: [", "services: [old, events, ")
+        yaml += f"""cleanroom: {{services: {{
+            old: {{service: mariadb, image: '{IMAGES["mariadb"]}', user: {self.user[:16]}}},
+            events: {{service: mosquitto, image: '{IMAGES["mosquitto"]}'}}}}}}\n"""
+        test = """query 'CREATE TABLE t (a INT)'
+                  wanted "$(query 'SHOW TABLES' DB_OLD_URL)" ''
+                  first=${AMQP_URLS%%|*} second=${AMQP_URLS#*|}
+                  [ "$first" != "$second" ] || fail "one broker only: $AMQP_URLS"
+                  amqp "channel.queue_declare('q')" "$first"
+                  amqp "
+try:
+    channel.queue_declare('q', passive=True)
+except pika.exceptions.ChannelClosedByBroker:
+    pass
+else:
+    raise AssertionError('they are one')" "$second"
+                  mqtt_put t hello
+                  MQTT_URL=$EVENTS_MQTT_URL; wanted "$(mqtt_get t)" ''"""
+        result = self.use(yaml=yaml, test=test)
+        self.assert_origins(result, r"\((made|reused)\)$")
+        self.assert_origins(result, r"\((made|reused)\)$", "old")
+
     def test_user_and_names_of_the_users_choice(self):
         yaml = self.services("mariadb", "amqp", more=", password: 'p''ss', name: other",
                              amqp="user: al, password: pw, vhost: v.h")

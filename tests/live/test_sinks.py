@@ -67,6 +67,7 @@ class Sinks(LiveTest):
                              r"\S+Z CONNECT h.example:443 host=h.example\n$")
             self.assertEqual(result.log(shard).count("HTTP/1.1 502 "), 2)
             self.assertIn("--network outside", result.log(shard))
+        self.assert_says(result, "requests that found no way out: shard-2/proxy.log, 2 lines")
         for facts in self.properties(result):
             self.assertEqual(facts["mail"], "3 messages")
             self.assertEqual(facts["syslog.log"], "1 line")
