@@ -13,9 +13,20 @@ extern const struct provider provider_postgres;
 extern const struct provider provider_postgis;
 extern const struct provider provider_redis;
 extern const struct provider provider_memcache;
+extern const struct provider provider_mysql;
+extern const struct provider provider_mariadb;
+extern const struct provider provider_amqp;
+extern const struct provider provider_valkey;
+extern const struct provider provider_mosquitto;
+extern const struct provider provider_nats;
 extern const struct provider provider_email;
 extern const struct provider provider_syslog;
 extern const struct provider provider_proxy;
+extern const struct provider provider_elasticsearch;
+extern const struct provider provider_opensearch;
+extern const struct provider provider_mongodb;
+extern const struct provider provider_s3;
+extern const struct provider provider_kafka;
 
 extern const struct probe tcp_probe; /* probe.c */
 extern const struct probe plain_http_probe;
@@ -45,6 +56,13 @@ char *common_db_variable(const struct provider_input *in);
 /* Is the image's entry point the official images' docker-entrypoint.sh, run as root? It does
    nothing for a service that has been initialised but to leave root. */
 bool common_is_official(const struct recipe_image *image);
+
+/* Puts a file of its own into the container before the server starts, by the image's shell: `text`
+   and a newline. entrypoint: what to run then, with the plan's argv. */
+void common_put_file(struct service_plan *out, const struct strvec *entrypoint, const char *path,
+                     const char *text);
+/* Is the path in the directory, or the directory itself? */
+bool common_is_below(const char *path, const char *directory);
 
 /* A service whose app is told hosts and one name (a key prefix, a database's number). */
 struct common_endpoint {

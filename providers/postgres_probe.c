@@ -144,7 +144,7 @@ static enum probe_verdict judge_error(const unsigned char *data, size_t len, cha
 
     const char *state = error_field(data + 5, total - 4, 'C');
     const char *message = error_field(data + 5, total - 4, 'M');
-    if (!state || !message) {
+    if (!state || !message || !*state || !*message) {
         common_reason(why, size, "not a PostgreSQL error", 22);
         return PROBE_WRONG;
     }
@@ -212,7 +212,7 @@ static enum probe_verdict rekeyed(const unsigned char *data, size_t len, char *w
             enum probe_verdict verdict = judge_error(data, len, why, size);
             return verdict == PROBE_READY ? PROBE_WRONG : verdict;
         }
-        size_t total = len < 9 ? 0 : get_u32(data + 1);
+        size_t total = is_one_of("RESKNZC", *data) ? get_u32(data + 1) : 0;
         if (total < 5 || total > 30000)
             return judge_message((const unsigned char *)"?", 0, why, size);
         if (len < total + 1)

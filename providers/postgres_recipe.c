@@ -24,15 +24,6 @@ static unsigned long major_version(const struct recipe_image *image)
     return major ? strtoul(major, NULL, 10) : 0;
 }
 
-static bool is_below(const char *path, const char *directory)
-{
-    size_t len = strlen(directory);
-
-    while (len > 1 && directory[len - 1] == '/')
-        len--;
-    return strncmp(path, directory, len) == 0 && (path[len] == '/' || !path[len] || len == 1);
-}
-
 /* Everything that initialising writes has to be below the one directory that we move. */
 static int check_volumes(const struct recipe_image *image, struct error *why)
 {
@@ -44,7 +35,7 @@ static int check_volumes(const struct recipe_image *image, struct error *why)
     if (volumes->len == 0)
         return error_set(why, ERROR_CONFIG, "the image holds its data directory itself");
     for (size_t i = 0; i < volumes->len; i++) {
-        if (!is_below(data, volumes->items[i]))
+        if (!common_is_below(data, volumes->items[i]))
             return error_set(why, ERROR_CONFIG,
                              "the image has its data in '%s' and a volume at '%s', which no copy "
                              "would have",

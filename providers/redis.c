@@ -10,10 +10,11 @@
 #include <string.h>
 
 #include "common.h"
+#include "redis.h"
 
 #define DEFAULT_DATABASES 16 /* redis.conf */
 
-static const struct override_def overrides[] = {
+const struct override_def redis_overrides[REDIS_OVERRIDES] = {
     {"host", OVERRIDE_LIST, "use the server there instead of starting one", false},
     {"hosts", OVERRIDE_LIST, "the same, several of them", false},
     {"port", OVERRIDE_PORT, "port of the server", false},
@@ -25,8 +26,9 @@ static const struct override_def overrides[] = {
 static void set_container(struct service_plan *out, const struct provider *provider,
                           unsigned long db_index)
 {
-    static const char *const argv[] = {"redis-server", "--save", "", "--appendonly", "no"};
+    static const char *const argv[] = {"--save", "", "--appendonly", "no"};
 
+    strvec_pushf(&out->argv, "%s-server", provider->name);
     for (size_t i = 0; i < ARRAY_SIZE(argv); i++)
         strvec_push(&out->argv, argv[i]);
     if (out->port != provider->port) {
@@ -50,8 +52,8 @@ static int parse_index(const char *text, unsigned long *out, struct error *err)
     return 0;
 }
 
-static int plan(const struct provider *provider, const struct provider_input *in,
-                struct service_plan *out, struct error *err)
+int redis_plan(const struct provider *provider, const struct provider_input *in,
+               struct service_plan *out, struct error *err)
 {
     _cleanup_(common_endpoint_deinit) struct common_endpoint e = {0};
     unsigned long db_index = 0;
@@ -127,7 +129,8 @@ static int prepare(const struct service_plan *zero, const char *save, struct ser
                                  KEPT_FILE, "--save",       save};
 
     service_plan_copy(out, zero);
-    if (zero->argv.len == 0 || strcmp(zero->argv.items[0], "redis-server") != 0)
+    const char *server = zero->argv.len ? zero->argv.items[0] : "";
+    if (strcmp(server, "redis-server") != 0 && strcmp(server, "valkey-server") != 0)
         return error_set(why, ERROR_CONFIG, "its 'command' is not 'redis-server ...'");
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)
         strvec_push(&out->argv, words[i]);
@@ -146,24 +149,24 @@ static int copy(const struct service_plan *zero, const struct recipe_image *imag
     return prepare(zero, "", out, why);
 }
 
-static const struct recipe recipe = {
+const struct recipe redis_recipe = {
     .version = 1,
     .stop = SIGTERM,
     .first = first,
     .copy = copy,
 };
 
-static const struct probe probe = {.address = POD_ADDRESS, .request = request, .answer = answer};
+const struct probe redis_probe = {.address = POD_ADDRESS, .request = request, .answer = answer};
 
 const struct provider provider_redis = {
     .name = "redis",
     .doc = "Redis: REDIS_HOSTS, REDIS_DB_INDEX",
     .image = "redis:7",
     .port = 6379,
-    .overrides = overrides,
-    .override_count = ARRAY_SIZE(overrides),
-    .plan = plan,
-    .probe = &probe,
-    .recipe = &recipe,
+    .overrides = redis_overrides,
+    .override_count = REDIS_OVERRIDES,
+    .plan = redis_plan,
+    .probe = &redis_probe,
+    .recipe = &redis_recipe,
     .countable = true,
 };

@@ -6,10 +6,28 @@
 
 #include "common.h"
 
+/* clang-format off */
 const struct provider *const providers[] = {
-    &provider_postgres, &provider_postgis, &provider_redis, &provider_memcache,
-    &provider_email,    &provider_syslog,  &provider_proxy,
+    &provider_postgres,
+    &provider_postgis,
+    &provider_redis,
+    &provider_memcache,
+    &provider_email,
+    &provider_syslog,
+    &provider_proxy,
+    &provider_elasticsearch,
+    &provider_opensearch,
+    &provider_mongodb,
+    &provider_s3,
+    &provider_kafka,
+    &provider_amqp,
+    &provider_mysql,
+    &provider_mariadb,
+    &provider_valkey,
+    &provider_mosquitto,
+    &provider_nats,
 };
+/* clang-format on */
 const size_t provider_count = ARRAY_SIZE(providers);
 
 const struct sink_def sink_defs[] = {

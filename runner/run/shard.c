@@ -53,6 +53,14 @@ void shard_set_state(struct shard *s, enum shard_state state)
     enter[state](s);
 }
 
+static bool has_sinks(const struct shard *s)
+{
+    for (size_t i = 0; i < s->service_count; i++)
+        if (s->services[i].sink && !s->services[i].off)
+            return true;
+    return false;
+}
+
 int shard_voice(const struct shard *s)
 {
     return s->number > 0 ? s->number : 0;
@@ -369,6 +377,12 @@ static struct shard_phase *current_phase(struct shard *s)
     return s->state == SHARD_DEPLOY ? &s->deploy : &s->test;
 }
 
+/* What a failed deploy has sent may say why. */
+static enum shard_state after_failed_deploy(const struct shard *s)
+{
+    return s->kind == SHARD_TESTS && has_sinks(s) ? SHARD_COLLECT : SHARD_TEARDOWN;
+}
+
 static void phase_deadline_passed(void *data)
 {
     struct shard *s = data;
@@ -381,7 +395,7 @@ static void phase_deadline_passed(void *data)
     error_set(&s->error, ERROR_TIMEOUT,
               "%s did not end within %s; --%s-timeout TIME gives it longer", phase->name, limit,
               phase->name);
-    shard_set_state(s, phase == &s->deploy ? SHARD_TEARDOWN : SHARD_COLLECT);
+    shard_set_state(s, phase == &s->deploy ? after_failed_deploy(s) : SHARD_COLLECT);
 }
 
 static void begin_phase(struct shard *s, struct shard_phase *phase, nsec_t timeout)
@@ -430,7 +444,7 @@ static void phase_ended(struct shard *s, struct shard_phase *phase)
     if (phase == &s->test)
         shard_set_state(s, SHARD_COLLECT);
     else if (s->failed)
-        shard_set_state(s, SHARD_TEARDOWN);
+        shard_set_state(s, after_failed_deploy(s));
     else
         shard_set_state(s, s->kind == SHARD_SEED ? SHARD_KEEP : SHARD_TEST);
 }
@@ -512,14 +526,6 @@ static void on_flush(void *data, enum engine_outcome outcome, const struct error
         archive_if_flushed(s);
     else
         shard_teardown_goes_on(s);
-}
-
-static bool has_sinks(const struct shard *s)
-{
-    for (size_t i = 0; i < s->service_count; i++)
-        if (s->services[i].sink && !s->services[i].off)
-            return true;
-    return false;
 }
 
 static void enter_collect(struct shard *s)

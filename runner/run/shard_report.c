@@ -172,6 +172,11 @@ static void report_collected(struct shard *s, struct result_suite *suite)
     (void)collect_finish(s->collect, suite, &s->acknowledged, &s->collect_error);
     collect_free(TAKE_PTR(s->collect));
 
+    const char *refused = strvec_getenv(&suite->properties, "proxy.log");
+    if (refused && strcmp(refused, "0 lines") != 0)
+        console_say(s->ctx->console, shard_voice(s),
+                    "requests that found no way out: shard-%d/proxy.log, %s", s->number, refused);
+
     size_t bad = 0;
     for (size_t i = phases; i < suite->cases.len; i++)
         bad += suite->cases.items[i].status == CASE_FAILED ||

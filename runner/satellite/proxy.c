@@ -20,7 +20,7 @@ static const struct word none = {"-", 1};
 void proxy_init(struct proxy *p)
 {
     *p = (struct proxy){0};
-    strbuf_init(&p->head, HEAD_MAX);
+    strbuf_init(&p->head, 0);
 }
 
 void proxy_deinit(struct proxy *p)
@@ -72,6 +72,8 @@ static struct word find_host(struct word headers)
 {
     while (headers.len) {
         struct word line = take_line(&headers);
+        if (line.len == 0)
+            break;
         if (line.len < 5 || strncasecmp(line.text, "host:", 5) != 0)
             continue;
         line.text += 5;
@@ -100,13 +102,22 @@ static void answer(struct strbuf *out, const char *status, const struct strbuf *
         strbuf_add(out, body->buf, body->len);
 }
 
+/* A request begins with a letter; TLS, which some speak at once, does not. */
+static bool may_be_request(const struct strbuf *head)
+{
+    char c = (char)(head->buf[0] | 0x20);
+
+    return head->len == 0 || (c >= 'a' && c <= 'z');
+}
+
 static void refuse(const struct proxy *p, const char *when, struct strbuf *log, struct strbuf *out)
 {
     _cleanup_strbuf_ struct strbuf body = STRBUF_INIT;
     struct word rest = {p->head.buf, p->head.len};
     struct word line = take_line(&rest), method = take_word(&line), url = take_word(&line);
 
-    if (method.len == 0 || url.len == 0 || line.len < 5 || memcmp(line.text, "HTTP/", 5) != 0) {
+    if (!may_be_request(&p->head) || method.len == 0 || url.len == 0 || line.len < 5 ||
+        memcmp(line.text, "HTTP/", 5) != 0) {
         strbuf_addf(log, "%s - - host=-\n", when);
         strbuf_adds(&body, "cleanroom: this is an HTTP proxy, and that was no request to one.\n");
         answer(out, "400 Bad Request", &body, false);
@@ -141,14 +152,6 @@ static bool has_end(const struct strbuf *head, size_t from)
     return false;
 }
 
-/* A request begins with a letter; TLS, which some speak at once, does not. */
-static bool may_be_request(const struct strbuf *head)
-{
-    char c = (char)(head->buf[0] | 0x20);
-
-    return head->len == 0 || (c >= 'a' && c <= 'z');
-}
-
 void proxy_feed(struct proxy *p, const void *bytes, size_t len, nsec_t wall, struct strbuf *log,
                 struct strbuf *out)
 {
@@ -157,8 +160,9 @@ void proxy_feed(struct proxy *p, const void *bytes, size_t len, nsec_t wall, str
 
     if (p->answered)
         return;
-    bool full = strbuf_add(&p->head, bytes, len) < 0;
-    if (!full && may_be_request(&p->head) && !has_end(&p->head, before > 3 ? before - 3 : 0))
+    strbuf_add(&p->head, bytes, len < HEAD_MAX - before ? len : HEAD_MAX - before);
+    if (p->head.len < HEAD_MAX && may_be_request(&p->head) &&
+        !has_end(&p->head, before > 3 ? before - 3 : 0))
         return;
     clock_iso8601(wall, when, sizeof(when));
     refuse(p, when, log, out);

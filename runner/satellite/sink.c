@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -267,6 +268,20 @@ static bool take_client(struct sink *s, nsec_t now)
     return true;
 }
 
+/* The kernel's queue is not endless, and whoever sends datagrams is not told. */
+static void note_lost(struct sink *s, struct strbuf *lines)
+{
+    uint32_t info[SK_MEMINFO_VARS] = {0};
+    socklen_t size = sizeof(info);
+
+    if (getsockopt(s->fd, SOL_SOCKET, SO_MEMINFO, info, &size) < 0 ||
+        info[SK_MEMINFO_DROPS] == s->lost)
+        return;
+    strbuf_addf(lines, "(%u messages were lost: they came faster than they could be read)\n",
+                info[SK_MEMINFO_DROPS] - s->lost);
+    s->lost = info[SK_MEMINFO_DROPS];
+}
+
 /* Each is a message. */
 static bool take_datagrams(struct sink *s)
 {
@@ -280,6 +295,8 @@ static bool take_datagrams(struct sink *s)
             break;
         syslog_add(&lines, bytes, (size_t)n);
     }
+    if (count < DATAGRAMS_MAX)
+        note_lost(s, &lines);
     log_lines(s, &lines);
     return count > 0;
 }

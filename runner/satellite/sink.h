@@ -23,9 +23,10 @@ struct sink {
     enum sink_kind kind;
     uint16_t port;
     const char *dir;
-    int fd;      /* the listener, or the socket of datagrams */
-    int file;    /* the log; SINK_SMTP: the directory of messages */
-    size_t room; /* bytes that may still be logged */
+    int fd;        /* the listener, or the socket of datagrams */
+    int file;      /* the log; SINK_SMTP: the directory of messages */
+    size_t room;   /* bytes that may still be logged */
+    uint32_t lost; /* datagrams */
     struct smtp_store store;
     unsigned number; /* of the last message */
     VEC(struct sink_client *) clients;

@@ -39,14 +39,15 @@ class Copies(LiveTest):
         return result
 
     keys = frozenset()
+    service = "postgres"
 
-    def origins(self, result, service="postgres"):
+    def origins(self, result, service=None):
         """From what the service was started, by the report: of each shard."""
         self.keys = set(self.keys)
         return [entry.get("value") for suite in result.suites if suite.get("name") != "cleanroom"
-                for entry in suite.iter("property") if entry.get("name") == f"snapshot.{service}"]
+                for entry in suite.iter("property") if entry.get("name") == f"snapshot.{service or self.service}"]
 
-    def assert_origins(self, result, pattern, service="postgres"):
+    def assert_origins(self, result, pattern, service=None):
         found = self.origins(result, service)
         self.assertEqual(len(found), 2, f"\n{result}")
         for origin in found:

@@ -6,10 +6,13 @@
 
 #include <cleanroom/strbuf.h>
 
+#include "satellite/satellite.h"
+
 size_t fake_engine_last_count, fake_engine_last_ops;
 const char *fake_engine_last_faulted;
 
 struct object {
+    struct strvec sinks; /* of a holder: what its satellite serves */
     enum object_kind kind;
     char *name, *run, *role;
     bool running, exited;
@@ -48,6 +51,7 @@ struct engine_op {
     bool cancelled, ready_told;
     char *name;
     char *image; /* COMMIT: its name */
+    int number;  /* SIGNAL */
     nsec_t deadline;
     struct loop_timer timer;
     void (*ready)(void *data);
@@ -97,6 +101,7 @@ static void free_object(struct object *o)
     free(o->name);
     free(o->run);
     free(o->role);
+    strvec_deinit(&o->sinks);
     free(o);
 }
 
@@ -213,6 +218,15 @@ static void probe_service(struct fake *f, const struct object *service)
     }
 }
 
+static void come_up(struct object *holder)
+{
+    say(holder, "up\n");
+    for (size_t i = 0; i < holder->sinks.len; i++) {
+        _cleanup_free_ char *line = xasprintf("ready %s 1000\n", holder->sinks.items[i]);
+        say(holder, line);
+    }
+}
+
 static enum engine_outcome start_container(struct fake *f, const char *name)
 {
     struct object *o = find(f, OBJECT_CONTAINER, name);
@@ -220,7 +234,7 @@ static enum engine_outcome start_container(struct fake *f, const char *name)
         return ENGINE_NOT_FOUND;
     o->running = true;
     if (strcmp(o->role, "holder") == 0)
-        say(o, "up\n");
+        come_up(o);
     else if (strcmp(o->role, "test") == 0 || strcmp(o->role, "deploy") == 0)
         exit_container(o, f->options.app_exit);
     else
@@ -245,14 +259,17 @@ static enum engine_outcome remove_object(struct fake *f, enum object_kind kind, 
     return ENGINE_NOT_FOUND;
 }
 
-static enum engine_outcome signal_container(struct fake *f, const char *name)
+static enum engine_outcome signal_container(struct fake *f, const char *name, int number)
 {
     struct object *o = find(f, OBJECT_CONTAINER, name);
     if (!o)
         return ENGINE_NOT_FOUND;
     if (!o->running)
         return ENGINE_CONFLICT;
-    exit_container(o, 0);
+    if (number == SATELLITE_FLUSH)
+        say(o, SATELLITE_FLUSHED "\n");
+    else
+        exit_container(o, 0);
     return ENGINE_OK;
 }
 
@@ -273,7 +290,7 @@ static enum engine_outcome effect(struct engine_op *op)
     case OP_EXEC:
         return is_running(f, op->name) ? ENGINE_OK : ENGINE_CONFLICT;
     case OP_SIGNAL:
-        return signal_container(f, op->name);
+        return signal_container(f, op->name, op->number);
     case OP_INSPECT:
     case OP_ARCHIVE:
     case OP_EXTRACT:
@@ -427,6 +444,10 @@ static struct engine_op *container_create(struct engine *e, const struct contain
 {
     struct engine_op *op = make(e, OP_CREATE, OBJECT_CONTAINER, spec->name, &spec->labels, deadline,
                                 done, data);
+    struct object *o = find(op->fake, OBJECT_CONTAINER, spec->name);
+    for (size_t i = 0; o && spec->argv && spec->argv[i]; i++)
+        if (strcmp(spec->argv[i], "--sink") == 0)
+            strvec_take(&o->sinks, xstrndup(spec->argv[i + 1], strcspn(spec->argv[i + 1], ":")));
     return op;
 }
 
@@ -482,9 +503,11 @@ static struct engine_op *container_extract(struct engine *e, const char *name, c
 static struct engine_op *container_signal(struct engine *e, const char *name, int number,
                                           nsec_t deadline, engine_done_fn done, void *data)
 {
-    (void)number;
     struct engine_op *op = begin(e, OP_SIGNAL, name, deadline, data);
     op->done = done;
+    op->number = number;
+    if (op->fault && number == SATELLITE_FLUSH)
+        fake_engine_last_faulted = "flush";
     return op;
 }
 

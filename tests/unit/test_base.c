@@ -69,6 +69,22 @@ static void test_errors_gather_context(void)
     check_int(error_exit_code(ERROR_USAGE), 2);
 }
 
+/* As the C library has it, for every day until time ends, and a moment in it. */
+static void test_iso8601(void)
+{
+    for (int64_t day = 0; day < 106750; day++) {
+        time_t sec = day * 86400 + day * 7919 % 86400;
+        struct tm tm;
+        char want[CLOCK_ISO_SIZE], got[CLOCK_ISO_SIZE];
+        gmtime_r(&sec, &tm);
+        strftime(want, sizeof(want), "%Y-%m-%dT%H:%M:%S.007Z", &tm);
+        clock_iso8601(sec * NSEC_PER_SEC + 7999999, got, sizeof(got));
+        if (strcmp(got, want) != 0)
+            check_str(got, want);
+    }
+    check(true);
+}
+
 static void test_times_for_people(void)
 {
     char s[CLOCK_ISO_SIZE];
@@ -83,6 +99,7 @@ static void test_times_for_people(void)
 int main(void)
 {
     return tap_run((struct tap_test[]){
+        TAP(test_iso8601),
         TAP(test_strbuf_keeps_its_maximum),
         TAP(test_strbuf_consumes_and_detaches),
         TAP(test_strvec_is_an_environment),

@@ -296,6 +296,32 @@ static void test_deploy_once(void)
     check_contains(err.message, "service 'stubborn' has no recipe");
 }
 
+/* Sinks need no image and are no obstacle to a deploy for all; nor is a proxy that has nothing to
+   do, or a port that it would have taken. */
+static void test_sinks(void)
+{
+    _cleanup_settings_ struct settings s;
+    struct plan plan;
+
+    settings_make(&s, 1);
+    add_service(&s, "email");
+    add_service(&s, "proxy");
+    s.own.deploy = DEPLOY_ONCE;
+    s.own.snapshots = true;
+    check_int(plan_make(&plan, &s, NULL, NULL), 0);
+    check_int(plan.images.len, 1);
+    check_int(plan.shards.items[0].services.items[1].spec.sink, SINK_PROXY);
+    check_str(strvec_getenv(&plan.shards.items[0].app_env, "EMAIL_PORT"), "25");
+    check_str(strvec_getenv(&plan.shards.items[0].app_env, "http_proxy"), "http://127.0.0.1:3128");
+    plan_deinit(&plan);
+
+    s.own.network = NETWORK_OUTSIDE;
+    check_int(plan_make(&plan, &s, NULL, NULL), 0);
+    check(plan.shards.items[0].services.items[1].spec.idle);
+    check(!strvec_getenv(&plan.shards.items[0].app_env, "http_proxy"));
+    plan_deinit(&plan);
+}
+
 /* The kernel's: every secret is another one. */
 static void test_real_secrets(void)
 {
@@ -529,6 +555,7 @@ int main(void)
                                        TAP(test_commands),
                                        TAP(test_the_seed),
                                        TAP(test_deploy_once),
+                                       TAP(test_sinks),
                                        TAP(test_real_secrets),
                                        TAP(test_port_clash),
                                        TAP(test_variable_clash),

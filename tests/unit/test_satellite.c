@@ -335,7 +335,7 @@ static void start_copy(struct run *r, int *port, int *tcp, int *local)
     unsetenv("CLEANROOM_PASSWORD_db");
     expect_line(r, "up");
     size_t len;
-    _cleanup_free_ char *hello = answer_one(*tcp, "R\0\0\0\x08\0\0\0\5", 9, &len);
+    free(answer_one(*tcp, "R\0\0\0\x08\0\0\0\5", 9, &len));
     check(len > 8);
 }
 
@@ -351,7 +351,7 @@ static void test_password(void)
     size_t len;
 
     start_copy(&r, &port, &tcp, &local);
-    _cleanup_free_ char *early = answer_one(local, busy, sizeof(busy), &len);
+    free(answer_one(local, busy, sizeof(busy), &len));
     expect_line(&r, "waiting db starting");
     _cleanup_free_ char *asked = answer_one(local, done, sizeof(done) - 1, &len);
     check(expect_ready(&r, "db") >= 0);
@@ -369,7 +369,7 @@ static void test_password_refused(void)
     size_t len;
 
     start_copy(&r, &port, &tcp, &local);
-    _cleanup_free_ char *asked = answer_one(local, asks, sizeof(asks) - 1, &len);
+    free(answer_one(local, asks, sizeof(asks) - 1, &len));
     expect_line(&r, "refused db its unix socket asks for a password");
     struct pollfd p = {.fd = local, .events = POLLIN};
     check_int(poll(&p, 1, 50), 0); /* that was its last word */
@@ -792,6 +792,36 @@ static void test_syslog_datagrams(void)
     sink_stop(&s);
 }
 
+/* More than the kernel's queue holds, while nobody reads: the log says how many are missing. */
+static void test_syslog_flood(void)
+{
+    enum { SIZE = 8192, MOST = 100000 };
+    struct sink_scene s;
+    static char text[SIZE];
+    unsigned sent = 0, kept = 0, lost = 0;
+
+    sink_start(&s, "syslog-udp");
+    _cleanup_close_ int fd = sink_connect(&s, SOCK_DGRAM);
+    memset(text, 'x', sizeof(text));
+    kill(s.run.pid, SIGSTOP);
+    waitpid(s.run.pid, NULL, WUNTRACED);
+    for (size_t bytes = 0; bytes < (size_t)40 << 20 && sent < MOST; bytes += SIZE, sent++)
+        check_int(send(fd, text, sizeof(text), 0), SIZE);
+    kill(s.run.pid, SIGCONT);
+    flush(&s);
+
+    _cleanup_free_ char *path = xasprintf("%s/syslog.log", s.dir);
+    _cleanup_strbuf_ struct strbuf log = STRBUF_INIT;
+    check_int(strbuf_read_file(&log, path, (size_t)64 << 20), 0);
+    for (const char *line = log.buf; *line; line = strchr(line, '\n') + 1) {
+        kept += *line == 'x';
+        lost += *line == '(' ? (unsigned)strtoul(line + 1, NULL, 10) : 0;
+    }
+    check(kept > 0 && lost > 0);
+    check_int(kept + lost, sent);
+    sink_stop(&s);
+}
+
 static void test_syslog_stream(void)
 {
     struct sink_scene s;
@@ -925,6 +955,7 @@ int main(void)
                                        TAP(test_silent_clients),
                                        TAP(test_deaf_mailer),
                                        TAP(test_syslog_datagrams),
+                                       TAP(test_syslog_flood),
                                        TAP(test_syslog_stream),
                                        TAP(test_proxy),
                                        TAP(test_sink_port_taken),

@@ -84,6 +84,7 @@ static int run_once(struct fake_options options, char **junit)
                                         .teardown_timeout = 4 * limit};
     add_service(&s, "postgres");
     add_service(&s, "redis");
+    add_service(&s, "email");
 
     _cleanup_error_ struct error err = ERROR_INIT;
     _cleanup_fclose_ FILE *out = fopen("/dev/null", "we");
@@ -134,9 +135,9 @@ static void test_a_run_that_fails(void)
 /* What a run asks again by itself, or does without; a fault in one of these need not cost it. */
 static bool is_repeated(const char *op)
 {
-    return op &&
-           (strcmp(op, "remove") == 0 || strcmp(op, "list") == 0 || strcmp(op, "events") == 0 ||
-            strcmp(op, "inspect") == 0 || strcmp(op, "attach") == 0 || strcmp(op, "look") == 0);
+    return op && (strcmp(op, "remove") == 0 || strcmp(op, "list") == 0 ||
+                  strcmp(op, "events") == 0 || strcmp(op, "inspect") == 0 ||
+                  strcmp(op, "attach") == 0 || strcmp(op, "look") == 0 || strcmp(op, "flush") == 0);
 }
 
 /* A fault while snapshots are looked for or made costs them, not the run. */
