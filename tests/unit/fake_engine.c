@@ -515,7 +515,7 @@ static struct engine_op *container_exec(struct engine *e, const char *name, cons
                                         nsec_t deadline, engine_exit_fn done, void *data)
 {
     struct engine_op *op = begin(e, OP_EXEC, name, deadline, data);
-    check(argv[0] != NULL);
+    (void)argv;
     op->exit_done = done;
     return op;
 }
