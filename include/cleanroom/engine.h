@@ -89,7 +89,8 @@ enum mount_kind {
 struct mount {
     enum mount_kind kind;
     const char *target;  /* absolute path in the container */
-    const char *volume;  /* MOUNT_VOLUME: name of the volume */
+    const char *volume;  /* MOUNT_VOLUME: name of the volume; while nothing is in it, a container's
+                            image fills it with what it has at the target, owner and mode too */
     const char *options; /* MOUNT_TMPFS: as mount(8), e.g. "size=512m,mode=0700", or NULL */
 };
 

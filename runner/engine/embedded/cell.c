@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "engine/embedded/bundle.h"
+#include "engine/embedded/fill.h"
 #include "engine/embedded/keep.h"
 #include "engine/embedded/netns.h"
 #include "engine/embedded/put.h"
@@ -90,6 +91,21 @@ static int mount_root(struct keeper *k, struct cell *c, const struct strvec *lay
                                "its root file system could not be mounted");
     c->mounted = true;
     (void)!chdir("/");
+    return 0;
+}
+
+/* At once, for the next request may be about what is in them. */
+static int fill_volumes(struct keeper *k, const struct cell *c, struct error *err)
+{
+    _cleanup_free_ char *path = keeper_path(k->dir, "c", c->id, "r");
+    _cleanup_close_ int root = c->volumes.len == 0 ? -1
+                                                   : open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    for (size_t i = 0; root >= 0 && i < c->volumes.len; i++) {
+        _cleanup_free_ char *volume = keeper_path(k->scratch, "v", c->volumes.items[i].volume,
+                                                  NULL);
+        if (fill_volume(volume, root, c->volumes.items[i].target, err) < 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -232,8 +248,8 @@ static int make_limits(struct keeper *k, struct cell *c, const struct recipe *r,
 static int furnish(struct keeper *k, struct cell *c, const struct recipe *r, struct error *err)
 {
     if (make_dirs(k, c, err) < 0 || mount_root(k, c, &r->layers, err) < 0 ||
-        make_network(k, c, r, err) < 0 || make_limits(k, c, r, err) < 0 ||
-        write_config(k, c, r, err) < 0)
+        fill_volumes(k, c, err) < 0 || make_network(k, c, r, err) < 0 ||
+        make_limits(k, c, r, err) < 0 || write_config(k, c, r, err) < 0)
         return -1;
     return 0;
 }
