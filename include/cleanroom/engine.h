@@ -106,6 +106,8 @@ struct container_spec {
     const char *pod;         /* join the network namespace of this container, or NULL */
     const char *network;     /* pod == NULL: connect to this network; NULL: loopback only */
     const char *hostname;    /* pod == NULL only */
+    bool ours; /* its image is our own program and runs nothing else: an engine may leave out what
+                  only other programs need (/proc, /sys, /dev, /etc/hosts; capabilities) */
     const struct mount *mounts;
     size_t mount_count;
     uint64_t memory;   /* limit in bytes, 0 = none */
