@@ -621,7 +621,7 @@ static void test_extract(void)
 static void test_fresh_volume(void)
 {
     static const char script[] = "mkdir -p /d/s /e; echo text > /d/s/f; chown -R 999:998 /d /e; "
-                                 "chmod 2751 /d /e; chmod 640 /d/s/f; ln -s s/f /d/link";
+                                 "chmod 1751 /d /e; chmod 640 /d/s/f; ln -s s/f /d/link";
     static const char show[] = "cd $D; stat -c '%n %u:%g %a' . $(find . | sort | tail -n +2)";
     struct output o __attribute__((cleanup(output_deinit)));
     _cleanup_free_ char *c = name("filled"), *d = name("fresh");
@@ -640,11 +640,11 @@ static void test_fresh_volume(void)
         const char *volume, *target, *variable, *want;
     } cases[] = {
         {"vol-d", "/d", "D=/d",
-         ". 999:998 2751\n./link 0:0 777\n./s 999:998 755\n./s/f 999:998 640\n"},
-        {"vol-e", "/e", "D=/e", ". 999:998 2751\n"},
+         ". 999:998 1751\n./link 0:0 777\n./s 999:998 755\n./s/f 999:998 640\n"},
+        {"vol-e", "/e", "D=/e", ". 999:998 1751\n"},
         {"vol-n", "/new/deep", "D=/new/deep", ". 0:0 755\n"},
         {"vol-d", "/e", "D=/e",
-         ". 999:998 2751\n./link 0:0 777\n./s 999:998 755\n./s/f 999:998 640\n"},
+         ". 999:998 1751\n./link 0:0 777\n./s 999:998 755\n./s/f 999:998 640\n"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct output p __attribute__((cleanup(output_deinit)));
