@@ -14,6 +14,7 @@
 
 #include <cleanroom/strbuf.h>
 
+#include "base/process.h"
 #include "engine/embedded/cgroup.h"
 #include "engine/embedded/embedded.h"
 #include "engine/embedded/obstacle.h"
@@ -133,7 +134,7 @@ static int try_overlay(void *data)
         if (mkdir(dirs[i], 0755) < 0)
             return -1;
     _cleanup_free_ char *options = xasprintf("lowerdir=l,upperdir=u,workdir=k%s",
-                                             userns_inside() ? ",userxattr" : "");
+                                             process_in_user_namespace() ? ",userxattr" : "");
     return mount("overlay", "r", "overlay", MS_NODEV, options);
 }
 

@@ -13,7 +13,7 @@
 #include <cleanroom/strbuf.h>
 #include <cleanroom/vec.h>
 
-#include "engine/embedded/runtime.h"
+#include "base/process.h"
 
 #define FILE_MAX (1 << 20)
 
@@ -37,17 +37,6 @@ static bool has_admin(void)
 bool userns_needed(void)
 {
     return geteuid() != 0 || !has_admin();
-}
-
-/* The first one has all ids, from 0 on: "0 0 4294967295". */
-bool userns_inside(void)
-{
-    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-    _cleanup_strvec_ struct strvec fields = STRVEC_INIT;
-    if (strbuf_read_file(&text, "/proc/self/uid_map", 4096) < 0)
-        return false;
-    strvec_split(&fields, text.buf, " \n");
-    return fields.len != 3 || strcmp(fields.items[2], "4294967295") != 0;
 }
 
 /* --- subordinate ids ------------------------------------------------------------------------- */
@@ -106,7 +95,7 @@ static int run_tool(const char *path, char *const *argv, struct error *err)
 static int map_kind(const struct id_kind *kind, pid_t pid, unsigned own, struct error *err)
 {
     _cleanup_strvec_ struct strvec argv = STRVEC_INIT;
-    _cleanup_free_ char *path = runtime_look(kind->tool);
+    _cleanup_free_ char *path = process_find_tool(kind->tool);
     if (!path)
         return error_set(err, ERROR_ENGINE,
                          "'%s' is not installed; install it (apt-get install uidmap)", kind->tool);

@@ -15,9 +15,6 @@
 
 /* Whether this process has to enter a user namespace to act as root. */
 bool userns_needed(void);
-/* Whether it is in one already, where overlayfs keeps its notes elsewhere and devices are not to be
-   made. */
-bool userns_inside(void);
 
 /* Makes this process (one thread only) root of a new user namespace; nothing when not needed. The
    error says which file or package is missing. */
