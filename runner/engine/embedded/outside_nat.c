@@ -137,8 +137,7 @@ static void remove_iptables(const char *tool, const char *table, const char *fro
 /* Both, whichever made them: one may have been installed meanwhile. */
 int nat_remove(const char *run)
 {
-    _cleanup_free_ char *iptables = process_find_tool("iptables"),
-                        *nft = process_find_tool("nft");
+    _cleanup_free_ char *iptables = process_find_tool("iptables"), *nft = process_find_tool("nft");
     _cleanup_free_ char *chain = xasprintf("CLEANROOM-%06x", nat_seed(run));
     _cleanup_free_ char *table = xasprintf("cleanroom_%06x", nat_seed(run));
     int left = 0;
