@@ -186,7 +186,7 @@ static void examine_namespaces(struct findings *out)
 static void examine_limits(struct findings *out)
 {
     struct cgroup_places places;
-    cgroup_find(&places, "doctor");
+    cgroup_find(&places, "/proc/self", "doctor");
     add(out, places.version != 0, false, "limits",
         places.version ? xasprintf("of memory, CPUs and processes by control groups, version %d",
                                    places.version)

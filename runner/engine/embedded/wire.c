@@ -226,7 +226,8 @@ int wire_receive(int socket, struct wire *w)
         w->bad = strbuf_add(&w->text, packet, (size_t)n - 1) < 0;
         return 1;
     }
-    if (file < 0 && w->fd_count)
+    /* When some are missing, it is the last, and what would be taken for it something else. */
+    if (file < 0 && w->fd_count && !w->truncated)
         file = w->fds[--w->fd_count];
     read_file(w, file);
     return 1;
