@@ -3,18 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
+#include "base/file.h"
 #include "engine/store/tree.h"
-
-static int open_in(int root, const char *path, uint64_t flags)
-{
-    struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
-    return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
-}
 
 static bool is_empty(int dir)
 {
@@ -24,7 +17,7 @@ static bool is_empty(int dir)
 
 int volumes_fill(const char *volume, int root, const char *target, struct error *err)
 {
-    _cleanup_close_ int from = open_in(root, target, O_RDONLY | O_DIRECTORY);
+    _cleanup_close_ int from = file_open_in_root(root, target, O_RDONLY | O_DIRECTORY);
     if (from < 0)
         return 0;
     _cleanup_close_ int to = open(volume, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -44,7 +37,7 @@ int volumes_fill(const char *volume, int root, const char *target, struct error 
 /* A volume's target may not be there before the container was started once. */
 int volumes_target(int root, const char *path)
 {
-    int fd = open_in(root, path, O_PATH | O_DIRECTORY);
+    int fd = file_open_in_root(root, path, O_PATH | O_DIRECTORY);
     if (fd >= 0 || errno != ENOENT)
         return fd;
     _cleanup_free_ char *parent = xstrdup(path);
@@ -55,7 +48,7 @@ int volumes_target(int root, const char *path)
     _cleanup_close_ int above = volumes_target(root, slash == parent ? "/" : parent);
     if (above < 0 || mkdirat(above, slash + 1, 0755) < 0)
         return -1;
-    return open_in(root, path, O_PATH | O_DIRECTORY);
+    return file_open_in_root(root, path, O_PATH | O_DIRECTORY);
 }
 
 int volumes_mount(const char *volume, int root, const char *target)
