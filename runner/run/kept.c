@@ -176,6 +176,12 @@ void kept_mark_excess(struct kept *k, nsec_t now)
 
 /* --- removal --------------------------------------------------------------------------------- */
 
+/* The one that went unused for longest is first, should there not be time for all. */
+static struct kept_item *next_item(struct kept *k)
+{
+    return k->item < k->len ? &k->items[k->len - 1 - k->item] : NULL;
+}
+
 static void remove_files(const struct kept_item *item)
 {
     _cleanup_close_ int deploys = cachedir_open(DEPLOYS_DIRECTORY);
@@ -199,7 +205,7 @@ static void end_item(struct kept *k, struct kept_item *item)
 
 static void note_removal(struct kept *k, enum engine_outcome outcome, const struct error *err)
 {
-    struct kept_item *item = &k->items[k->item];
+    struct kept_item *item = next_item(k);
     const struct kept_part *part = &item->parts.items[k->part++];
     const char *name = *part->name ? part->name : part->id;
     if (outcome == ENGINE_OK) {
@@ -238,8 +244,8 @@ static void remove_part(struct kept *k, const struct kept_part *part)
 
 void kept_remove(struct kept *k)
 {
-    while (k->item < k->len) {
-        struct kept_item *item = &k->items[k->item];
+    struct kept_item *item;
+    while ((item = next_item(k))) {
         if (!item->going || (k->part == 0 && !seize(k, item))) {
             k->item++;
         } else if (k->part < item->parts.len) {
