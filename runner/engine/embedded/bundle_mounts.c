@@ -3,11 +3,11 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include <cleanroom/strbuf.h>
+
+#include "base/file.h"
 
 #define SHM_DEFAULT (64UL << 20)
 
@@ -180,8 +180,7 @@ static bool gives_mode(const struct strvec *options)
    with version 1.11.2. */
 static void add_mode_of(json_t *options, int rootfs, const char *path)
 {
-    struct open_how how = {.flags = O_PATH | O_CLOEXEC | O_DIRECTORY, .resolve = RESOLVE_IN_ROOT};
-    int fd _cleanup_close_ = (int)syscall(SYS_openat2, rootfs, path, &how, sizeof(how));
+    int fd _cleanup_close_ = file_open_in_root(rootfs, path, O_PATH | O_DIRECTORY);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0)
         return;

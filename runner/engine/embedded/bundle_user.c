@@ -8,14 +8,13 @@
  * The files are an image's: anything may be in them. One difference: a line whose id is no number
  * is no line; Docker takes the id to be 0.
  */
+#include "base/file.h"
 #include "engine/embedded/bundle.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include <cleanroom/strbuf.h>
 
@@ -34,9 +33,7 @@ struct entry {
    with errno. */
 static int read_database(struct strbuf *out, int rootfs, const char *path)
 {
-    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-                           .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-    int fd _cleanup_close_ = (int)syscall(SYS_openat2, rootfs, path, &how, sizeof(how));
+    int fd _cleanup_close_ = file_open_in_root(rootfs, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
     struct stat st;

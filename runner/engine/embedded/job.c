@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -15,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "base/file.h"
 #include "engine/embedded/keep.h"
 #include "engine/embedded/pack.h"
 #include "engine/store/store.h"
@@ -129,16 +129,10 @@ void job_kill_all_of(struct keeper *k, uint32_t cell)
 
 /* --- a container's files --------------------------------------------------------------------- */
 
-static int open_in(int root, const char *path, uint64_t flags)
-{
-    struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
-    return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
-}
-
 /* A volume's target may not be there before the container was started once. */
 static int make_target(int root, const char *path)
 {
-    int fd = open_in(root, path, O_PATH | O_DIRECTORY);
+    int fd = file_open_in_root(root, path, O_PATH | O_DIRECTORY);
     if (fd >= 0 || errno != ENOENT)
         return fd;
     _cleanup_free_ char *parent = xstrdup(path);
@@ -149,7 +143,7 @@ static int make_target(int root, const char *path)
     _cleanup_close_ int above = make_target(root, slash == parent ? "/" : parent);
     if (above < 0 || mkdirat(above, slash + 1, 0755) < 0)
         return -1;
-    return open_in(root, path, O_PATH | O_DIRECTORY);
+    return file_open_in_root(root, path, O_PATH | O_DIRECTORY);
 }
 
 static int mount_volume(int root, const char *volume, const char *target)

@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/process.h"
 #include "engine/embedded/disguise.h"
 #include "engine/embedded/keep.h"
 #include "engine/embedded/readonly.h"
@@ -304,7 +305,7 @@ static _Noreturn void keep(const struct keeper_options *options, int socket, int
     int mapped = await_ids(ids, &err);
     struct keeper k = {.options = options,
                        .socket = socket,
-                       .user_namespace = userns_inside(),
+                       .user_namespace = process_in_user_namespace(),
                        .crun = runtime_is_crun(options->runtime),
                        .dir = options->dir,
                        .scratch = options->scratch ? options->scratch : options->dir,

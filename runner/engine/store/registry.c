@@ -13,6 +13,7 @@
 
 #include <cleanroom/vec.h>
 
+#include "base/process.h"
 #include "engine/docker/json.h"
 #include "engine/docker/reference.h"
 #include "engine/store/image.h"
@@ -26,22 +27,10 @@
 
 #define REMEDY "skopeo, which fetches images from registries, is not there: apt-get install skopeo"
 
-static bool is_in_path(const char *program)
-{
-    const char *path = getenv("PATH");
-    _cleanup_strvec_ struct strvec dirs = STRVEC_INIT;
-    strvec_split(&dirs, path ? path : "/usr/bin:/bin", ":");
-    for (size_t i = 0; i < dirs.len; i++) {
-        _cleanup_free_ char *file = xasprintf("%s/%s", dirs.items[i], program);
-        if (access(file, X_OK) == 0)
-            return true;
-    }
-    return false;
-}
-
 bool registry_possible(const char *ref, struct strbuf *why)
 {
-    if (is_in_path("skopeo"))
+    _cleanup_free_ char *skopeo = process_find_program("skopeo");
+    if (skopeo)
         return true;
     strbuf_addf(why,
                 "image '%s' is neither in the store nor in a local Docker or Podman, and " REMEDY,
@@ -144,13 +133,16 @@ bool registry_is_loopback(const char *domain)
 }
 
 /* 0; or -1 with what skopeo says. */
-static int skopeo(const struct strvec *argv, void (*tick)(void *), void *data, struct strbuf *out,
+static int skopeo(struct strvec *argv, void (*tick)(void *), void *data, struct strbuf *out,
                   struct error *err)
 {
+    char *path = process_find_program(argv->items[0]);
+    if (!path)
+        return error_set(err, ERROR_ENGINE, REMEDY);
+    free(argv->items[0]);
+    argv->items[0] = path;
     struct program p _cleanup_(program_deinit) = {.argv = argv->items, .tick = tick, .data = data};
     int code = program_run(&p);
-    if (code < 0 && errno == ENOENT)
-        return error_set(err, ERROR_ENGINE, REMEDY);
     if (code < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "could not run skopeo");
     if (code > 0) {

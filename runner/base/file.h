@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Files by their descriptors.
+ */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stddef.h>
+
+/* Writes all of it, however often it is interrupted. -1 with errno. */
+int file_write_all(int fd, const void *bytes, size_t len);
+
+/* A file without a name that has this content and is read from its beginning. -1 with errno. */
+int file_in_memory(const void *bytes, size_t len);
+
+/* Like openat(2), but as if `root` were the root directory: no "..", no absolute path and no
+   symbolic link leads out of it, and links of /proc lead nowhere. CLOEXEC always. */
+int file_open_in_root(int root, const char *path, int flags);
+
+#endif
