@@ -41,5 +41,5 @@ char *satellite_image_name(void)
     sha256_init(&h);
     sha256_add(&h, satellite_blob, (size_t)(satellite_blob_end - satellite_blob));
     sha256_digest(&h, digest);
-    return xasprintf("cleanroom-satellite:%.32s", strchr(digest, ':') + 1);
+    return xasprintf(SATELLITE_REPOSITORY ":%.32s", strchr(digest, ':') + 1);
 }
