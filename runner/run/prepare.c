@@ -242,8 +242,8 @@ void prepare_begin(struct prepare *p, struct run_context *ctx,
     loop_timer_arm(ctx->loop, &p->events_deadline, clock_now() + ctx->settings->own.start_timeout,
                    events_deadline_passed, p);
     create_network(p);
+    resolve_images(p); /* first: who is asked answers while we are busy with the satellite's */
     find_satellite(p);
-    resolve_images(p);
 }
 
 void prepare_events_ready(struct prepare *p)
