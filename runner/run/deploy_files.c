@@ -16,6 +16,7 @@
 #include <cleanroom/strbuf.h>
 
 #include "report/directory.h"
+#include "run/cachedir.h"
 #include "run/context.h"
 
 static const char *const tar_names[DEPLOY_TARS] = {"storage.tar", "static.tar"};
@@ -23,34 +24,10 @@ static const char *const raw_names[DEPLOY_TARS] = {"storage.raw", "static.raw"};
 
 /* --- places ---------------------------------------------------------------------------------- */
 
-static char *cache_path(void)
-{
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (cache && *cache == '/')
-        return xasprintf("%s/cleanroom/deploys", cache);
-    return home && *home == '/' ? xasprintf("%s/.cache/cleanroom/deploys", home) : NULL;
-}
-
-static int make_directories(char *path)
-{
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        int made = mkdir(path, 0700);
-        *slash = '/';
-        if (made < 0 && errno != EEXIST)
-            return -1;
-    }
-    return mkdir(path, 0700) < 0 && errno != EEXIST ? -1 : 0;
-}
-
 int deploy_files_open(struct deploy *d)
 {
-    _cleanup_free_ char *path = cache_path();
-    if (d->root >= 0)
-        return 0;
-    if (!path || make_directories(path) < 0)
-        return -1;
-    d->root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (d->root < 0)
+        d->root = cachedir_open(DEPLOYS_DIRECTORY);
     return d->root < 0 ? -1 : 0;
 }
 

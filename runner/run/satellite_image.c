@@ -38,5 +38,5 @@ char *satellite_image_name(void)
 {
     char digest[DIGEST_SIZE];
     sha256_of(satellite_blob, (size_t)(satellite_blob_end - satellite_blob), digest);
-    return xasprintf("cleanroom-satellite:%.32s", strchr(digest, ':') + 1);
+    return xasprintf(SATELLITE_REPOSITORY ":%.32s", strchr(digest, ':') + 1);
 }

@@ -41,6 +41,7 @@ void shard_create_holder(struct shard *s)
                                   .env = env.len ? (const char *const *)env.items : NULL,
                                   .network = s->ctx->network,
                                   .hostname = hostname,
+                                  .ours = true,
                                   .mounts = mounts,
                                   .mount_count = volume_mounts(s, mounts)};
     container_create(&s->holder, &spec);
@@ -65,7 +66,8 @@ static struct mount *tmpfs_mounts(const struct service_plan *plan, const struct 
     return mounts;
 }
 
-void shard_create_service(struct shard *s, struct shard_service *service)
+static void create_service(struct shard *s, struct shard_service *service,
+                           void (*create)(struct container *c, struct container_spec *spec))
 {
     const struct service_plan *plan = &service->spec;
     const struct image_info *image = context_image(s->ctx, service->plan->spec.image);
@@ -83,7 +85,17 @@ void shard_create_service(struct shard *s, struct shard_service *service)
         .mount_count = count,
         .memory = plan->memory,
         .shm_size = plan->shm_size};
-    container_create(&service->container, &spec);
+    create(&service->container, &spec);
+}
+
+void shard_create_service(struct shard *s, struct shard_service *service)
+{
+    create_service(s, service, container_create);
+}
+
+void shard_create_service_again(struct shard *s, struct shard_service *service)
+{
+    create_service(s, service, container_create_again);
 }
 
 void shard_create_phase(struct shard *s, struct shard_phase *phase, const struct strvec *argv)
