@@ -9,8 +9,8 @@
 
 #include <cleanroom/log.h>
 
+#include "base/cachedir.h"
 #include "report/directory.h"
-#include "run/cachedir.h"
 #include "run/deploy.h"
 #include "run/lease.h"
 #include "run/satellite_image.h"
