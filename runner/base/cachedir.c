@@ -30,14 +30,14 @@ static int check_ours(int fd)
 
 int cachedir_open(const char *name)
 {
-    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
     _cleanup_free_ char *path = cachedir_path(name);
     if (!path) {
         errno = ENOENT;
         return -1;
     }
-    _cleanup_close_ int fd = open(path, flags);
+    _cleanup_close_ int fd = open(path, flags | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT && file_make_dirs(path, 0700) == 0)
-        fd = open(path, flags);
+        fd = open(path, flags | O_CLOEXEC);
     return fd < 0 || check_ours(fd) < 0 ? -1 : TAKE_FD(fd);
 }
