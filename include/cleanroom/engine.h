@@ -89,7 +89,8 @@ enum mount_kind {
 struct mount {
     enum mount_kind kind;
     const char *target;  /* absolute path in the container */
-    const char *volume;  /* MOUNT_VOLUME: name of the volume */
+    const char *volume;  /* MOUNT_VOLUME: name of the volume; while nothing is in it, a container's
+                            image fills it with what it has at the target, owner and mode too */
     const char *options; /* MOUNT_TMPFS: as mount(8), e.g. "size=512m,mode=0700", or NULL */
 };
 
@@ -105,6 +106,8 @@ struct container_spec {
     const char *pod;         /* join the network namespace of this container, or NULL */
     const char *network;     /* pod == NULL: connect to this network; NULL: loopback only */
     const char *hostname;    /* pod == NULL only */
+    bool ours; /* its image is our own program and runs nothing else: an engine may leave out what
+                  only other programs need (/proc, /sys, /dev, /etc/hosts; capabilities) */
     const struct mount *mounts;
     size_t mount_count;
     uint64_t memory;   /* limit in bytes, 0 = none */

@@ -25,6 +25,22 @@ int file_write_all(int fd, const void *bytes, size_t len)
     return 0;
 }
 
+int file_write_all_at(int fd, const void *bytes, size_t len, off_t at)
+{
+    const char *p = bytes;
+    while (len > 0) {
+        ssize_t n = pwrite(fd, p, len, at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        p += n;
+        at += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
 int file_in_memory(const void *bytes, size_t len)
 {
     _cleanup_close_ int fd = memfd_create("cleanroom", MFD_CLOEXEC);

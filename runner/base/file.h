@@ -5,10 +5,12 @@
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
-#include <stddef.h>
+#include <sys/types.h>
 
 /* Writes all of it, however often it is interrupted. -1 with errno. */
 int file_write_all(int fd, const void *bytes, size_t len);
+/* The same at a place of the file. */
+int file_write_all_at(int fd, const void *bytes, size_t len, off_t at);
 
 /* A file without a name that has this content and is read from its beginning. -1 with errno. */
 int file_in_memory(const void *bytes, size_t len);

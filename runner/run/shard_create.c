@@ -41,6 +41,7 @@ void shard_create_holder(struct shard *s)
                                   .env = env.len ? (const char *const *)env.items : NULL,
                                   .network = s->ctx->network,
                                   .hostname = hostname,
+                                  .ours = true,
                                   .mounts = mounts,
                                   .mount_count = volume_mounts(s, mounts)};
     container_create(&s->holder, &spec);

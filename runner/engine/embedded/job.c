@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "base/file.h"
 #include "engine/embedded/keep.h"
 #include "engine/embedded/pack.h"
+#include "engine/embedded/volumes.h"
 #include "engine/store/store.h"
 #include "engine/store/tree.h"
 
@@ -129,33 +129,6 @@ void job_kill_all_of(struct keeper *k, uint32_t cell)
 
 /* --- a container's files --------------------------------------------------------------------- */
 
-/* A volume's target may not be there before the container was started once. */
-static int make_target(int root, const char *path)
-{
-    int fd = file_open_in_root(root, path, O_PATH | O_DIRECTORY);
-    if (fd >= 0 || errno != ENOENT)
-        return fd;
-    _cleanup_free_ char *parent = xstrdup(path);
-    char *slash = strrchr(parent, '/');
-    if (!slash || !slash[1])
-        return -1;
-    *slash = '\0';
-    _cleanup_close_ int above = make_target(root, slash == parent ? "/" : parent);
-    if (above < 0 || mkdirat(above, slash + 1, 0755) < 0)
-        return -1;
-    return file_open_in_root(root, path, O_PATH | O_DIRECTORY);
-}
-
-static int mount_volume(int root, const char *volume, const char *target)
-{
-    _cleanup_close_ int at = make_target(root, target);
-    _cleanup_close_ int tree =
-        at < 0 ? -1 : open_tree(AT_FDCWD, volume, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-    if (tree < 0)
-        return -1;
-    return move_mount(tree, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
-}
-
 /* One that does not run: the same mounts, in a mount namespace of ours. */
 static int enter_still(struct keeper *k, const struct cell *cell)
 {
@@ -166,7 +139,7 @@ static int enter_still(struct keeper *k, const struct cell *cell)
     for (size_t i = 0; root >= 0 && i < cell->volumes.len; i++) {
         const struct cell_volume *v = &cell->volumes.items[i];
         _cleanup_free_ char *volume = keeper_path(k->scratch, "v", v->volume, NULL);
-        if (mount_volume(root, volume, v->target) < 0)
+        if (volumes_mount(volume, root, v->target) < 0)
             return -1;
     }
     return root < 0 || fchdir(root) < 0 || chroot(".") < 0 ? -1 : 0;

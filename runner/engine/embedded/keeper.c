@@ -256,13 +256,14 @@ static int furnish(struct keeper *k, struct error *err)
         return error_set_errno(err, ERROR_INTERNAL, errno, "'%s' could not be opened", o->store);
     /* Who is root in a user namespace only cannot come back from another one. */
     k->netns = k->user_namespace ? -1 : open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    k->pidns = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
     k->runtime = runtime_seal(o->runtime);
     sigset_t children;
     sigemptyset(&children);
     sigaddset(&children, SIGCHLD);
     (void)sigprocmask(SIG_SETMASK, &children, NULL);
     k->signals = signalfd(-1, &children, SFD_NONBLOCK | SFD_CLOEXEC);
-    if ((k->netns < 0 && !k->user_namespace) || k->signals < 0)
+    if ((k->netns < 0 && !k->user_namespace) || k->pidns < 0 || k->signals < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "the keeper could not be set up");
     return 0;
 }
