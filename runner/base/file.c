@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <cleanroom/mem.h>
@@ -23,6 +25,33 @@ int file_write_all(int fd, const void *bytes, size_t len)
         len -= (size_t)n;
     }
     return 0;
+}
+
+int file_write_all_at(int fd, const void *bytes, size_t len, off_t at)
+{
+    const char *p = bytes;
+    while (len > 0) {
+        ssize_t n = pwrite(fd, p, len, at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        p += n;
+        at += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int file_make_dirs(const char *path, mode_t mode)
+{
+    _cleanup_free_ char *partial = xstrdup(path);
+    for (char *slash = partial; *slash && (slash = strchr(slash + 1, '/')); *slash = '/') {
+        *slash = '\0';
+        if (mkdir(partial, mode) < 0 && errno != EEXIST)
+            return -1;
+    }
+    return mkdir(path, mode) < 0 && errno != EEXIST ? -1 : 0;
 }
 
 int file_in_memory(const void *bytes, size_t len)

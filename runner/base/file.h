@@ -5,10 +5,15 @@
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
-#include <stddef.h>
+#include <sys/types.h>
 
 /* Writes all of it, however often it is interrupted. -1 with errno. */
 int file_write_all(int fd, const void *bytes, size_t len);
+/* The same at a place of the file. */
+int file_write_all_at(int fd, const void *bytes, size_t len, off_t at);
+
+/* Makes a directory and what is missing above it; it may be there already. -1 with errno. */
+int file_make_dirs(const char *path, mode_t mode);
 
 /* A file without a name that has this content and is read from its beginning. -1 with errno. */
 int file_in_memory(const void *bytes, size_t len);

@@ -15,8 +15,8 @@
 #include <cleanroom/log.h>
 #include <cleanroom/strbuf.h>
 
+#include "base/cachedir.h"
 #include "report/directory.h"
-#include "run/cachedir.h"
 #include "run/context.h"
 
 static const char *const tar_names[DEPLOY_TARS] = {"storage.tar", "static.tar"};
@@ -111,7 +111,7 @@ static int open_work(struct deploy *d, struct error *err)
     if (deploy_files_open(d) < 0)
         return error_set(err, ERROR_INTERNAL,
                          "there is no place to keep a deploy: $XDG_CACHE_HOME/cleanroom or "
-                         "$HOME/.cache/cleanroom cannot be made");
+                         "$HOME/.cache/cleanroom cannot be made, or is not ours alone");
     d->tmp_name = xasprintf(".tmp-%s", d->ctx->plan->run_id);
     if (mkdirat(d->root, d->tmp_name, 0700) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot make '%s'", d->tmp_name);

@@ -9,8 +9,8 @@
 
 #include <cleanroom/log.h>
 
+#include "base/cachedir.h"
 #include "report/directory.h"
-#include "run/cachedir.h"
 #include "run/deploy.h"
 #include "run/lease.h"
 #include "run/satellite_image.h"
@@ -284,13 +284,14 @@ static void on_interrupt(void *data, int fd, short revents)
     t->stop = true;
 }
 
-void kept_trim(struct engine *engine, int interrupt)
+void kept_trim(struct engine *engine, nsec_t limit, int interrupt)
 {
     if (!engine->ops->list_kept)
         return;
     _cleanup_error_ struct error err = ERROR_INIT;
     struct trim t = {0};
-    kept_init(&t.kept, engine, clock_now() + TRIM_TIME, trim_goes_on, &t);
+    kept_init(&t.kept, engine, clock_now() + (limit < TRIM_TIME ? limit : TRIM_TIME), trim_goes_on,
+              &t);
     loop_watch(engine->loop, interrupt, POLLIN, on_interrupt, &t);
     kept_list(&t.kept);
     if (loop_run(engine->loop, &t.stop, &err) < 0)

@@ -79,8 +79,9 @@ void kept_take(struct kept *k, const struct kept_image *images, size_t count);
 /* What is more than there should be. now: clock_wall(). */
 void kept_mark_excess(struct kept *k, nsec_t now);
 
-/* Keeps to the bounds, in a loop of its own, until interrupt (a descriptor) becomes readable. For
-   the end of a run: a failure is not worth more than a word at debug level. */
-void kept_trim(struct engine *engine, int interrupt);
+/* Keeps to the bounds, in a loop of its own, for at most `limit` and until interrupt (a descriptor)
+   becomes readable. For the end of a run: a failure is not worth more than a word at debug level.
+ */
+void kept_trim(struct engine *engine, nsec_t limit, int interrupt);
 
 #endif

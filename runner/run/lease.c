@@ -9,7 +9,7 @@
 
 #include <cleanroom/mem.h>
 
-#include "run/cachedir.h"
+#include "base/cachedir.h"
 
 #define LEASES_DIRECTORY "leases"
 

@@ -530,7 +530,7 @@ static int run_on_engine(struct run *r, struct error *err)
         ledger_dismiss(&r->ledger); /* it goes while we write reports */
     int code = conclude(r, err);
     if (is_clean(r) && has_made(r))
-        kept_trim(r->ctx.engine, r->signal_fd);
+        kept_trim(r->ctx.engine, r->ctx.settings->own.teardown_timeout, r->signal_fd);
     return code;
 }
 

@@ -94,11 +94,8 @@ static void write_blobs(int dir, struct file *files, size_t count)
 {
     for (size_t i = count; i-- > 1;) {
         struct strbuf text _cleanup_strbuf_ = STRBUF_INIT;
-        struct sha256 h;
         expand(files, count, i, &text);
-        sha256_init(&h);
-        sha256_add(&h, text.buf, text.len);
-        sha256_digest(&h, files[i].digest);
+        sha256_of(text.buf, text.len, files[i].digest);
         const char *hex = strchr(files[i].digest, ':') + 1;
         _cleanup_free_ char *blob = xasprintf("blobs/sha256/%s", hex);
         write_file(dir, blob, &text);

@@ -13,8 +13,10 @@
 #include <cleanroom/strbuf.h>
 #include <cleanroom/vec.h>
 
+#include "base/cachedir.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "engine/store/tree.h"
 #include "tap.h"
 
 static void test_strbuf_keeps_its_maximum(void)
@@ -200,6 +202,48 @@ static void test_nothing_leads_out_of_a_root(void)
     check_int(rmdir(top), 0);
 }
 
+/* --- what is kept ---------------------------------------------------------------------------- */
+
+static void test_cache_directories(void)
+{
+    char top[] = "/tmp/cleanroom-base-XXXXXX";
+    check(mkdtemp(top) != NULL);
+    _cleanup_free_ char *home = xstrdup(getenv("HOME")), *cache = xasprintf("%s/a/b", top);
+    _cleanup_free_ char *want = xasprintf("%s/a/b/cleanroom/x", top);
+    unsetenv("XDG_CACHE_HOME");
+    unsetenv("HOME");
+    check_str(cachedir_path("x"), NULL);
+    check_int(cachedir_open("x"), -1);
+    setenv("HOME", "/h", 1);
+    setenv("XDG_CACHE_HOME", "relative", 1);
+    _cleanup_free_ char *below_home = cachedir_path("x");
+    check_str(below_home, "/h/.cache/cleanroom/x");
+    setenv("XDG_CACHE_HOME", cache, 1);
+    _cleanup_free_ char *path = cachedir_path("x"), *link = xasprintf("%s/a/b/cleanroom/y", top);
+    check_str(path, want);
+
+    struct stat st;
+    for (int i = 0; i < 2; i++) {
+        _cleanup_close_ int fd = cachedir_open("x");
+        check(fstat(fd, &st) == 0 && (st.st_mode & 07777) == 0700);
+    }
+    check_int(chmod(path, 0770), 0);
+    check_int(cachedir_open("x"), -1); /* others may write there */
+    check_int(errno, EPERM);
+    check_int(chmod(path, 0700), 0);
+    check_int(symlink("x", link), 0);
+    check_int(cachedir_open("y"), -1);
+    if (geteuid() == 0) {
+        check_int(chown(path, 12345, 0), 0);
+        check_int(cachedir_open("x"), -1); /* another user's */
+        check_int(errno, EPERM);
+    }
+    unsetenv("XDG_CACHE_HOME");
+    if (home)
+        setenv("HOME", home, 1);
+    check_int(tree_remove(AT_FDCWD, top), 0);
+}
+
 /* --- processes ------------------------------------------------------------------------------- */
 
 static void test_start_times(void)
@@ -278,6 +322,7 @@ int main(void)
         TAP(test_a_write_that_fails_says_why),
         TAP(test_a_file_in_memory),
         TAP(test_nothing_leads_out_of_a_root),
+        TAP(test_cache_directories),
         TAP(test_start_times),
         TAP(test_start_time_of_a_misnamed_process),
         TAP(test_programs_are_found),

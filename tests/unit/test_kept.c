@@ -4,8 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cachedir.h"
 #include "report/directory.h"
-#include "run/cachedir.h"
 #include "run/deploy.h"
 #include "run/kept.h"
 #include "run/lease.h"

@@ -14,7 +14,7 @@
 #include "engine/embedded/outside_link.h"
 #include "engine/embedded/outside_nat.h"
 #include "engine/embedded/outside_resolv.h"
-#include "engine/embedded/outside_tool.h"
+#include "engine/embedded/tool.h"
 #include "tap.h"
 
 static void test_resolv(void)

@@ -44,16 +44,7 @@ static int read_database(struct strbuf *out, int rootfs, const char *path)
         return -1;
     }
 
-    char chunk[16384];
-    for (;;) {
-        ssize_t n = read(fd, chunk, sizeof(chunk));
-        if (n <= 0)
-            return n < 0 ? -1 : 0;
-        if (strbuf_add(out, chunk, (size_t)n) < 0) {
-            errno = EFBIG;
-            return -1;
-        }
-    }
+    return strbuf_read_fd(out, fd, SIZE_MAX);
 }
 
 /* The next line of *rest, cut off in place and without the blanks around it; NULL at the end. */

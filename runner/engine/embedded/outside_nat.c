@@ -5,7 +5,7 @@
 
 #include "base/process.h"
 #include "engine/embedded/outside_link.h"
-#include "engine/embedded/outside_tool.h"
+#include "engine/embedded/tool.h"
 
 /* What all devices of all runs begin with. */
 #define DEVICE "clnr"

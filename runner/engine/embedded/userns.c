@@ -15,6 +15,7 @@
 #include <cleanroom/vec.h>
 
 #include "base/process.h"
+#include "engine/embedded/tool.h"
 
 #define FILE_MAX   (1 << 20)
 #define RANGES_MAX 340 /* the kernel takes no more, user_namespaces(7) */
@@ -112,21 +113,14 @@ void userns_count(unsigned long *uids, unsigned long *gids)
     *gids = count_ids(&groups, (unsigned)getegid());
 }
 
-static int run_tool(const char *path, char *const *argv, struct error *err)
+static int run_tool(const struct id_kind *kind, const struct strvec *argv, struct error *err)
 {
-    pid_t pid = fork();
-    if (pid == 0) {
-        static const char *const env[] = {NULL};
-        execve(path, argv, (char *const *)env);
-        _exit(127);
-    }
-    int status = -1;
-    if (pid < 0 || waitpid(pid, &status, 0) != pid)
-        return error_set_errno(err, ERROR_INTERNAL, errno, "could not run '%s'", path);
-    if (status != 0)
-        return error_set(err, ERROR_ENGINE,
-                         "'%s' refused our subordinate ids; see 'cleanroom doctor'", argv[0]);
-    return 0;
+    struct strbuf said _cleanup_strbuf_ = STRBUF_INIT;
+    if (tool_run((const char *const *)argv->items, NULL, &said) == 0)
+        return 0;
+    return error_set(err, ERROR_ENGINE,
+                     "'%s' refused our subordinate ids; see 'cleanroom doctor' (%s)", kind->tool,
+                     said.len ? said.buf : "it did not say why");
 }
 
 /* "INSIDE OUTSIDE COUNT" of each: inside, one follows the other. */
@@ -153,14 +147,14 @@ static int map_kind(const struct id_kind *kind, pid_t pid, unsigned own, struct 
     if (!path)
         return error_set(err, ERROR_ENGINE,
                          "'%s' is not installed; install it (apt-get install uidmap)", kind->tool);
-    strvec_push(&argv, kind->tool);
+    strvec_push(&argv, path);
     strvec_pushf(&argv, "%d", (int)pid);
     if (push_ranges(&argv, kind, own) < 2)
         return error_set(err, ERROR_ENGINE,
                          "%s gives this user no subordinate ids; add some (usermod --add-subuids "
                          "100000-165535 --add-subgids 100000-165535 USER)",
                          kind->file);
-    return run_tool(path, argv.items, err);
+    return run_tool(kind, &argv, err);
 }
 
 int userns_map(pid_t pid, struct error *err)

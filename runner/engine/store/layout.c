@@ -182,12 +182,8 @@ static int copy_out(struct archive *a, int to, struct error *err)
             return broken(a, err);
         if (at + (int64_t)len > SPOOL_MAX)
             return error_set(err, ERROR_ENGINE, "it is too large to be an archive of images");
-        for (size_t done = 0; done < len;) {
-            ssize_t n = pwrite(to, (const char *)block + done, len - done, at + (int64_t)done);
-            if (n < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot write it down");
-            done += (size_t)n;
-        }
+        if (file_write_all_at(to, block, len, at) < 0)
+            return error_set_errno(err, ERROR_INTERNAL, errno, "cannot write it down");
     }
 }
 

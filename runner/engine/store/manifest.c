@@ -98,15 +98,12 @@ static json_t *read_part(struct layout *layout, const struct part *part, struct 
 {
     struct strbuf text _cleanup_strbuf_ = STRBUF_INIT;
     char is[DIGEST_SIZE];
-    struct sha256 h;
     int r = layout_text(layout, part->file, &text, err);
     if (r == 0)
         error_set(err, ERROR_ENGINE, "'%s' is missing", part->file);
     if (r <= 0)
         return NULL;
-    sha256_init(&h);
-    sha256_add(&h, text.buf, text.len);
-    sha256_digest(&h, is);
+    sha256_of(text.buf, text.len, is);
     if (strcmp(is, part->digest) == 0)
         return json_parse(text.buf, text.len, err);
     error_set(err, ERROR_ENGINE, "'%s' is not what its name says", part->file);

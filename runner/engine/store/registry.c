@@ -186,7 +186,6 @@ static json_t *fetch_manifest(const struct remote *r, const char *digest, char i
                               struct error *err)
 {
     struct strbuf text _cleanup_strbuf_ = STRBUF_INIT;
-    struct sha256 h;
     _cleanup_strvec_ struct strvec argv = STRVEC_INIT;
     strvec_split(&argv, "skopeo inspect --raw", " ");
     if (registry_is_loopback(r->ref.domain))
@@ -194,9 +193,7 @@ static json_t *fetch_manifest(const struct remote *r, const char *digest, char i
     strvec_take(&argv, source_of(r, digest));
     if (skopeo(&argv, NULL, NULL, &text, err) < 0)
         return NULL;
-    sha256_init(&h);
-    sha256_add(&h, text.buf, text.len);
-    sha256_digest(&h, is);
+    sha256_of(text.buf, text.len, is);
     return json_parse(text.buf, text.len, err);
 }
 

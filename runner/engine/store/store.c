@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 
+#include "base/cachedir.h"
 #include "base/file.h"
 #include "base/process.h"
 #include "engine/store/image.h"
@@ -34,13 +35,10 @@ void tmp_name(char out[TMP_NAME_SIZE], const char *what)
 
 static char *default_path(struct error *err)
 {
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (cache && *cache == '/')
-        return xasprintf("%s/cleanroom/store", cache);
-    if (home && *home == '/')
-        return xasprintf("%s/.cache/cleanroom/store", home);
-    error_set(err, ERROR_CONFIG, "no place for images: set HOME or XDG_CACHE_HOME");
-    return NULL;
+    char *path = cachedir_path("store");
+    if (!path)
+        error_set(err, ERROR_CONFIG, "no place for images: set HOME or XDG_CACHE_HOME");
+    return path;
 }
 
 struct store *store_open(const char *dir, struct error *err)

@@ -284,14 +284,8 @@ static int write_data(struct untar *u, struct archive *a, int fd, const char *pa
             return error_set(err, ERROR_ENGINE, "the layer is larger than %llu GiB",
                              (unsigned long long)(u->max_bytes >> 30));
         u->bytes += len;
-        while (len > 0) {
-            ssize_t n = pwrite(fd, block, len, at);
-            if (n < 0)
-                return failed(path, err);
-            block = (const char *)block + n;
-            len -= (size_t)n;
-            at += n;
-        }
+        if (file_write_all_at(fd, block, len, at) < 0)
+            return failed(path, err);
     }
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "engine/embedded/outside_tool.h"
+#include "engine/embedded/tool.h"
 
 #include <errno.h>
 #include <signal.h>
