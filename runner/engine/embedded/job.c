@@ -29,8 +29,6 @@ static void let_go(struct keeper *k)
         for (int j = 0; j < 2; j++)
             if (k->cells.items[i]->out[j] >= 0)
                 close(TAKE_FD(k->cells.items[i]->out[j]));
-    for (size_t i = 0; i < k->queue.len; i++)
-        wire_deinit(&k->queue.items[i].wire);
     close(k->socket);
     sigset_t none;
     sigemptyset(&none);

@@ -54,12 +54,6 @@ struct job {
     int result;      /* an answer comes out here */
 };
 
-/* A request that is not served yet. */
-struct queued {
-    struct request request;
-    struct wire wire; /* its descriptors */
-};
-
 struct stray {
     pid_t pid;
     int code;
@@ -80,7 +74,6 @@ struct keeper {
     const char *scratch; /* `dir`, or a directory on disk */
     struct outside outside;
     struct strvec forbidden; /* mounts that the runtime may not write to */
-    VEC(struct queued) queue;
     VEC(struct cell *) cells;
     VEC(struct job) jobs;
     /* First processes that ended before their runtime told us who they are. */

@@ -133,74 +133,49 @@ static void refuse_truncated(struct keeper *k, const struct request *r)
     keeper_answer(k, r->number, ENGINE_FAILED, &err);
 }
 
-static void serve(struct keeper *k, const struct request *r, struct wire *w)
+static void serve(struct keeper *k, struct wire *w)
 {
-    switch (r->kind) {
+    struct request r = {0};
+    request_wire(w, &r);
+    if (w->bad)
+        _exit(1);
+    if (w->truncated) {
+        refuse_truncated(k, &r);
+        request_deinit(&r);
+        return;
+    }
+    switch (r.kind) {
     case REQUEST_VOLUME_MAKE:
-        volume_make(k, r);
+        volume_make(k, &r);
         break;
     case REQUEST_VOLUME_DROP:
-        volume_drop(k, r);
+        volume_drop(k, &r);
         break;
     case REQUEST_IMPORT:
-        job_import(k, r, wire_take_fd(w));
+        job_import(k, &r, wire_take_fd(w));
         break;
     case REQUEST_MAKE:
-        make_cell(k, r, w);
+        make_cell(k, &r, w);
         break;
     default:
-        about_cell(k, r, w);
+        about_cell(k, &r, w);
         break;
     }
+    request_deinit(&r);
 }
 
-static void receive_all(struct keeper *k)
+static void serve_all(struct keeper *k)
 {
     for (;;) {
-        struct queued q = {0};
-        wire_init(&q.wire);
-        int got = wire_receive(k->socket, &q.wire);
+        _cleanup_wire_ struct wire w;
+        wire_init(&w);
+        int got = wire_receive(k->socket, &w);
         if (got < 0)
             _exit(0); /* and with us everything */
-        if (got > 0)
-            request_wire(&q.wire, &q.request);
-        if (got > 0 && q.wire.bad)
-            _exit(1);
-        if (got > 0 && !q.wire.truncated) {
-            *vec_push(&k->queue) = q;
-            continue;
-        }
-        if (got > 0)
-            refuse_truncated(k, &q.request);
-        request_deinit(&q.request);
-        wire_deinit(&q.wire);
         if (got == 0)
             return;
+        serve(k, &w);
     }
-}
-
-/* Starts come first, for they give the other processors something to do; then what belongs to a pod
-   that is made already: one that is whole soon is better than many that are begun. Main waits for
-   the answer to what a request depends on, or it is told so here. */
-static int urgency(struct keeper *k, const struct request *r)
-{
-    if (r->kind == REQUEST_START || r->kind == REQUEST_VOLUME_MAKE)
-        return 2;
-    return r->kind == REQUEST_MAKE && r->recipe.pod && cell_find(k, r->recipe.pod) ? 1 : 0;
-}
-
-static void serve_next(struct keeper *k)
-{
-    size_t next = 0;
-    for (size_t i = 1; i < k->queue.len; i++)
-        if (urgency(k, &k->queue.items[i].request) > urgency(k, &k->queue.items[next].request))
-            next = i;
-    struct queued q = k->queue.items[next];
-    k->queue.len--;
-    memmove(k->queue.items + next, k->queue.items + next + 1, (k->queue.len - next) * sizeof(q));
-    serve(k, &q.request, &q.wire);
-    request_deinit(&q.request);
-    wire_deinit(&q.wire);
 }
 
 /* --- children -------------------------------------------------------------------------------- */
@@ -226,15 +201,15 @@ static void work(struct keeper *k)
 {
     struct pollfd p[] = {{.fd = k->socket, .events = POLLIN}, {.fd = k->signals, .events = POLLIN}};
     for (;;) {
-        int n = poll(p, ARRAY_SIZE(p), k->queue.len ? 0 : k->trash ? 100 : -1);
-        if (n == 0 && k->queue.len == 0)
+        int n = poll(p, ARRAY_SIZE(p), k->trash ? 100 : -1);
+        if (n == 0)
             job_clean(k);
-        if (n > 0 && p[1].revents)
+        if (n <= 0)
+            continue;
+        if (p[1].revents)
             reap_all(k);
-        if (n > 0 && p[0].revents)
-            receive_all(k);
-        if (k->queue.len)
-            serve_next(k);
+        if (p[0].revents)
+            serve_all(k);
     }
 }
 
