@@ -163,9 +163,12 @@ static int take_word(struct parser *p, const char *word)
 static int take_all(struct parser *p)
 {
     while (*p->next) {
+        bool rest = p->inv->command->passes_rest && p->inv->words.len;
         const char *word = *p->next++;
         int r;
-        if (strcmp(word, "--") == 0) {
+        if (rest && strcmp(word, "--") != 0)
+            p->next--;
+        if (rest || strcmp(word, "--") == 0) {
             p->inv->args = (const char *const *)p->next;
             return 0;
         }
