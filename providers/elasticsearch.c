@@ -30,4 +30,5 @@ const struct provider provider_elasticsearch = {
     .override_count = SEARCH_OVERRIDES,
     .plan = plan,
     .probe = &search_probe,
+    .countable = true,
 };

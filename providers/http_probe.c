@@ -47,8 +47,8 @@ static int parse_status_line(const unsigned char *line, size_t len, struct http_
             return -1;
         out->status = out->status * 10 + (unsigned)(line[i] - '0');
     }
-    out->line = line + STATUS;
-    out->line_len = len - STATUS;
+    out->line = line;
+    out->line_len = len;
     return out->status >= 100 ? 0 : -1;
 }
 
@@ -232,25 +232,8 @@ enum probe_verdict http_probe_body(const struct http_answer *answer, struct strb
     return PROBE_READY;
 }
 
-void http_probe_status_reason(const struct http_answer *answer, char *why, size_t size)
+enum probe_verdict http_probe_refused(const struct http_answer *answer, char *why, size_t size)
 {
-    static const char prefix[] = "HTTP ";
-    size_t n = strlen(prefix);
-
-    common_reason(why, size, prefix, n);
-    if (size > n)
-        common_reason(why + n, size - n, answer->line, answer->line_len);
-}
-
-enum probe_verdict http_probe_success(const unsigned char *data, size_t len, char *why, size_t size)
-{
-    struct http_answer answer;
-    enum probe_verdict verdict = http_probe_head(data, len, &answer, why, size);
-
-    if (verdict != PROBE_READY)
-        return verdict;
-    if (answer.status >= 200 && answer.status < 300)
-        return PROBE_READY;
-    http_probe_status_reason(&answer, why, size);
+    common_reason(why, size, answer->line, answer->line_len);
     return PROBE_NOT_YET;
 }

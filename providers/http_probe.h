@@ -18,7 +18,7 @@ enum http_framing {
 /* A final answer (not 1xx) whose head is complete; borrows the data. */
 struct http_answer {
     unsigned status;
-    const unsigned char *line; /* "200 OK": the status line without the version */
+    const unsigned char *line; /* "HTTP/1.1 200 OK" */
     size_t line_len;
     enum http_framing framing;
     size_t length;             /* HTTP_LENGTH alone */
@@ -38,11 +38,7 @@ enum probe_verdict http_probe_head(const unsigned char *data, size_t len, struct
 enum probe_verdict http_probe_body(const struct http_answer *answer, struct strbuf *out, char *why,
                                    size_t size);
 
-/* The reason of an answer that has the wrong status: "HTTP 503 Service Unavailable". */
-void http_probe_status_reason(const struct http_answer *answer, char *why, size_t size);
-
-/* Judges the status alone: READY when it is 2xx, else NOT_YET. */
-enum probe_verdict http_probe_success(const unsigned char *data, size_t len, char *why,
-                                      size_t size);
+/* NOT_YET, of an answer with the wrong status: that is the reason. */
+enum probe_verdict http_probe_refused(const struct http_answer *answer, char *why, size_t size);
 
 #endif

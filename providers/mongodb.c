@@ -8,7 +8,7 @@
  *
  * The image's start-up script makes the user with a temporary server at 127.0.0.1:27017, whatever
  * port the final one has. In a pod that has a MongoDB already nobody else gets that address, so
- * there further ones are started without users.
+ * there further ones are started without users: they are the ones that have been moved.
  */
 #include "mongodb.h"
 
@@ -17,6 +17,8 @@
 
 #include "common.h"
 #include "url.h"
+
+#define INIT_PORT 27017
 
 static const struct override_def overrides[] = {
     {"host", OVERRIDE_LIST, "use the server there instead of starting one", false},
@@ -174,13 +176,16 @@ static char *format(const struct target *t)
 }
 
 /* Half of the machine's memory would be its cache otherwise, in each shard. */
-static void set_container(struct service_plan *out, const struct target *t)
+static void set_container(const struct provider_input *in, struct service_plan *out,
+                          const struct target *t)
 {
     strvec_split(&out->argv, "mongod --bind_ip_all --wiredTigerCacheSizeGB 0.25 --port", " ");
     strvec_pushf(&out->argv, "%u", out->port);
     out->probe_arg = xstrdup("");
     if (!t->u.user)
         return;
+    if (out->port != INIT_PORT)
+        common_port(in, out, INIT_PORT);
     _cleanup_free_ char *user = url_unquote(t->u.user), *password = url_unquote(t->u.password);
     _cleanup_free_ char *name = url_unquote(t->u.path + 1);
     strvec_setenv(&out->env, "MONGO_INITDB_ROOT_USERNAME", user);
@@ -217,7 +222,7 @@ static int plan(const struct provider *provider, const struct provider_input *in
     note_password(out, &t, in->secret);
     if (out->external)
         return 0;
-    set_container(out, &t);
+    set_container(in, out, &t);
     return common_finish(in, out, err);
 }
 

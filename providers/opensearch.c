@@ -39,4 +39,5 @@ const struct provider provider_opensearch = {
     .override_count = SEARCH_OVERRIDES,
     .plan = plan,
     .probe = &search_probe,
+    .countable = true,
 };

@@ -144,7 +144,7 @@ static enum probe_verdict judge_error(const unsigned char *data, size_t len, cha
 
     const char *state = error_field(data + 5, total - 4, 'C');
     const char *message = error_field(data + 5, total - 4, 'M');
-    if (!state || !message) {
+    if (!state || !message || !*state || !*message) {
         common_reason(why, size, "not a PostgreSQL error", 22);
         return PROBE_WRONG;
     }

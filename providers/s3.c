@@ -212,8 +212,17 @@ static int request(const char *arg, struct strbuf *out)
     return *arg ? -1 : http_probe_get("/minio/health/cluster", out);
 }
 
-static const struct probe probe = {
-    .address = POD_ADDRESS, .request = request, .answer = http_probe_success};
+static enum probe_verdict answer(const unsigned char *data, size_t len, char *why, size_t size)
+{
+    struct http_answer head;
+    enum probe_verdict verdict = http_probe_head(data, len, &head, why, size);
+
+    if (verdict != PROBE_READY || head.status == 200)
+        return verdict;
+    return http_probe_refused(&head, why, size);
+}
+
+static const struct probe probe = {.address = POD_ADDRESS, .request = request, .answer = answer};
 
 const struct provider provider_s3 = {
     .name = "s3",

@@ -174,10 +174,8 @@ static enum probe_verdict answer(const unsigned char *data, size_t len, char *wh
         return verdict;
     if (head.status == 401 || head.status == 403)
         return PROBE_READY; /* it serves, and wants a password, which the app may have */
-    if (head.status != 200) {
-        http_probe_status_reason(&head, why, size);
-        return PROBE_NOT_YET; /* 503: no master, or not initialised */
-    }
+    if (head.status != 200)
+        return http_probe_refused(&head, why, size); /* 503: no master, or not initialised */
     verdict = http_probe_body(&head, &body, why, size);
     return verdict == PROBE_READY ? judge_health(&head, &body, why, size) : verdict;
 }

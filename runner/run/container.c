@@ -261,7 +261,7 @@ static void on_bytes(void *data, enum output_stream stream, const void *bytes, s
     if (c->sink[stream])
         capture_add(c->sink[stream], bytes, len);
     if (c->on_output)
-        c->on_output(c->data, stream, bytes, len);
+        c->on_output(c->output_data ? c->output_data : c->data, stream, bytes, len);
 }
 
 static void attach(void *data);
@@ -302,6 +302,24 @@ static void attach(void *data)
                                                       on_bytes, on_attach_end, c);
 }
 
+static void on_files(void *data, enum engine_outcome outcome, const struct error *err)
+{
+    struct container *c = data;
+    c->op = NULL;
+    if (remove_if_wanted(c))
+        return;
+    if (outcome != ENGINE_OK)
+        fail(c, err, "could not be given its files");
+    else
+        attach(c);
+}
+
+static void put_files(struct container *c)
+{
+    c->op = c->ctx->engine->ops->container_extract(c->ctx->engine, c->name, "/", c->files->buf,
+                                                   c->files->len, NSEC_INFINITY, on_files, c);
+}
+
 static void on_created(void *data, enum engine_outcome outcome, const struct error *err)
 {
     struct container *c = data;
@@ -309,11 +327,12 @@ static void on_created(void *data, enum engine_outcome outcome, const struct err
     ledger_answered(c->ctx->ledger, outcome, err);
     if (remove_if_wanted(c))
         return;
-    if (outcome != ENGINE_OK) {
+    if (outcome != ENGINE_OK)
         fail(c, err, "could not be created");
-        return;
-    }
-    attach(c);
+    else if (c->files)
+        put_files(c);
+    else
+        attach(c);
 }
 
 void container_create(struct container *c, struct container_spec *spec)

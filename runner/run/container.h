@@ -39,6 +39,8 @@ struct container {
     container_change_fn on_change;
     engine_output_fn on_output; /* gets all output too; NULL = nobody */
     void *data;                 /* of both */
+    void *output_data;          /* on_output's own, or NULL */
+    const struct strbuf *files; /* a tar archive put into it before it starts, or NULL; borrowed */
     struct gate *gate;          /* where it waits for its start: ctx->starts, or changed before */
 
     int log_fd;              /* all output goes here; -1 = nowhere; borrowed */

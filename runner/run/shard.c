@@ -95,13 +95,13 @@ static void start_deadline_passed(void *data)
     clock_human(s->ctx->settings->own.start_timeout, limit, sizeof(limit));
     for (size_t i = 0; s->state == SHARD_SERVICES && i < s->service_count; i++) {
         const struct shard_service *service = &s->services[i];
+        const char *reason = shard_service_reason(service);
         if (service->ready || service->off)
             continue;
         shard_fail(s, ERROR_TIMEOUT,
                    "service '%s' was not ready within %s (%s); --start-timeout TIME "
                    "gives it longer",
-                   service->plan->name, limit,
-                   service->reason ? service->reason : "it has not been started");
+                   service->plan->name, limit, reason ? reason : "it has not been started");
         return;
     }
     shard_fail(s, ERROR_TIMEOUT,
@@ -153,7 +153,7 @@ static void volume_changed(void *data, struct volume *v)
 
 static void create_services(struct shard *s)
 {
-    for (size_t i = 0; i < s->service_count; i++)
+    for (size_t i = 0; i < s->service_count && s->state < SHARD_TEARDOWN; i++)
         if (shard_service_runs(&s->services[i]))
             shard_create_service(s, &s->services[i]);
 }
@@ -329,6 +329,15 @@ static void holder_output(void *data, enum output_stream stream, const void *byt
     }
 }
 
+static void sign_changed(void *data, struct sign *sign)
+{
+    struct shard *s = data;
+    if (s->state >= SHARD_TEARDOWN)
+        shard_teardown_goes_on(s);
+    else if (sign->seen)
+        service_is_ready(s, container_of(sign, struct shard_service, sign));
+}
+
 /* Before it was ready, its end is the shard's. Afterwards tests may have stopped it on purpose:
    the shard goes on, and shard_report() judges by the exit code. */
 static void service_ended(struct shard *s, struct shard_service *service)
@@ -357,6 +366,8 @@ static void service_changed(void *data, struct container *c)
                    c->error.message);
     else if (c->stage == CONTAINER_EXITED)
         service_ended(s, service);
+    else if (c->stage == CONTAINER_RUNNING && service->sign.container)
+        sign_begin(&service->sign);
 }
 
 /* --- DEPLOY, TEST ---------------------------------------------------------------------------- */
@@ -553,6 +564,8 @@ static void enter_teardown(struct shard *s)
     if (s->flush)
         s->ctx->engine->ops->cancel(s->ctx->engine, s->flush);
     shard_keep_cancel(s);
+    for (size_t i = 0; i < s->service_count; i++)
+        sign_cancel(&s->services[i].sign);
     console_end_stream(s->ctx->console, shard_voice(s));
     shard_report(s);
     each_container(s, remove_one, &s->teardown_by);
@@ -569,6 +582,8 @@ static void count_busy(struct container *c, void *count)
 void shard_teardown_goes_on(struct shard *s)
 {
     int busy = s->archive || s->flush || shard_keep_busy(s) ? 1 : 0;
+    for (size_t i = 0; i < s->service_count; i++)
+        busy += sign_is_busy(&s->services[i].sign);
     each_container(s, count_busy, &busy);
     if (s->state != SHARD_TEARDOWN || busy)
         return;
@@ -653,6 +668,7 @@ static void init_service(struct shard *s, struct shard_service *service,
 {
     service->plan = plan;
     service->log_fd = -1;
+    strbuf_init(&service->files, 0);
     capture_init(&service->log, 0, SERVICE_TAIL);
     container_init(&service->container, s->ctx, s->number, plan->name, service_changed, s);
     service->container.sink[OUTPUT_STDOUT] = service->container.sink[OUTPUT_STDERR] = &service->log;
@@ -663,6 +679,8 @@ static void init_service(struct shard *s, struct shard_service *service,
     _cleanup_free_ char *file = xasprintf("%s.log", plan->name);
     service->log_fd = open_log(s, file);
     service->container.log_fd = service->log_fd;
+    if (sign_is_needed(&plan->spec))
+        sign_init(&service->sign, &service->container, &plan->spec, sign_changed, s);
 }
 
 static void init_phase(struct shard *s, struct shard_phase *phase, const char *name)
@@ -717,6 +735,8 @@ static void deinit_container(struct container *c, void *arg)
 
 void shard_deinit(struct shard *s)
 {
+    for (size_t i = 0; i < s->service_count; i++)
+        sign_deinit(&s->services[i].sign); /* names its container */
     each_container(s, deinit_container, NULL);
     for (size_t i = 0; i < SHARD_VOLUMES; i++)
         volume_deinit(&s->volumes[i]);
@@ -724,6 +744,7 @@ void shard_deinit(struct shard *s)
         capture_deinit(&s->services[i].log);
         free(s->services[i].reason);
         keep_deinit(&s->services[i].keep);
+        strbuf_deinit(&s->services[i].files);
         service_plan_deinit(&s->services[i].spec);
         if (s->services[i].log_fd >= 0)
             close(s->services[i].log_fd);

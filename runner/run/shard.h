@@ -16,6 +16,7 @@
 #include "report/collect.h"
 #include "run/container.h"
 #include "run/keep.h"
+#include "run/sign.h"
 #include "run/volume.h"
 
 enum shard_kind {
@@ -46,6 +47,8 @@ struct shard_service {
     const char *image;        /* id of the image that goes with it; borrowed */
     struct container container;
     struct keep keep;
+    struct sign sign;    /* if it is by one that it says it is ready */
+    struct strbuf files; /* of its container, as an archive */
     struct capture log;
     int log_fd;
     bool ready;
@@ -121,6 +124,12 @@ bool shard_container_died(struct shard *s, const char *name);
 void shard_recheck(struct shard *s);
 
 /* For the parts of the shard in other files. */
+/* Why it was not ready when last asked, or NULL. */
+static inline const char *shard_service_reason(const struct shard_service *service)
+{
+    return service->sign.reason ? service->sign.reason : service->reason;
+}
+
 /* Whether it runs in a container of this world. */
 static inline bool shard_service_runs(const struct shard_service *service)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/shard_create.h"
 
+#include "run/files.h"
 #include "satellite/satellite.h"
 
 static size_t volume_mounts(const struct shard *s, struct mount *mounts)
@@ -29,7 +30,7 @@ void shard_create_holder(struct shard *s)
     for (size_t i = 0; i < s->service_count; i++) {
         const struct plan_service *p = s->services[i].plan;
         const struct service_plan *spec = &s->services[i].spec;
-        if (s->services[i].off || spec->log_text || spec->exec_words.len)
+        if (s->services[i].off || sign_is_needed(spec))
             continue;
         if (s->services[i].sink) {
             strvec_push(&argv, "--sink");
@@ -94,6 +95,12 @@ void shard_create_service(struct shard *s, struct shard_service *service)
         .mount_count = count,
         .memory = plan->memory,
         .shm_size = plan->shm_size};
+    if (plan->files.len && files_tar(&plan->files, &service->files) < 0) {
+        shard_fail(s, ERROR_CONFIG, "service '%s': its files have a path that no archive can have",
+                   service->plan->name);
+        return;
+    }
+    service->container.files = plan->files.len ? &service->files : NULL;
     container_create(&service->container, &spec);
 }
 

@@ -21,6 +21,7 @@ static void report_service(struct shard *s, struct result_suite *suite, struct s
     _cleanup_free_ char *classname = class_of(s);
     _cleanup_free_ char *name = xasprintf("service %s", sv->plan->name);
     nsec_t begun = sv->sink ? s->holder.started_at : c->started_at;
+    const char *reason = shard_service_reason(sv);
     nsec_t until = sv->ready ? sv->ready_at : clock_now();
     nsec_t took = begun ? until - begun : 0;
     _cleanup_free_ char *verdict = container_verdict(c), *why = NULL;
@@ -35,7 +36,7 @@ static void report_service(struct shard *s, struct result_suite *suite, struct s
     else if (sv->ready)
         status = CASE_PASSED;
     else if (s->error.kind == ERROR_TIMEOUT && s->started_at)
-        why = xasprintf("not ready in time: %s", sv->reason ? sv->reason : "it was not started");
+        why = xasprintf("not ready in time: %s", reason ? reason : "it was not started");
     else {
         status = CASE_SKIPPED;
         why = xstrdup("not waited for");

@@ -111,6 +111,12 @@ class Sinks(LiveTest):
         for shard in (1, 2):
             self.assertEqual(self.subject(result, shard, "001.eml"), str(shard))
 
+    def test_two_of_a_kind(self):
+        result = self.go(yaml="services: [email, reports]\ncleanroom: {services: {reports: {service: email}}}\n",
+                         test="mail first; EMAIL_PORT=$REPORTS_EMAIL_PORT; need_env EMAIL_PORT 26; mail second")
+        for shard in (1, 2):
+            self.assertEqual([self.subject(result, shard, f"00{i}.eml") for i in (1, 2)], ["first", "second"])
+
     def test_nothing_was_sent(self):
         result = self.go()
         self.assertEqual(result.log(1, "syslog.log") + result.log(1, "proxy.log"), "")

@@ -33,15 +33,16 @@ enum op_kind {
     OP_ARCHIVE,
     OP_EXTRACT,
     OP_SIGNAL,
+    OP_EXEC,
     OP_COMMIT,
     OP_REMOVE,
     OP_LIST,
     OP_EVENTS,
 };
 
-static const char *const op_names[] = {"resolve", "import",  "network", "volume",  "create",
-                                       "start",   "inspect", "attach",  "archive", "extract",
-                                       "signal",  "commit",  "remove",  "list",    "events"};
+static const char *const op_names[] = {"resolve", "import", "network", "volume",  "create", "start",
+                                       "inspect", "attach", "archive", "extract", "signal", "exec",
+                                       "commit",  "remove", "list",    "events"};
 
 struct engine_op {
     struct fake *fake;
@@ -57,6 +58,7 @@ struct engine_op {
     engine_done_fn done;
     engine_image_fn image_done;
     engine_state_fn state_done;
+    engine_exit_fn exit_done;
     engine_list_fn list_done;
     engine_output_fn output;
     engine_event_fn event;
@@ -170,6 +172,8 @@ static void complete(struct engine_op *op, enum engine_outcome outcome, enum err
             state = (struct container_state){
                 .running = o->running, .exit_code = o->exit_code, .error = ""};
         op->state_done(op->data, outcome, &state, &err);
+    } else if (op->kind == OP_EXEC) {
+        op->exit_done(op->data, outcome, 0, &err);
     } else if (op->kind == OP_LIST) {
         complete_list(op, outcome, &err);
     } else {
@@ -269,6 +273,12 @@ static enum engine_outcome signal_container(struct fake *f, const char *name, in
     return ENGINE_OK;
 }
 
+static bool is_running(struct fake *f, const char *name)
+{
+    const struct object *o = find(f, OBJECT_CONTAINER, name);
+    return o && o->running;
+}
+
 static enum engine_outcome effect(struct engine_op *op)
 {
     struct fake *f = op->fake;
@@ -277,6 +287,8 @@ static enum engine_outcome effect(struct engine_op *op)
         return start_container(f, op->name);
     case OP_RESOLVE:
         return is_there(f, op->name) ? ENGINE_OK : ENGINE_FAILED;
+    case OP_EXEC:
+        return is_running(f, op->name) ? ENGINE_OK : ENGINE_CONFLICT;
     case OP_SIGNAL:
         return signal_container(f, op->name, op->number);
     case OP_INSPECT:
@@ -499,6 +511,15 @@ static struct engine_op *container_signal(struct engine *e, const char *name, in
     return op;
 }
 
+static struct engine_op *container_exec(struct engine *e, const char *name, const char *const *argv,
+                                        nsec_t deadline, engine_exit_fn done, void *data)
+{
+    struct engine_op *op = begin(e, OP_EXEC, name, deadline, data);
+    (void)argv;
+    op->exit_done = done;
+    return op;
+}
+
 /* The image's id is made of its name: see image_of(). */
 static struct engine_op *container_commit(struct engine *e, const char *name,
                                           const struct commit_spec *spec, nsec_t deadline,
@@ -586,6 +607,7 @@ struct engine *fake_engine_new(struct loop *loop, const struct fake_options *opt
         .container_archive = container_archive,
         .container_extract = container_extract,
         .container_signal = container_signal,
+        .container_exec = container_exec,
         .container_commit = container_commit,
         .remove = remove_op,
         .list = list,

@@ -458,21 +458,23 @@ static void test_http_probe(void)
         {"/", "", PROBE_MORE},
         {"/", "HTT", PROBE_MORE},
         {"/", "HTTP/1.1 200 O", PROBE_MORE},
-        {"/", "HTTP/1.1 200 OK\r\n", PROBE_READY},
-        {"/", "HTTP/1.0 302 Found\n", PROBE_READY},
-        {"/", "HTTP/1.1 204\r\n", PROBE_READY},
-        {"/", "HTTP/1.1 404 Not Found\r\n", PROBE_NOT_YET},
-        {"/ 404", "HTTP/1.1 404 Not Found\r\n", PROBE_READY},
-        {"/ 404", "HTTP/1.1 200 OK\r\n", PROBE_NOT_YET},
-        {"/", "HTTP/1.1 503 Later\r\n", PROBE_NOT_YET},
-        {"/", "HTTP/1.1 2000 OK\r\n", PROBE_WRONG},
+        {"/", "HTTP/1.1 200 OK\r\n", PROBE_MORE},
+        {"/", "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", PROBE_READY},
+        {"/", "HTTP/1.1 200 OK\r\n\r\n", PROBE_READY},
+        {"/", "HTTP/1.0 302 Found\n\n", PROBE_READY},
+        {"/", "HTTP/1.1 204\r\n\r\n", PROBE_READY},
+        {"/", "HTTP/1.1 404 Not Found\r\n\r\n", PROBE_NOT_YET},
+        {"/ 404", "HTTP/1.1 404 Not Found\r\n\r\n", PROBE_READY},
+        {"/ 404", "HTTP/1.1 200 OK\r\n\r\n", PROBE_NOT_YET},
+        {"/", "HTTP/1.1 503 Later\r\n\r\n", PROBE_NOT_YET},
+        {"/", "HTTP/1.1 2000 OK\r\n\r\n", PROBE_WRONG},
         {"/", "HTTP/1.1\r\n", PROBE_WRONG},
         {"/", "SSH-2.0-x\r\n", PROBE_WRONG},
     };
     char why[64];
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         check_int(http(rows[i].arg, rows[i].text, why, sizeof(why)), rows[i].verdict);
-    check_int(http("/", "HTTP/1.1 503 Later\r\n", why, sizeof(why)), PROBE_NOT_YET);
+    check_int(http("/", "HTTP/1.1 503 Later\r\n\r\n", why, sizeof(why)), PROBE_NOT_YET);
     check_str(why, "HTTP/1.1 503 Later");
 
     _cleanup_strbuf_ struct strbuf out = STRBUF_INIT;

@@ -95,19 +95,6 @@ static void test_endless_head(void)
     check_int(http_probe_head(head, SIZE, &answer, why, sizeof(why)), PROBE_WRONG);
 }
 
-/* However small the room for a reason is. */
-static void test_reasons(void)
-{
-    static const struct http_answer answer = {.line = (const unsigned char *)"503 no\tway",
-                                              .line_len = 10};
-
-    for (size_t size = 1; size <= 20; size++) {
-        _cleanup_free_ char *why = xmalloc(size);
-        http_probe_status_reason(&answer, why, size);
-        check(strncmp("HTTP 503 no?way", why, size - 1) == 0 && strlen(why) < size);
-    }
-}
-
 static const struct json_case {
     const char *json;
     enum json_probe result;
@@ -182,7 +169,6 @@ int main(void)
     return tap_run((struct tap_test[]){TAP(test_paths),
                                        TAP(test_bodies),
                                        TAP(test_endless_head),
-                                       TAP(test_reasons),
                                        TAP(test_json),
                                        TAP(test_json_depth),
                                        {0}});

@@ -170,16 +170,16 @@ static const struct transcript {
      "not the health of a cluster", 0},
     /* the rest of these says enough with its head */
     {"elasticsearch", BYTES("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 5\r\n\r\n{\"err"),
-     PROBE_NOT_YET, "HTTP 503 Service Unavailable", 5},
+     PROBE_NOT_YET, "HTTP/1.1 503 Service Unavailable", 5},
     {"elasticsearch", BYTES("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\n\r\n"),
      PROBE_READY, NULL, 0},
-    {"elasticsearch", BYTES("HTTP/1.1 204\r\n\r\n"), PROBE_NOT_YET, "HTTP 204", 0},
+    {"elasticsearch", BYTES("HTTP/1.1 204\r\n\r\n"), PROBE_NOT_YET, "HTTP/1.1 204", 0},
 
     {"s3", BYTES(HTTP_STATUS("200 OK")), PROBE_READY, "", 0},
     {"s3", BYTES(HTTP_STATUS("503 Service Unavailable")), PROBE_NOT_YET,
-     "HTTP 503 Service Unavailable", 0},
-    {"s3", BYTES(HTTP_STATUS("400 Bad \xff\x1bRequest")), PROBE_NOT_YET, "HTTP 400 Bad ??Request",
-     0},
+     "HTTP/1.1 503 Service Unavailable", 0},
+    {"s3", BYTES(HTTP_STATUS("400 Bad \xff\x1bRequest")), PROBE_NOT_YET,
+     "HTTP/1.1 400 Bad ??Request", 0},
 
     {"mongodb",
      BYTES(MONGO("\x74", "\x5f",

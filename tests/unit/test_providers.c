@@ -987,6 +987,7 @@ static void test_second_mongodb(void)
     check_int(provider->plan(provider, &in, &plan, NULL), 0);
     check_int(plan.env.len, 0);
     check_int(plan.secrets.len, 0);
+    check_int(plan.more_ports[0], 0);
     check_str(plan.argv.items[plan.argv.len - 1], "27018");
     in.overrides = &user;
     in.override_count = 1;
@@ -994,6 +995,11 @@ static void test_second_mongodb(void)
     check_contains(err.message, "only the first MongoDB of a shard has users");
     service_plan_deinit(&plan);
     service_plan_deinit(&other);
+
+    make_plan(&(struct given){"mongodb", NULL, {{"port", "30000"}}}, &plan, NULL);
+    check_int(plan.port, 30000);
+    check_int(plan.more_ports[0], 27017);
+    service_plan_deinit(&plan);
 }
 
 /* A bucket is there from the start, whatever the command is. */

@@ -702,6 +702,36 @@ static void test_mail(void)
     sink_stop(&s);
 }
 
+/* Two of a kind keep their messages side by side, and neither replaces the other's. */
+static void test_two_mailboxes(void)
+{
+    struct sink_scene s = {.port = 0};
+    char *sinks[2];
+    int ports[2];
+
+    snprintf(s.dir, sizeof(s.dir), "/tmp/satellite-XXXXXX");
+    check(mkdtemp(s.dir) != NULL);
+    for (int i = 0; i < 2; i++) {
+        ports[i] = free_port(SOCK_STREAM);
+        sinks[i] = xasprintf("it%d:smtp:%d:%s", i, ports[i], s.dir);
+    }
+    start(&s.run, "--sink", sinks[0], "--sink", sinks[1], NULL);
+    expect_line(&s.run, "up");
+    expect_ready(&s.run, "it0");
+    expect_ready(&s.run, "it1");
+    for (int i = 0; i < 4; i++) {
+        s.port = ports[i % 2];
+        _cleanup_close_ int fd = sink_connect(&s, SOCK_STREAM);
+        _cleanup_free_ char *want = xasprintf("250 kept as 00%d.eml\r\n221 bye\r\n", i + 1);
+        send_text(fd, LETTER ".\r\nQUIT\r\n");
+        _cleanup_free_ char *said = read_until(fd, NULL);
+        check_contains(said, want);
+    }
+    sink_stop(&s);
+    free(sinks[0]);
+    free(sinks[1]);
+}
+
 /* Many at once, each of whom says a little at a time. */
 static void test_many_mailers(void)
 {
@@ -934,31 +964,18 @@ static void test_reaps(void)
 
 int main(void)
 {
-    return tap_run((struct tap_test[]){TAP(test_the_long_way),
-                                       TAP(test_silence),
-                                       TAP(test_pieces),
-                                       TAP(test_temporary_postgres),
-                                       TAP(test_password),
-                                       TAP(test_password_refused),
-                                       TAP(test_flood),
-                                       TAP(test_side_by_side),
-                                       TAP(test_plain_tcp),
-                                       TAP(test_plain_http),
-                                       TAP(test_directories),
-                                       TAP(test_directory_fails),
-                                       TAP(test_usage),
-                                       TAP(test_signals),
-                                       TAP(test_reaps),
-                                       TAP(test_reader_gone),
-                                       TAP(test_mail),
-                                       TAP(test_many_mailers),
-                                       TAP(test_silent_clients),
-                                       TAP(test_deaf_mailer),
-                                       TAP(test_syslog_datagrams),
-                                       TAP(test_syslog_flood),
-                                       TAP(test_syslog_stream),
-                                       TAP(test_proxy),
-                                       TAP(test_sink_port_taken),
-                                       TAP(test_sink_link),
-                                       {0}});
+    return tap_run((struct tap_test[]){TAP(test_the_long_way), TAP(test_silence),
+                                       TAP(test_pieces),       TAP(test_temporary_postgres),
+                                       TAP(test_password),     TAP(test_password_refused),
+                                       TAP(test_flood),        TAP(test_side_by_side),
+                                       TAP(test_plain_tcp),    TAP(test_plain_http),
+                                       TAP(test_directories),  TAP(test_directory_fails),
+                                       TAP(test_usage),        TAP(test_signals),
+                                       TAP(test_reaps),        TAP(test_reader_gone),
+                                       TAP(test_mail),         TAP(test_two_mailboxes),
+                                       TAP(test_many_mailers), TAP(test_silent_clients),
+                                       TAP(test_deaf_mailer),  TAP(test_syslog_datagrams),
+                                       TAP(test_syslog_flood), TAP(test_syslog_stream),
+                                       TAP(test_proxy),        TAP(test_sink_port_taken),
+                                       TAP(test_sink_link),    {0}});
 }

@@ -283,6 +283,34 @@ struct http_request api_container_extract(const char *name, const char *path, co
     return out;
 }
 
+int api_exec_create(struct http_request *out, const char *container, const char *const *argv,
+                    struct error *err)
+{
+    struct object body = {.json = json_object()};
+    _cleanup_free_ char *escaped = name_in_path(container);
+    put(&body, "Cmd", strings(&body, argv));
+    /* Its end is that of its output. */
+    put(&body, "AttachStdout", json_true());
+    put(&body, "AttachStderr", json_true());
+    return post_json(out, xasprintf("/containers/%s/exec", escaped), &body, err);
+}
+
+struct http_request api_exec_start(const char *id)
+{
+    static const char body[] = "{\"Detach\":false,\"Tty\":false}";
+    _cleanup_free_ char *escaped = name_in_path(id);
+    struct http_request out = request("POST", xasprintf("/exec/%s/start", escaped));
+    out.body = xstrdup(body);
+    out.body_len = sizeof(body) - 1;
+    return out;
+}
+
+struct http_request api_exec_inspect(const char *id)
+{
+    _cleanup_free_ char *escaped = name_in_path(id);
+    return request("GET", xasprintf("/exec/%s/json", escaped));
+}
+
 struct http_request api_container_signal(const char *name, int signal)
 {
     _cleanup_free_ char *suffix = xasprintf("/kill?signal=%d", signal);

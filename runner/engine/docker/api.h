@@ -36,6 +36,10 @@ struct http_request api_container_attach(const char *name);
 struct http_request api_container_archive(const char *name, const char *path);
 struct http_request api_container_extract(const char *name, const char *path, const void *tar,
                                           size_t len);
+int api_exec_create(struct http_request *out, const char *container, const char *const *argv,
+                    struct error *err);
+struct http_request api_exec_start(const char *id);
+struct http_request api_exec_inspect(const char *id);
 struct http_request api_container_signal(const char *name, int signal);
 /* name: "REPOSITORY:TAG", or NULL for an image without one. changes: Dockerfile instructions, or
    NULL. */

@@ -41,6 +41,7 @@ static const struct engine_ops docker_ops = {
     .container_archive = docker_container_archive,
     .container_extract = docker_container_extract,
     .container_signal = docker_container_signal,
+    .container_exec = docker_container_exec,
     .container_commit = docker_container_commit,
     .remove = docker_object_remove,
     .list = docker_object_list,

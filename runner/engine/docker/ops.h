@@ -33,6 +33,11 @@ struct engine_op *docker_container_extract(struct engine *engine, const char *na
                                            const char *path, const void *tar, size_t len,
                                            nsec_t deadline, engine_done_fn done, void *data);
 
+/* exec.c */
+struct engine_op *docker_container_exec(struct engine *engine, const char *name,
+                                        const char *const *argv, nsec_t deadline,
+                                        engine_exit_fn done, void *data);
+
 /* commit.c */
 struct engine_op *docker_container_commit(struct engine *engine, const char *name,
                                           const struct commit_spec *spec, nsec_t deadline,

@@ -73,6 +73,7 @@ static const struct engine_ops embedded_ops = {
     .container_archive = embedded_container_archive,
     .container_extract = embedded_container_extract,
     .container_signal = embedded_container_signal,
+    .container_exec = embedded_container_exec,
     .container_commit = embedded_container_commit,
     .remove = embedded_remove,
     .list = embedded_list,

@@ -35,8 +35,7 @@ static void let_go(struct keeper *k)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* 0 in the child, which must end with say(). cell: NULL when it is about none. */
-static pid_t begin(struct keeper *k, uint32_t number, const struct cell *cell, int *report)
+pid_t job_begin(struct keeper *k, uint32_t number, const struct cell *cell, int *report)
 {
     int ends[2] = {-1, -1};
     _cleanup_error_ struct error err = ERROR_INIT;
@@ -59,20 +58,24 @@ static pid_t begin(struct keeper *k, uint32_t number, const struct cell *cell, i
     return -1;
 }
 
+void job_say(int report, struct answer *a, const struct error *err)
+{
+    if (a->outcome == ENGINE_FAILED) {
+        a->error_kind = (int)err->kind;
+        a->text = err->message;
+    }
+    _cleanup_wire_ struct wire w;
+    wire_init(&w);
+    answer_wire(&w, a);
+    (void)!write(report, w.text.buf, w.text.len);
+    _exit(0);
+}
+
 /* text: of a success, or NULL. */
 static _Noreturn void say(int report, enum engine_outcome outcome, const struct error *err,
                           char *text)
 {
-    struct answer a = {.outcome = (int)outcome, .text = text};
-    if (outcome == ENGINE_FAILED) {
-        a.error_kind = (int)err->kind;
-        a.text = err->message;
-    }
-    _cleanup_wire_ struct wire w;
-    wire_init(&w);
-    answer_wire(&w, &a);
-    (void)!write(report, w.text.buf, w.text.len);
-    _exit(0);
+    job_say(report, &(struct answer){.outcome = (int)outcome, .text = text}, err);
 }
 
 static void hear(int report, struct answer *a)
@@ -217,7 +220,7 @@ static void transfer(struct keeper *k, uint32_t number, struct cell *cell, const
                      transfer_fn fn)
 {
     int report;
-    if (begin(k, number, cell, &report) == 0) {
+    if (job_begin(k, number, cell, &report) == 0) {
         _cleanup_error_ struct error err = ERROR_INIT;
         enum engine_outcome outcome = enter(k, cell, &err) < 0 ? ENGINE_FAILED : fn(path, fd, &err);
         say(report, outcome, &err, NULL);
@@ -255,7 +258,7 @@ void job_commit(struct keeper *k, struct cell *cell, const struct request *r)
         keeper_answer(k, r->number, ENGINE_CONFLICT, NULL);
         return;
     }
-    if (begin(k, r->number, cell, &report) == 0) {
+    if (job_begin(k, r->number, cell, &report) == 0) {
         _cleanup_error_ struct error err = ERROR_INIT;
         char *id = NULL;
         enum engine_outcome outcome = commit(k, cell, r, &id, &err);
@@ -283,7 +286,7 @@ static enum engine_outcome import(struct keeper *k, const struct request *r, int
 void job_import(struct keeper *k, const struct request *r, int file)
 {
     int report;
-    if (begin(k, r->number, NULL, &report) == 0) {
+    if (job_begin(k, r->number, NULL, &report) == 0) {
         _cleanup_error_ struct error err = ERROR_INIT;
         char *id = NULL;
         enum engine_outcome outcome = import(k, r, file, &id, &err);
@@ -299,7 +302,7 @@ void job_import(struct keeper *k, const struct request *r, int file)
 void job_connect(struct keeper *k, uint32_t number, struct cell *cell)
 {
     int report;
-    pid_t pid = begin(k, number, cell, &report);
+    pid_t pid = job_begin(k, number, cell, &report);
     if (pid > 0) {
         (void)setpgid(pid, pid);
         cell->carrier = pid;

@@ -100,12 +100,18 @@ void cell_note_filter(struct keeper *k, pid_t pid);
 void cell_reaped(struct keeper *k, pid_t pid, int code);
 
 /* job.c */
+/* 0 in a child of ours, which must end with job_say(). cell: NULL when it is about none. */
+pid_t job_begin(struct keeper *k, uint32_t number, const struct cell *cell, int *report);
+/* err: why, with ENGINE_FAILED. */
+_Noreturn void job_say(int report, struct answer *answer, const struct error *err);
 /* Lets its network namespace out by pasta. */
 void job_connect(struct keeper *k, uint32_t number, struct cell *cell);
 void job_extract(struct keeper *k, uint32_t number, struct cell *cell, const char *path, int fd);
 void job_archive(struct keeper *k, uint32_t number, struct cell *cell, const char *path, int fd);
 void job_commit(struct keeper *k, struct cell *cell, const struct request *request);
 void job_import(struct keeper *k, const struct request *request, int file);
+/* exec.c */
+void job_exec(struct keeper *k, const struct request *request, struct cell *cell);
 bool job_reaped(struct keeper *k, pid_t pid);
 /* Their answers will say that it was removed meanwhile. */
 void job_kill_all_of(struct keeper *k, uint32_t cell);

@@ -110,6 +110,9 @@ static void about_cell(struct keeper *k, const struct request *r, struct wire *w
     case REQUEST_COMMIT:
         job_commit(k, cell, r);
         break;
+    case REQUEST_EXEC:
+        job_exec(k, r, cell);
+        break;
     default:
         break;
     }

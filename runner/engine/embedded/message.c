@@ -98,6 +98,9 @@ void request_wire(struct wire *w, struct request *r)
         wire_str(w, &r->parent);
         wire_str(w, &r->label);
         break;
+    case REQUEST_EXEC:
+        wire_strvec(w, &r->entrypoint);
+        break;
     case REQUEST_IMPORT:
         wire_str(w, &r->name);
         wire_strvec(w, &r->entrypoint);

@@ -48,6 +48,7 @@ enum request_kind {
     REQUEST_EXTRACT, /* descriptor: where the tar archive is read from */
     REQUEST_ARCHIVE, /* descriptor: where it is written to */
     REQUEST_COMMIT,
+    REQUEST_EXEC,
     REQUEST_IMPORT, /* descriptor: a file that is the archive */
 };
 
@@ -58,7 +59,7 @@ struct request {
     int signal;                  /* SIGNAL */
     char *path;                  /* EXTRACT, ARCHIVE */
     char *name, *parent, *label; /* COMMIT, IMPORT: store_add_upper()'s, store_add_rootfs()'s */
-    struct strvec entrypoint;    /* IMPORT */
+    struct strvec entrypoint;    /* IMPORT; EXEC: the words */
     struct recipe recipe;        /* MAKE */
 };
 void request_deinit(struct request *request);
@@ -77,7 +78,7 @@ struct answer {
     int outcome;     /* UP, DONE: enum engine_outcome */
     int error_kind;  /* ENGINE_FAILED: enum error_kind */
     char *text;      /* ENGINE_FAILED: why; COMMIT, IMPORT: the image's id */
-    int code;        /* DIED, and START that failed: the exit code */
+    int code;        /* DIED, EXEC, and START that failed: the exit code */
     bool oom;        /* DIED */
 };
 void answer_deinit(struct answer *answer);

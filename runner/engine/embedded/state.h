@@ -147,6 +147,8 @@ struct engine_op *embedded_container_archive(struct engine *, const char *, cons
                                              engine_bytes_fn, engine_done_fn, void *);
 struct engine_op *embedded_container_extract(struct engine *, const char *, const char *,
                                              const void *, size_t, nsec_t, engine_done_fn, void *);
+struct engine_op *embedded_container_exec(struct engine *, const char *, const char *const *,
+                                          nsec_t, engine_exit_fn, void *);
 struct engine_op *embedded_container_commit(struct engine *, const char *,
                                             const struct commit_spec *, nsec_t, engine_image_fn,
                                             void *);
