@@ -89,7 +89,8 @@ enum mount_kind {
 struct mount {
     enum mount_kind kind;
     const char *target;  /* absolute path in the container */
-    const char *volume;  /* MOUNT_VOLUME: name of the volume */
+    const char *volume;  /* MOUNT_VOLUME: name of the volume; while nothing is in it, a container's
+                            image fills it with what it has at the target, owner and mode too */
     const char *options; /* MOUNT_TMPFS: as mount(8), e.g. "size=512m,mode=0700", or NULL */
 };
 
@@ -105,6 +106,8 @@ struct container_spec {
     const char *pod;         /* join the network namespace of this container, or NULL */
     const char *network;     /* pod == NULL: connect to this network; NULL: loopback only */
     const char *hostname;    /* pod == NULL only */
+    bool ours; /* its image is our own program and runs nothing else: an engine may leave out what
+                  only other programs need (/proc, /sys, /dev, /etc/hosts; capabilities) */
     const struct mount *mounts;
     size_t mount_count;
     uint64_t memory;   /* limit in bytes, 0 = none */
@@ -139,6 +142,14 @@ struct object_info {
     bool running;
 };
 
+/* An image that is kept between runs. */
+struct kept_image {
+    const char *id;
+    const char *name; /* "cleanroom-snapshot:KEY", "cleanroom-satellite:DIGEST"; "": it lost it */
+    nsec_t created;   /* clock_wall() */
+    uint64_t size;    /* bytes, with what it shares with others */
+};
+
 struct engine_event {
     enum { EVENT_STARTED, EVENT_DIED, EVENT_OOM } kind;
     const char *name; /* the container's */
@@ -159,6 +170,9 @@ typedef void (*engine_exit_fn)(void *data, enum engine_outcome outcome, int exit
                                const struct error *err);
 typedef void (*engine_list_fn)(void *data, enum engine_outcome outcome,
                                const struct object_info *objects, size_t count,
+                               const struct error *err);
+typedef void (*engine_kept_fn)(void *data, enum engine_outcome outcome,
+                               const struct kept_image *images, size_t count,
                                const struct error *err);
 /* "pulling 'postgres:16': 43 of 152 MB"; called as often as the engine reports. */
 typedef void (*engine_progress_fn)(void *data, const char *ref, uint64_t done, uint64_t total);
@@ -186,6 +200,7 @@ struct engine_ops {
                                         nsec_t deadline, engine_done_fn, void *data);
     struct engine_op *(*volume_create)(struct engine *, const char *name, const struct labels *,
                                        nsec_t deadline, engine_done_fn, void *data);
+    /* ENGINE_NOT_FOUND: its image is not there. */
     struct engine_op *(*container_create)(struct engine *, const struct container_spec *,
                                           nsec_t deadline, engine_done_fn, void *data);
     struct engine_op *(*container_start)(struct engine *, const char *name, nsec_t deadline,
@@ -226,6 +241,9 @@ struct engine_ops {
     /* All objects labelled LABEL_RUN=run, or of any run when run is NULL; all kinds. */
     struct engine_op *(*list)(struct engine *, const char *run, nsec_t deadline, engine_list_fn,
                               void *data);
+    /* All images labelled LABEL_SNAPSHOT and of no run, but those that somebody gave a name of his
+       own. NULL: the engine bounds by itself what it keeps. */
+    struct engine_op *(*list_kept)(struct engine *, nsec_t deadline, engine_kept_fn, void *data);
     /* Tells of containers labelled LABEL_RUN=run that start and die. `ready` as in attach.
        Completes when the engine ends the stream. Events are wake-ups: inspect is the truth. */
     struct engine_op *(*events)(struct engine *, const char *run, void (*ready)(void *data),

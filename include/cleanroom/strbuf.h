@@ -41,6 +41,9 @@ void strbuf_truncate(struct strbuf *sb, size_t len);
 /* Hands the string over (release with free()) and leaves an empty buffer. */
 char *strbuf_detach(struct strbuf *sb);
 
+/* Appends what is left of a file, which may be at most max bytes. Returns 0, or -1 with errno
+   (EFBIG: longer than max, or than the buffer's own maximum). */
+int strbuf_read_fd(struct strbuf *sb, int fd, size_t max);
 /* Reads a whole file of at most max bytes. Returns 0, or -1 with errno (EFBIG: longer than max). */
 int strbuf_read_file(struct strbuf *sb, const char *path, size_t max);
 

@@ -98,12 +98,8 @@ char *strbuf_detach(struct strbuf *sb)
     return s;
 }
 
-int strbuf_read_file(struct strbuf *sb, const char *path, size_t max)
+int strbuf_read_fd(struct strbuf *sb, int fd, size_t max)
 {
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-
     size_t total = 0;
     for (;;) {
         char chunk[16384];
@@ -118,4 +114,10 @@ int strbuf_read_file(struct strbuf *sb, const char *path, size_t max)
             return -1;
         }
     }
+}
+
+int strbuf_read_file(struct strbuf *sb, const char *path, size_t max)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? -1 : strbuf_read_fd(sb, fd, max);
 }

@@ -5,6 +5,7 @@
 #include <cleanroom/loop.h>
 #include <cleanroom/strbuf.h>
 
+#include "base/process.h"
 #include "cli/cmds.h"
 #include "engine/choose.h"
 #include "engine/docker/docker.h"
@@ -55,15 +56,8 @@ static void examine_engine(struct doctor *d, enum engine_choice engine, const ch
 
 static void find_program(const char *name, struct finding *f)
 {
-    _cleanup_strvec_ struct strvec places = STRVEC_INIT;
-    const char *path = getenv("PATH");
-    strvec_split(&places, path ? path : "", ":");
-    for (size_t i = 0; i < places.len && !f->ok; i++) {
-        _cleanup_free_ char *file = xasprintf("%s/%s", places.items[i], name);
-        f->ok = access(file, X_OK) == 0;
-        if (f->ok)
-            f->found = TAKE_PTR(file);
-    }
+    f->found = process_find_program(name);
+    f->ok = f->found != NULL;
     if (!f->ok)
         f->found = xasprintf("there is no %s in PATH: images only of a local Docker or Podman, and "
                              "of archives (cleanroom image load)",

@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The image store by hand: load, ls, rm, prune.
+ * Images by hand: load, ls, rm, prune. Of the embedded engine's store, unless a daemon is named:
+ * then what cleanroom keeps there, see daemon_images.c.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
 #include "cli/cmds.h"
+#include "cli/daemon_images.h"
+#include "cli/image_line.h"
 #include "config/values.h"
+#include "engine/choose.h"
 #include "engine/embedded/userns.h"
 #include "engine/store/import.h"
 #include "engine/store/store.h"
-
-#define SHORT_ID 12
 
 struct image_command {
     const char *name;
     size_t min, max; /* words after it */
     const char *usage;
     int (*run)(const struct invocation *inv, struct store *store, FILE *out, struct error *err);
+    int (*on_daemon)(const struct invocation *inv, struct daemon_images *images, FILE *out,
+                     struct error *err);
 };
 
 static void close_storep(struct store **store)
@@ -26,51 +30,17 @@ static void close_storep(struct store **store)
     store_close(*store);
 }
 
-/* As `docker images` shows it. */
-static const char *short_id(const char *id)
-{
-    return id + sizeof("sha256:") - 1;
-}
-
-static void print_size(char *out, size_t size, uint64_t bytes)
-{
-    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
-    double value = (double)bytes;
-    size_t unit = 0;
-    for (; value >= 999.5 && unit + 1 < ARRAY_SIZE(units); unit++)
-        value /= 1000;
-    (void)snprintf(out, size, value < 9.95 && unit > 0 ? "%.1f %s" : "%.0f %s", value, units[unit]);
-}
-
 /* --- ls -------------------------------------------------------------------------------------- */
-
-static void print_age(char *out, size_t size, const struct store_entry *entry)
-{
-    static const struct {
-        int64_t seconds;
-        const char *unit;
-    } units[] = {{86400, "day"}, {3600, "hour"}, {60, "minute"}};
-    int64_t age = (clock_wall() - entry->used) / NSEC_PER_SEC;
-    (void)snprintf(out, size, "just now");
-    for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
-        int64_t count = age / units[i].seconds;
-        if (count <= 0)
-            continue;
-        (void)snprintf(out, size, "%lld %s%s ago", (long long)count, units[i].unit,
-                       count == 1 ? "" : "s");
-        break;
-    }
-    if (entry->in_use)
-        (void)snprintf(out, size, "in use");
-}
 
 static void print_entry(const struct store_entry *entry, const char *name, int width, FILE *out)
 {
-    char size[16], age[32];
-    print_size(size, sizeof(size), entry->size);
-    print_age(age, sizeof(age), entry);
-    fprintf(out, "%-*s  %.*s  %7s  %s%s\n", width, name, SHORT_ID, short_id(entry->id), size, age,
-            entry->snapshot ? ", a snapshot" : "");
+    const struct image_line line = {.name = name,
+                                    .id = entry->id,
+                                    .size = entry->size,
+                                    .used = entry->used,
+                                    .in_use = entry->in_use,
+                                    .remark = entry->snapshot ? ", a snapshot" : ""};
+    image_line_print(&line, width, out);
 }
 
 static int list(const struct invocation *inv _unused_, struct store *store, FILE *out,
@@ -84,8 +54,7 @@ static int list(const struct invocation *inv _unused_, struct store *store, FILE
         for (size_t j = 0; j < entries.items[i].refs.len; j++)
             if (strlen(entries.items[i].refs.items[j]) > width)
                 width = strlen(entries.items[i].refs.items[j]);
-    fprintf(out, "%-*s  %-*s  %7s  %s\n", (int)width, "REFERENCE", SHORT_ID, "ID", "SIZE",
-            "LAST USED");
+    image_line_print(NULL, (int)width, out);
     for (size_t i = 0; i < entries.len; i++) {
         const struct store_entry *entry = &entries.items[i];
         for (size_t j = 0; j < entry->refs.len; j++)
@@ -117,7 +86,7 @@ static int load_one(struct import *import, const char *file, FILE *out, struct e
     for (size_t i = 0; i < import->images.len; i++) {
         const struct import_image *image = &import->images.items[i];
         fprintf(out, "loaded %s%s%.*s\n", image->name ? image->name : "", image->name ? " " : "",
-                SHORT_ID, short_id(image->id));
+                IMAGE_SHORT_ID, image_short_id(image->id));
     }
     return 0;
 }
@@ -159,7 +128,7 @@ static int prune(const struct invocation *inv, struct store *store, FILE *out, s
     bool all = invocation_get(inv, "all") != NULL;
     if (userns_enter(err) < 0 || store_prune(store, all, store_limit(store), &freed, err) < 0)
         return -1;
-    print_size(size, sizeof(size), freed);
+    image_size(size, sizeof(size), freed);
     fprintf(out, "freed %s\n", size);
     return 0;
 }
@@ -167,10 +136,10 @@ static int prune(const struct invocation *inv, struct store *store, FILE *out, s
 /* --- which ----------------------------------------------------------------------------------- */
 
 static const struct image_command image_commands[] = {
-    {"load", 1, 1, "FILE|DIR|-", load},
-    {"ls", 0, 0, "", list},
-    {"rm", 1, SIZE_MAX, "REFERENCE|ID...", remove_images},
-    {"prune", 0, 0, "[--all]", prune},
+    {"load", 1, 1, "FILE|DIR|-", load, NULL},
+    {"ls", 0, 0, "", list, daemon_images_list},
+    {"rm", 1, SIZE_MAX, "REFERENCE|ID...", remove_images, daemon_images_remove},
+    {"prune", 0, 0, "[--all]", prune, daemon_images_prune},
 };
 
 static const struct image_command *find(const struct invocation *inv, struct error *err)
@@ -192,6 +161,29 @@ static const struct image_command *find(const struct invocation *inv, struct err
     return NULL;
 }
 
+static int run_on_store(const struct invocation *inv, const struct image_command *command,
+                        const struct settings *settings, FILE *out, struct error *err)
+{
+    _cleanup_(close_storep) struct store *store = store_open(NULL, err);
+    if (!store)
+        return -1;
+    store_set_limit(store, settings->own.image_cache);
+    return command->run(inv, store, out, err);
+}
+
+static int run_on_daemon(const struct invocation *inv, const struct image_command *command,
+                         const struct engine_options *options, FILE *out, struct error *err)
+{
+    _cleanup_(daemon_images_deinit) struct daemon_images images = {0};
+    if (!command->on_daemon)
+        return error_set(err, ERROR_USAGE,
+                         "images are loaded into a daemon by its own command, as 'docker load'");
+    return daemon_images_open(&images, options, err) < 0
+               ? -1
+               : command->on_daemon(inv, &images, out, err);
+}
+
+/* Nobody asks here whether the embedded engine can run: its store can be looked at all the same. */
 static int run(const struct invocation *inv, const struct image_command *command, FILE *out,
                struct error *err)
 {
@@ -202,11 +194,15 @@ static int run(const struct invocation *inv, const struct image_command *command
                          *command->usage ? " " : "", command->usage);
     if (invocation_settings(inv, &settings, err) < 0)
         return -1;
-    _cleanup_(close_storep) struct store *store = store_open(NULL, err);
-    if (!store)
+    struct engine_options options = settings_engine(&settings);
+    options.network = NETWORK_NONE;
+    struct choose_facts facts = {.asked = options.engine};
+    _cleanup_free_ char *why = NULL;
+    choose_daemon(&facts, &options);
+    if (choose(&facts, &options.engine, &why, err) < 0)
         return -1;
-    store_set_limit(store, settings.own.image_cache);
-    return command->run(inv, store, out, err);
+    return options.engine == ENGINE_DOCKER ? run_on_daemon(inv, command, &options, out, err)
+                                           : run_on_store(inv, command, &settings, out, err);
 }
 
 int cmd_image(const struct invocation *inv, FILE *out, struct error *err)

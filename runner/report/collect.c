@@ -98,20 +98,7 @@ static bool is_xml(const char *name)
 static int read_report(int dir, const char *name, struct strbuf *xml)
 {
     _cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    for (;;) {
-        char chunk[16384];
-        ssize_t n = read(fd, chunk, sizeof(chunk));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return (int)n;
-        if (strbuf_add(xml, chunk, (size_t)n) < 0) {
-            errno = EFBIG;
-            return -1;
-        }
-    }
+    return fd < 0 ? -1 : strbuf_read_fd(xml, fd, SIZE_MAX);
 }
 
 /* Cases of this file (from `first` on) that an earlier file had too take the file's name along. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The results directory: whose it is, and what may be taken out of it. */
+#include "base/file.h"
 #include "report/journal.h"
 
 #include <errno.h>
@@ -38,20 +39,6 @@ static bool is_own_name(const char *name)
         if (strcmp(name, own_files[i]) == 0)
             return true;
     return is_shard_name(name);
-}
-
-static int make_directories(const char *path)
-{
-    _cleanup_free_ char *partial = xstrdup(path);
-    for (char *p = partial + 1; *p; p++) {
-        if (*p != '/')
-            continue;
-        *p = '\0';
-        if (mkdir(partial, 0755) < 0 && errno != EEXIST)
-            return -1;
-        *p = '/';
-    }
-    return mkdir(partial, 0755) < 0 && errno != EEXIST ? -1 : 0;
 }
 
 /* Whether there is a run.json that a run of ours wrote. */
@@ -100,7 +87,7 @@ int results_open(const char *path, struct error *err)
 {
     if (!*path)
         return error_set(err, ERROR_CONFIG, "the results directory has no name");
-    if (make_directories(path) < 0)
+    if (file_make_dirs(path, 0755) < 0)
         return error_set_errno(err, ERROR_CONFIG, errno, "cannot make results directory '%s'",
                                path);
     _cleanup_close_ int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

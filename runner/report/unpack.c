@@ -9,6 +9,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include "base/file.h"
 #include "report/directory.h"
 
 #define BLOCK      ((size_t)64 << 10)
@@ -69,20 +70,6 @@ static bool is_out_of_room(int errnum)
            errnum == EMFILE || errnum == ENFILE;
 }
 
-static bool write_all(int fd, const char *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, bytes, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return false;
-        bytes += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 /* Holes are read as zeros, so a sparse file counts as what it would be. */
 static enum outcome copy_data(struct unpack *u, struct archive *a, int fd)
 {
@@ -95,7 +82,7 @@ static enum outcome copy_data(struct unpack *u, struct archive *a, int fd)
             return BROKEN;
         if ((uint64_t)n > u->limits.bytes - u->bytes)
             return OVER_LIMIT;
-        if (!write_all(fd, block, (size_t)n))
+        if (file_write_all(fd, block, (size_t)n) < 0)
             return FAILED;
         u->bytes += (uint64_t)n;
     }

@@ -320,6 +320,13 @@ static void put_files(struct container *c)
                                                    c->files->len, NSEC_INFINITY, on_files, c);
 }
 
+static void fail_without_image(struct container *c)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    error_set(&err, ERROR_ENGINE, "somebody has removed its image meanwhile");
+    fail(c, &err, "could not be created");
+}
+
 static void on_created(void *data, enum engine_outcome outcome, const struct error *err)
 {
     struct container *c = data;
@@ -327,20 +334,29 @@ static void on_created(void *data, enum engine_outcome outcome, const struct err
     ledger_answered(c->ctx->ledger, outcome, err);
     if (remove_if_wanted(c))
         return;
-    if (outcome != ENGINE_OK)
+    if (outcome == ENGINE_NOT_FOUND) {
+        if (!c->on_no_image || !c->on_no_image(c->data, c))
+            fail_without_image(c);
+    } else if (outcome != ENGINE_OK) {
         fail(c, err, "could not be created");
-    else if (c->files)
+    } else if (c->files) {
         put_files(c);
-    else
+    } else {
         attach(c);
+    }
 }
 
 void container_create(struct container *c, struct container_spec *spec)
 {
-    spec->name = c->name;
-    spec->labels = context_labels(c->ctx, c->shard, c->role);
     ledger_enter(c->ctx->ledger, OBJECT_CONTAINER, c->name);
     container_set_stage(c, CONTAINER_CREATING);
+    container_create_again(c, spec);
+}
+
+void container_create_again(struct container *c, struct container_spec *spec)
+{
+    spec->name = c->name;
+    spec->labels = context_labels(c->ctx, c->shard, c->role);
     c->op = c->ctx->engine->ops->container_create(c->ctx->engine, spec, NSEC_INFINITY, on_created,
                                                   c);
 }

@@ -38,10 +38,13 @@ struct container {
     enum container_stage stage;
     container_change_fn on_change;
     engine_output_fn on_output; /* gets all output too; NULL = nobody */
-    void *data;                 /* of both */
     void *output_data;          /* on_output's own, or NULL */
     const struct strbuf *files; /* a tar archive put into it before it starts, or NULL; borrowed */
-    struct gate *gate;          /* where it waits for its start: ctx->starts, or changed before */
+    /* Its image is not there: calls container_create_again() with another one, or returns false,
+       and it has failed. NULL: the same. */
+    bool (*on_no_image)(void *data, struct container *c);
+    void *data;        /* of the others */
+    struct gate *gate; /* where it waits for its start: ctx->starts, or changed before */
 
     int log_fd;              /* all output goes here; -1 = nowhere; borrowed */
     struct capture *sink[3]; /* by enum output_stream, or NULL; borrowed */
@@ -71,6 +74,7 @@ void container_deinit(struct container *c);
 
 /* spec: name and labels are filled in here. */
 void container_create(struct container *c, struct container_spec *spec);
+void container_create_again(struct container *c, struct container_spec *spec);
 /* As soon as it is created and the gate lets it. Once. */
 void container_start(struct container *c);
 /* The engine's event says that it died; harmless in any stage. */

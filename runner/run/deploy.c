@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/deploy.h"
 
+#include <unistd.h>
+
 #include "config/mask.h"
 #include "run/context.h"
 #include "run/deploy_files.h"
+#include "run/lease.h"
 
 const char *const deploy_targets[DEPLOY_TARS] = {PLAN_STORAGE, PLAN_STATIC};
 
@@ -18,7 +21,7 @@ struct deploy *deploy_new(struct run_context *ctx)
     size_t count = ctx->plan->seed.services.len;
     struct deploy *d = xcalloc(1, sizeof(*d));
     d->ctx = ctx;
-    d->root = d->tmp = -1;
+    d->root = d->tmp = d->lease = -1;
     d->images = xcalloc(count ? count : 1, sizeof(*d->images));
     d->looks = xcalloc(count ? count : 1, sizeof(*d->looks));
     for (size_t i = 0; i < count; i++)
@@ -37,6 +40,8 @@ void deploy_free(struct deploy *d)
     if (!d)
         return;
     deploy_files_close(d);
+    if (d->lease >= 0)
+        close(d->lease);
     forget_images(d);
     free(d->images);
     free(d->looks);
@@ -123,7 +128,8 @@ void deploy_look(struct deploy *d, void (*done)(void *data), void *data)
     d->done = done;
     d->data = data;
     d->pending = 1;
-    d->missing = deploy_files_open(d) < 0 || deploy_files_manifest(d) < 0;
+    bool going = d->ctx->engine->ops->list_kept && !lease_take(d->key, &d->lease);
+    d->missing = going || deploy_files_open(d) < 0 || deploy_files_manifest(d) < 0;
     for (size_t i = 0; !d->missing && i < d->ctx->plan->seed.services.len; i++) {
         if (!d->images[i])
             continue;

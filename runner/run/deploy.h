@@ -10,7 +10,8 @@
  *     .tmp-XXXXXX/         work in progress; what no living process locks is rubbish
  *
  * It becomes visible by rename(2). A KEY whose images are gone is made again. The least recently
- * used ones go when there are more than DEPLOYS_MAX or DEPLOYS_BYTES.
+ * used ones go when there are more than DEPLOYS_MAX or DEPLOYS_BYTES; their images in a daemon then
+ * go as well, see kept.h.
  */
 #ifndef CLEANROOM_DEPLOY_H
 #define CLEANROOM_DEPLOY_H
@@ -18,6 +19,8 @@
 #include <cleanroom/engine.h>
 
 #include "run/key.h"
+
+#define DEPLOYS_DIRECTORY "deploys"
 
 #define DEPLOYS_MAX   16
 #define DEPLOYS_BYTES (UINT64_C(4) << 30)
@@ -42,6 +45,7 @@ struct deploy {
 
     /* private */
     int root, tmp; /* directories, or -1 */
+    int lease;     /* on what a daemon keeps, or -1 */
     char *tmp_name;
     struct loop_timer timer;
     size_t pending;

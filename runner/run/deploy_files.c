@@ -15,6 +15,7 @@
 #include <cleanroom/log.h>
 #include <cleanroom/strbuf.h>
 
+#include "base/cachedir.h"
 #include "report/directory.h"
 #include "run/context.h"
 
@@ -23,34 +24,10 @@ static const char *const raw_names[DEPLOY_TARS] = {"storage.raw", "static.raw"};
 
 /* --- places ---------------------------------------------------------------------------------- */
 
-static char *cache_path(void)
-{
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (cache && *cache == '/')
-        return xasprintf("%s/cleanroom/deploys", cache);
-    return home && *home == '/' ? xasprintf("%s/.cache/cleanroom/deploys", home) : NULL;
-}
-
-static int make_directories(char *path)
-{
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        int made = mkdir(path, 0700);
-        *slash = '/';
-        if (made < 0 && errno != EEXIST)
-            return -1;
-    }
-    return mkdir(path, 0700) < 0 && errno != EEXIST ? -1 : 0;
-}
-
 int deploy_files_open(struct deploy *d)
 {
-    _cleanup_free_ char *path = cache_path();
-    if (d->root >= 0)
-        return 0;
-    if (!path || make_directories(path) < 0)
-        return -1;
-    d->root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (d->root < 0)
+        d->root = cachedir_open(DEPLOYS_DIRECTORY);
     return d->root < 0 ? -1 : 0;
 }
 
@@ -134,7 +111,7 @@ static int open_work(struct deploy *d, struct error *err)
     if (deploy_files_open(d) < 0)
         return error_set(err, ERROR_INTERNAL,
                          "there is no place to keep a deploy: $XDG_CACHE_HOME/cleanroom or "
-                         "$HOME/.cache/cleanroom cannot be made");
+                         "$HOME/.cache/cleanroom cannot be made, or is not ours alone");
     d->tmp_name = xasprintf(".tmp-%s", d->ctx->plan->run_id);
     if (mkdirat(d->root, d->tmp_name, 0700) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot make '%s'", d->tmp_name);

@@ -7,6 +7,8 @@
 #include <cleanroom/strbuf.h>
 #include <cleanroom/vec.h>
 
+#include "base/process.h"
+
 static char *first_line(const char *path)
 {
     struct strbuf sb = STRBUF_INIT;
@@ -36,28 +38,9 @@ static unsigned long pid_namespace(void)
     return stat("/proc/self/ns/pid", &st) == 0 ? (unsigned long)st.st_ino : 0;
 }
 
-/* Field 22 of /proc/PID/stat as text, or NULL when there is no such process or it is a zombie. The
-   command in field 2 may contain anything, so fields are counted from the last ')'. */
-static char *start_time(pid_t pid)
-{
-    _cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
-    _cleanup_free_ char *path = xasprintf("/proc/%d/stat", (int)pid);
-    if (strbuf_read_file(&sb, path, 4096) < 0)
-        return NULL;
-    const char *rest = strrchr(sb.buf, ')');
-    if (!rest)
-        return NULL;
-
-    _cleanup_strvec_ struct strvec fields = STRVEC_INIT;
-    strvec_split(&fields, rest + 1, " ");
-    if (fields.len < 20 || strcmp(fields.items[0], "Z") == 0)
-        return NULL;
-    return xstrdup(fields.items[19]);
-}
-
 char *owner_of(pid_t pid)
 {
-    _cleanup_free_ char *host = host_name(), *boot = boot_id(), *start = start_time(pid);
+    _cleanup_free_ char *host = host_name(), *boot = boot_id(), *start = process_start_time(pid);
     return xasprintf("%s/%s/%lu/%d/%s", host, boot, pid_namespace(), (int)pid, start ? start : "0");
 }
 
@@ -77,6 +60,6 @@ enum owner_status owner_status(const char *owner)
     _cleanup_free_ char *ns = xasprintf("%lu", pid_namespace());
     if (strcmp(part.items[2], ns) != 0)
         return OWNER_UNKNOWN;
-    _cleanup_free_ char *start = start_time((pid_t)strtol(part.items[3], NULL, 10));
+    _cleanup_free_ char *start = process_start_time((pid_t)strtol(part.items[3], NULL, 10));
     return start && strcmp(start, part.items[4]) == 0 ? OWNER_ALIVE : OWNER_GONE;
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/prepare.h"
 
+#include <unistd.h>
+
+#include "run/lease.h"
 #include "run/satellite_image.h"
 
 static void part_done(struct prepare *p)
@@ -178,12 +181,16 @@ static void find_satellite(struct prepare *p)
     p->pending++;
     if (p->satellite_kept) {
         p->satellite_name = satellite_image_name();
+        if (!lease_take(strchr(p->satellite_name, ':') + 1, &p->satellite_lease)) {
+            import_satellite(p);
+            return;
+        }
         engine->ops->image_resolve(engine, p->satellite_name, PULL_KEPT,
                                    clock_now() + p->ctx->settings->own.start_timeout, NULL,
                                    on_kept_satellite, p);
         return;
     }
-    p->satellite_name = xasprintf("cleanroom-satellite:%s", p->ctx->plan->run_id);
+    p->satellite_name = xasprintf(SATELLITE_REPOSITORY ":%s", p->ctx->plan->run_id);
     import_satellite(p);
 }
 
@@ -227,15 +234,16 @@ static void events_deadline_passed(void *data)
 void prepare_begin(struct prepare *p, struct run_context *ctx,
                    void (*done)(void *data, const struct error *err), void *data)
 {
-    *p = (struct prepare){.ctx = ctx, .done = done, .data = data, .pending = 1};
+    *p = (struct prepare){
+        .ctx = ctx, .done = done, .data = data, .pending = 1, .satellite_lease = -1};
     p->images = xcalloc(ctx->plan->images.len, sizeof(*p->images));
     p->infos = xcalloc(ctx->plan->images.len, sizeof(*p->infos));
     ctx->images = p->infos;
     loop_timer_arm(ctx->loop, &p->events_deadline, clock_now() + ctx->settings->own.start_timeout,
                    events_deadline_passed, p);
     create_network(p);
+    resolve_images(p); /* first: who is asked answers while we are busy with the satellite's */
     find_satellite(p);
-    resolve_images(p);
 }
 
 void prepare_events_ready(struct prepare *p)
@@ -263,6 +271,8 @@ void prepare_deinit(struct prepare *p)
     free(p->images);
     free(p->infos);
     free(p->satellite_name);
+    if (p->satellite_lease >= 0)
+        close(p->satellite_lease);
     free(p->network_name);
     error_clear(&p->error);
 }

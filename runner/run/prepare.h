@@ -24,6 +24,7 @@ struct prepare {
     struct image_info *infos;     /* what the context shows of them */
     char *satellite_name, *network_name;
     bool satellite_kept; /* its image is no run's */
+    int satellite_lease; /* then: ours, or -1 */
     struct image_info satellite;
     size_t pending; /* parts that are not complete */
     bool events_ready;

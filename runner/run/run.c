@@ -14,6 +14,7 @@
 #include "run/bake.h"
 #include "run/context.h"
 #include "run/janitor.h"
+#include "run/kept.h"
 #include "run/owner.h"
 #include "run/prepare.h"
 #include "run/shard.h"
@@ -489,6 +490,16 @@ static void say_hello(struct run *r)
         journal_fact(r->ctx.journal, "engine_why", e->why);
 }
 
+/* Something that is kept: a run that only uses what is there need not look whether it is too much.
+ */
+static bool has_made(const struct run *r)
+{
+    bool made = r->deploy.deploy && r->deploy.deploy->made;
+    for (size_t i = 0; i < r->plan.seed.services.len; i++)
+        made = made || r->ctx.snapshots[i].state == SNAPSHOT_MADE;
+    return made && r->signal == 0;
+}
+
 static bool has_world(const struct run *r)
 {
     return strcmp(r->ctx.engine->kind, "embedded") == 0;
@@ -517,7 +528,10 @@ static int run_on_engine(struct run *r, struct error *err)
         r->ledger.doubt = false; /* nothing comes into a world that is gone */
     if (is_clean(r) && !r->ledger.doubt)
         ledger_dismiss(&r->ledger); /* it goes while we write reports */
-    return conclude(r, err);
+    int code = conclude(r, err);
+    if (is_clean(r) && has_made(r))
+        kept_trim(r->ctx.engine, r->ctx.settings->own.teardown_timeout, r->signal_fd);
+    return code;
 }
 
 /* After a second signal much may still be under way: the engine drops it without a word. */

@@ -37,9 +37,6 @@ void satellite_image_tar(struct strbuf *out)
 char *satellite_image_name(void)
 {
     char digest[DIGEST_SIZE];
-    struct sha256 h;
-    sha256_init(&h);
-    sha256_add(&h, satellite_blob, (size_t)(satellite_blob_end - satellite_blob));
-    sha256_digest(&h, digest);
-    return xasprintf("cleanroom-satellite:%.32s", strchr(digest, ':') + 1);
+    sha256_of(satellite_blob, (size_t)(satellite_blob_end - satellite_blob), digest);
+    return xasprintf(SATELLITE_REPOSITORY ":%.32s", strchr(digest, ':') + 1);
 }

@@ -6,6 +6,7 @@
 #include <cleanroom/strbuf.h>
 
 #define SATELLITE_IMAGE_PATH "/satellite"
+#define SATELLITE_REPOSITORY "cleanroom-satellite"
 
 /* Appends the image's uncompressed tar archive. */
 void satellite_image_tar(struct strbuf *out);

@@ -370,6 +370,19 @@ static void service_changed(void *data, struct container *c)
         sign_begin(&service->sign);
 }
 
+static bool service_has_no_image(void *data, struct container *c)
+{
+    struct shard *s = data;
+    struct shard_service *service = container_of(c, struct shard_service, container);
+    if (s->state >= SHARD_TEARDOWN || !shard_plan_anew(s, service))
+        return false;
+    console_say(s->ctx->console, shard_voice(s),
+                "%s: somebody has removed its snapshot, it is initialised anew",
+                service->plan->name);
+    shard_create_service_again(s, service);
+    return true;
+}
+
 /* --- DEPLOY, TEST ---------------------------------------------------------------------------- */
 
 static struct shard_phase *current_phase(struct shard *s)
@@ -671,6 +684,7 @@ static void init_service(struct shard *s, struct shard_service *service,
     strbuf_init(&service->files, 0);
     capture_init(&service->log, 0, SERVICE_TAIL);
     container_init(&service->container, s->ctx, s->number, plan->name, service_changed, s);
+    service->container.on_no_image = service_has_no_image;
     service->container.sink[OUTPUT_STDOUT] = service->container.sink[OUTPUT_STDERR] = &service->log;
     service->off = is_off(s, plan);
     service->sink = plan->spec.sink != SINK_NONE;

@@ -43,6 +43,7 @@ struct shard_service {
     const struct plan_service *plan;
     bool off;                 /* not started in this world */
     bool sink;                /* served by the satellite: it has no container */
+    bool anew;                /* its snapshot was removed when it was about to be started from it */
     struct service_plan spec; /* by which it is started: from nothing, or from a copy */
     const char *image;        /* id of the image that goes with it; borrowed */
     struct container container;

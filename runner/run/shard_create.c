@@ -53,6 +53,7 @@ void shard_create_holder(struct shard *s)
                                   .env = env.len ? (const char *const *)env.items : NULL,
                                   .network = s->ctx->network,
                                   .hostname = hostname,
+                                  .ours = true,
                                   .mounts = mounts,
                                   .mount_count = volume_mounts(s, mounts)};
     container_create(&s->holder, &spec);
@@ -77,7 +78,8 @@ static struct mount *tmpfs_mounts(const struct service_plan *plan, const struct 
     return mounts;
 }
 
-void shard_create_service(struct shard *s, struct shard_service *service)
+static void create_service(struct shard *s, struct shard_service *service,
+                           void (*create)(struct container *c, struct container_spec *spec))
 {
     const struct service_plan *plan = &service->spec;
     const struct image_info *image = context_image(s->ctx, service->plan->spec.image);
@@ -95,13 +97,23 @@ void shard_create_service(struct shard *s, struct shard_service *service)
         .mount_count = count,
         .memory = plan->memory,
         .shm_size = plan->shm_size};
-    if (plan->files.len && files_tar(&plan->files, &service->files) < 0) {
+    if (plan->files.len && !service->files.len && files_tar(&plan->files, &service->files) < 0) {
         shard_fail(s, ERROR_CONFIG, "service '%s': its files have a path that no archive can have",
                    service->plan->name);
         return;
     }
     service->container.files = plan->files.len ? &service->files : NULL;
-    container_create(&service->container, &spec);
+    create(&service->container, &spec);
+}
+
+void shard_create_service(struct shard *s, struct shard_service *service)
+{
+    create_service(s, service, container_create);
+}
+
+void shard_create_service_again(struct shard *s, struct shard_service *service)
+{
+    create_service(s, service, container_create_again);
 }
 
 void shard_create_phase(struct shard *s, struct shard_phase *phase, const struct strvec *argv)

@@ -8,6 +8,8 @@
 void shard_create_holder(struct shard *s);
 /* Not of an external service. */
 void shard_create_service(struct shard *s, struct shard_service *service);
+/* After shard_plan_anew(). */
+void shard_create_service_again(struct shard *s, struct shard_service *service);
 void shard_create_phase(struct shard *s, struct shard_phase *phase, const struct strvec *argv);
 
 #endif

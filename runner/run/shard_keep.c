@@ -56,6 +56,25 @@ int shard_plan_services(struct shard *s, struct error *err)
     return 0;
 }
 
+bool shard_plan_anew(struct shard *s, struct shard_service *service)
+{
+    size_t i = (size_t)(service - s->services);
+    const struct snapshot *snapshot = &s->ctx->snapshots[i];
+    const struct service_plan *zero = &service->plan->spec;
+    const struct image_info *info = context_image(s->ctx, zero->image);
+    const struct recipe_image image = snapshot_image(info);
+    _cleanup_(service_plan_deinit) struct service_plan first = {0};
+    _cleanup_error_ struct error why = ERROR_INIT;
+    if (!has_snapshot(snapshot) || service->image != snapshot->image ||
+        service->plan->provider->recipe->first(zero, &image, &first, &why) < 0)
+        return false;
+    service_plan_deinit(&service->spec);
+    service_plan_copy(&service->spec, &first);
+    service->image = info->id;
+    service->anew = true;
+    return true;
+}
+
 /* --- KEEP ------------------------------------------------------------------------------------ */
 
 static void archive_next(struct shard *s);

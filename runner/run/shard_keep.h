@@ -7,6 +7,9 @@
 
 /* By which plan and from which image each service is started here. Fails with ERROR_CONFIG. */
 int shard_plan_services(struct shard *s, struct error *err);
+/* Its snapshot has been removed: from now on it is to be initialised as for one, which for the
+   pod's holder, and for whoever keeps it, is the same. false: that is not why. */
+bool shard_plan_anew(struct shard *s, struct shard_service *service);
 
 void shard_enter_keep(struct shard *s);
 /* A service's container has changed in KEEP. */

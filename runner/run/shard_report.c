@@ -125,6 +125,8 @@ static void report_origin(struct shard *s, struct result_suite *suite, size_t i)
     _cleanup_free_ char *words = NULL;
     if (deploy && deploy->images[i])
         words = deploy_words(deploy);
+    else if (s->services[i].anew)
+        words = xstrdup("from zero: its snapshot was removed meanwhile");
     else
         words = snapshot_words(&s->ctx->snapshots[i]);
     strvec_pushf(&suite->properties, "snapshot.%s=%s%s", name,

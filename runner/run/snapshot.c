@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/snapshot.h"
 
+#include <unistd.h>
+
 #include <cleanroom/log.h>
 
 #include "run/context.h"
+#include "run/lease.h"
 
 struct snapshot *snapshots_new(struct run_context *ctx)
 {
@@ -11,6 +14,7 @@ struct snapshot *snapshots_new(struct run_context *ctx)
     struct snapshot *snapshots = xcalloc(count, sizeof(*snapshots));
     for (size_t i = 0; i < count; i++) {
         snapshots[i].ctx = ctx;
+        snapshots[i].lease = -1;
         snapshots[i].service = &ctx->plan->seed.services.items[i];
     }
     return snapshots;
@@ -22,6 +26,8 @@ void snapshots_free(struct snapshot *snapshots, size_t count)
         free(snapshots[i].why);
         free(snapshots[i].name);
         free(snapshots[i].image);
+        if (snapshots[i].lease >= 0)
+            close(snapshots[i].lease);
     }
     free(snapshots);
 }
@@ -96,6 +102,10 @@ bool snapshot_look(struct snapshot *s, void (*done)(void *data), void *data)
     key_add_service(&key, s->service->provider, info->id, &first);
     key_end(&key, s->key);
     s->name = xasprintf(SNAPSHOT_REPOSITORY ":%s", s->key);
+    if (s->ctx->engine->ops->list_kept && !lease_take(s->key, &s->lease)) {
+        set_state(s, SNAPSHOT_MISSING, NULL);
+        return false;
+    }
     s->done = done;
     s->data = data;
     s->op = s->ctx->engine->ops->image_resolve(s->ctx->engine, s->name, PULL_KEPT,

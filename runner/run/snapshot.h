@@ -35,6 +35,7 @@ struct snapshot {
     char *image;        /* REUSED, MADE: id to create containers from */
 
     /* private */
+    int lease; /* on what a daemon keeps, or -1 */
     struct engine_op *op;
     void (*done)(void *data);
     void *data;

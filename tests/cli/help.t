@@ -51,7 +51,7 @@ Commands:
   plan     Print what a run would do, and where each value comes from
   recycle  Remove what dead runs left behind, or all of one RUN
   doctor   Say what each engine has and lacks on this machine
-  image    Load, list and remove images of the embedded engine
+  image    Load, list and remove images that are kept
   version  Print the version
   help     Explain a command
 

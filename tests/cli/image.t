@@ -58,3 +58,19 @@ cleanroom: could not load 'hello.tar': 'sha256:12ab' is an id, and cannot name a
 $ CLEANROOM_IMAGE_CACHE=12 cleanroom image ls
 cleanroom: CLEANROOM_IMAGE_CACHE: '12' is out of bounds: 1m at least, or 0 for no limit
 [exit 2]
+# What is kept in a daemon, when one is named.
+$ cleanroom image ls --engine docker --host unix:///nowhere.sock
+cleanroom: ...unix:///nowhere.sock...
+[exit 3]
+$ DOCKER_HOST=unix:///nowhere.sock cleanroom image prune
+cleanroom: ...unix:///nowhere.sock...
+[exit 3]
+$ DOCKER_HOST=unix:///nowhere.sock cleanroom image ls --engine embedded
+REFERENCE  ID               SIZE  LAST USED
+...
+$ cleanroom image ls --engine embedded --host unix:///nowhere.sock
+cleanroom: --host names a daemon, which --engine embedded has not: leave one of them out
+[exit 2]
+$ cleanroom image load --engine docker hello.tar
+cleanroom: images are loaded into a daemon by its own command, as 'docker load'
+[exit 2]

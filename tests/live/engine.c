@@ -616,6 +616,113 @@ static void test_extract(void)
     strbuf_deinit(&tar.tar);
 }
 
+/* A volume in which nothing is yet takes the content, owner and mode of the image's directory; one
+   that has something stays as it is, and where the image has nothing it is root's. */
+static void test_fresh_volume(void)
+{
+    static const char script[] = "mkdir -p /d/s /e; echo text > /d/s/f; chown -R 999:998 /d /e; "
+                                 "chmod 1751 /d /e; chmod 640 /d/s/f; ln -s s/f /d/link";
+    static const char show[] = "cd $D; stat -c '%n %u:%g %a' . $(find . | sort | tail -n +2)";
+    struct output o __attribute__((cleanup(output_deinit)));
+    _cleanup_free_ char *c = name("filled"), *d = name("fresh");
+    _cleanup_free_ char *key = xasprintf("fill-%d", (int)getpid());
+    _cleanup_free_ char *image = xasprintf("cleanroom-snapshot:%s", key);
+    const struct commit_spec kept = {.name = image, .snapshot = key};
+    const struct labels of_run = labels(0, NULL);
+    const struct engine_ops *ops = live.engine->ops;
+    RESULT made = {0};
+    run_container(c, (const char *[]){"sh", "-c", script, NULL}, &o);
+    if (!commit(c, &kept, &made))
+        return;
+    drop(OBJECT_CONTAINER, c, ENGINE_OK);
+
+    static const struct {
+        const char *volume, *target, *variable, *want;
+    } cases[] = {
+        {"vol-d", "/d", "D=/d",
+         ". 999:998 1751\n./link 0:0 777\n./s 999:998 755\n./s/f 999:998 640\n"},
+        {"vol-e", "/e", "D=/e", ". 999:998 1751\n"},
+        {"vol-n", "/new/deep", "D=/new/deep", ". 0:0 755\n"},
+        {"vol-d", "/e", "D=/e",
+         ". 999:998 1751\n./link 0:0 777\n./s 999:998 755\n./s/f 999:998 640\n"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct output p __attribute__((cleanup(output_deinit)));
+        _cleanup_free_ char *vol = name(cases[i].volume);
+        struct mount mount = {.kind = MOUNT_VOLUME, .target = cases[i].target, .volume = vol};
+        struct container_spec spec = {.name = d,
+                                      .image = made.info.id,
+                                      .labels = labels(1, "test"),
+                                      .mounts = &mount,
+                                      .mount_count = 1,
+                                      .env = (const char *[]){cases[i].variable, NULL},
+                                      .argv = (const char *[]){"sh", "-c", show, NULL}};
+        RESULT v = {0};
+        ops->volume_create(live.engine, vol, &of_run, soon(), on_done, &v);
+        await(&v.done); /* the last is there already */
+        output_init(&p);
+        run_spec(&spec, &p);
+        check_str(p.text[OUTPUT_STDOUT].buf, cases[i].want);
+        drop(OBJECT_CONTAINER, d, ENGINE_OK);
+    }
+    for (size_t i = 0; i + 1 < ARRAY_SIZE(cases); i++) {
+        _cleanup_free_ char *vol = name(cases[i].volume);
+        drop(OBJECT_VOLUME, vol, ENGINE_OK);
+    }
+    drop(OBJECT_IMAGE, image, ENGINE_OK);
+}
+
+/* A program that is our own, however little the engine puts around it: arguments, environment,
+   name, volumes, exit code, and why it did not start. */
+static void test_ours(void)
+{
+    struct output o __attribute__((cleanup(output_deinit)));
+    struct output p __attribute__((cleanup(output_deinit)));
+    _cleanup_free_ char *c = name("ours"), *d = name("theirs"), *vol = name("ours-vol");
+    struct labels of_run = labels(0, NULL);
+    struct mount mount = {.kind = MOUNT_VOLUME, .target = "/new/storage", .volume = vol};
+    RESULT v = {0}, state = {0}, failed = {0};
+    output_init(&o);
+    output_init(&p);
+    live.engine->ops->volume_create(live.engine, vol, &of_run, soon(), on_done, &v);
+    expect(&v, ENGINE_OK);
+    struct container_spec spec = {
+        .name = c,
+        .image = live.image_id,
+        .labels = labels(1, "holder"),
+        .ours = true,
+        .hostname = "shard1",
+        .entrypoint = (const char *[]){"/bin/sh", "-c", NULL},
+        .argv = (const char *[]){"echo $$ $K $0; hostname; pwd; echo text > new/storage/f; "
+                                 "echo err >&2; exit 7",
+                                 "last", NULL},
+        .env = (const char *[]){"K=v w", NULL},
+        .mounts = &mount,
+        .mount_count = 1};
+    run_spec(&spec, &o);
+    check_str(o.text[OUTPUT_STDOUT].buf, "1 v w last\nshard1\n/\n");
+    check_str(o.text[OUTPUT_STDERR].buf, "err\n");
+    inspect(c, &state);
+    check_int(state.state.exit_code, 7);
+    drop(OBJECT_CONTAINER, c, ENGINE_OK);
+
+    spec.entrypoint = (const char *[]){"/no/such", NULL};
+    create(&spec, ENGINE_OK);
+    live.engine->ops->container_start(live.engine, c, soon(), on_done, &failed);
+    await(&failed.done);
+    check(failed.outcome != ENGINE_OK);
+    drop(OBJECT_CONTAINER, c, ENGINE_OK);
+
+    struct container_spec after = {.name = d,
+                                   .argv = (const char *[]){"cat", "/new/storage/f", NULL},
+                                   .mounts = &mount,
+                                   .mount_count = 1};
+    run_spec(&after, &p);
+    check_str(p.text[OUTPUT_STDOUT].buf, "text\n");
+    drop(OBJECT_CONTAINER, d, ENGINE_OK);
+    drop(OBJECT_VOLUME, vol, ENGINE_OK);
+}
+
 struct exit {
     struct result r;
     int code;
@@ -827,6 +934,8 @@ static int run_tests(void)
                                        TAP(test_commit),
                                        TAP(test_extract),
                                        TAP(test_exec),
+                                       TAP(test_fresh_volume),
+                                       TAP(test_ours),
                                        TAP(test_cancel),
                                        TAP(test_deadline),
                                        TAP(test_free),

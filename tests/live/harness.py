@@ -186,10 +186,10 @@ class LiveTest(unittest.TestCase):
         clean.update(extra or {})
         return {name: value for name, value in clean.items() if value is not None}
 
-    def image(self, *words, stdin=None, code=0):
+    def image(self, *words, stdin=None, code=0, env=None):
         """`cleanroom image WORDS`: what it says."""
         done = subprocess.run([CLEANROOM, "image", *map(str, words)], input=stdin, capture_output=True,
-                              env=self.environment(), cwd=self.directory, check=False,
+                              env=self.environment(env), cwd=self.directory, check=False,
                               **(USER.popen() if USER else {}))
         text = done.stdout.decode() + done.stderr.decode()
         self.assertEqual(done.returncode, code, text)

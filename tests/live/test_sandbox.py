@@ -10,9 +10,11 @@ import base64
 import hashlib
 import io
 import json
+import os
 import pathlib
 import resource
 import shutil
+import signal
 import subprocess
 import tarfile
 
@@ -249,6 +251,36 @@ class Sandbox(LiveTest):
         self.assertEqual(facts["sysctl"]["ip_unprivileged_port_start"], "0")
         highest = "65535" if self.kind == "rootless" else "2147483647"
         self.assertEqual(facts["sysctl"]["ping_group_range"].split(), ["0", highest])
+
+    @on("embedded", "rootless")
+    def test_rights_of_the_holder(self):
+        """Our own program, in what holds for others and with less: no rights, no /proc, no way out."""
+        process = self.start(APP, test="say running; hang")
+        process.wait_for_output("running")
+        keeper = self.engine.keeper(process.run)
+        holder = next(task for task in self.engine.cells(process.run) if "hold" in task.words())
+        app = self.engine.app(process.run, 1)
+        here = pathlib.Path(f"/proc/{holder.pid}")
+        status = dict(line.split(":", 1) for line in (here / "status").read_text().splitlines())
+        for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            self.assertEqual(int(status[name], 16), 0, name)
+        self.assertEqual((status["NoNewPrivs"].strip(), status["Seccomp"].strip()), ("1", "2"))
+        self.assertEqual(status["NSpid"].split()[-1], "1")
+        if self.kind == "embedded":
+            self.assertEqual(status["Groups"].split(), [])
+        for kind in ("mnt", "pid", "uts", "ipc", "net"):
+            self.assertNotEqual(holder.namespaces()[kind], keeper.namespaces()[kind], kind)
+        self.assertEqual(holder.namespaces()["net"], app.namespaces()["net"])
+        mounts = {line.split()[4]: line.split()[5] for line in (here / "mountinfo").read_text().splitlines()}
+        self.assertEqual(set(mounts), {"/", "/storage", "/static", "/cleanroom"})
+        if self.kind == "embedded":
+            self.assertEqual([target for target in mounts if "nodev" not in mounts[target].split(",")], [])
+        open_files = {int(fd.name): os.readlink(fd) for fd in (here / "fd").iterdir()}
+        others = {name for fd, name in open_files.items()
+                  if fd > 2 and not name.startswith(("anon_inode:[signalfd]", "socket:"))}
+        self.assertEqual(others, set(), open_files)
+        process.signal(signal.SIGTERM)
+        process.wait(30)
 
     @on("embedded", "rootless")
     def test_limits_are_ours(self):

@@ -5,6 +5,7 @@ first, and nobody's but its shard's."""
 import os
 import re
 import signal
+import time
 
 from harness import LiveTest, POSTGRES, POSTGRES_SEEDED, REDIS, on, wait_until
 
@@ -152,6 +153,132 @@ class Snapshots(Copies):
         result = self.go(yaml=yaml, test="wanted 'SELECT 1' 1")
         self.assert_says(result, "postgres: no snapshot of it could be made, each shard initialises its own: .*asks")
         self.assert_origins(result, "^from zero: ")
+
+
+@on("docker", "podman")
+class KeptInADaemon(Copies):
+    """A daemon keeps what it is given, so somebody has to tidy up. Here in a cache directory of our
+    own: what is noted there as used is used."""
+
+    MOST = 32  # KEPT_MAX
+
+    def setUp(self):
+        super().setUp()
+        self.cache = self.make_directory("cache")
+        self.env = {"XDG_CACHE_HOME": str(self.cache)}
+
+    def go(self, *args, **options):
+        options.setdefault("env", self.env)
+        return super().go(*args, **options)
+
+    def plant(self, number, used, suffix=""):
+        """An image that was last used then; its name."""
+        key = f"{os.urandom(14).hex()}{number:04x}"
+        self.engine.plant(f"cleanroom-snapshot:{key}{suffix}")
+        self.addCleanup(self.drop, f"cleanroom-snapshot:{key}{suffix}")
+        lease = self.cache / "cleanroom/leases" / key
+        lease.parent.mkdir(parents=True, exist_ok=True)
+        lease.touch()
+        os.utime(lease, (used, used))
+        return f"cleanroom-snapshot:{key}{suffix}"
+
+    def drop(self, name):
+        if name in self.engine.kept().values():
+            self.remove_image(name)
+
+    def snapshot_of(self, result):
+        """The name of the image that postgres was started from."""
+        key = self.origins(result)[0].split()[0]
+        found = [name for name in self.engine.kept().values() if name.startswith(f"cleanroom-snapshot:{key}")]
+        self.assertEqual(len(found), 1, f"{key}: {found}")
+        return found[0]
+
+    def test_a_run_that_has_made_one_removes_the_least_recently_used(self):
+        soon = time.time() + 3600  # whatever else is kept there was used before
+        planted = [self.plant(i, soon - i) for i in range(self.MOST + 2)]
+        first = self.go()
+        self.assert_says(first, INITIALISED)
+        there = set(self.engine.kept().values())
+        self.assertEqual([name for name in planted if name not in there], planted[-2:])
+        leases = {lease.name for lease in (self.cache / "cleanroom/leases").iterdir()}
+        self.assertFalse({name.split(":")[1] for name in planted[-2:]} & leases)
+        # It is in use when it is one too many.
+        self.assertIn(self.snapshot_of(first), there)
+
+        # Where nothing was made nobody asks.
+        planted.append(self.plant(self.MOST, soon - self.MOST))
+        second = self.go("-vv")
+        self.assert_origins(second, r"\(reused\)$")
+        self.assertIn("GET /images/cleanroom-snapshot", second.err)
+        self.assertNotIn("org.cleanroom.snapshot", second.err)
+        self.assertIn(planted[-1], self.engine.kept().values())
+
+        said = self.image("prune", env=self.env)
+        self.assertIn(f"removed {planted[-1]}\n", said)
+        self.assertEqual(set(self.engine.kept().values()) & set(planted), set(planted[:self.MOST]))
+
+    def test_by_hand(self):
+        name = self.snapshot_of(self.go())
+        for what in (name, next(image for image, its in self.engine.kept().items() if its == name)):
+            self.assertRegex(self.image("ls", env=self.env), rf"(?m)^{name} +[0-9a-f]{{12}} +\d+ MB  just now, a snapshot$")
+            process = self.start("--shards", 2, SQL, yaml=self.yaml(), env=self.env,
+                                 test="touch /storage/on; until [ -e /tmp/never ]; do sleep 0.1; done")
+            process.wait_for_output("shard")
+            self.assertRegex(self.image("ls", env=self.env), rf"(?m)^{name} .* in use, a snapshot$")
+            self.assertIn(f"not removed: {name}: a run uses it", self.image("rm", what, env=self.env, code=3))
+            process.signal(signal.SIGTERM)
+            process.wait()
+        self.assertEqual(self.image("rm", name, env=self.env), f"removed {name}\n")
+        self.assertIn(f"there is no image '{name}'", self.image("rm", name, env=self.env, code=2))
+        self.assertIn("'docker load'", self.image("load", "x.tar", code=2))
+        self.assert_says(self.go(), INITIALISED)
+
+    def test_what_belongs_together_goes_together(self):
+        deployed = self.once()
+        key = re.match("deploy ([0-9a-f]+) ", self.origins(deployed)[0])[1]
+        names = {name for name in self.engine.kept().values() if name.startswith(f"cleanroom-snapshot:{key}")}
+        self.assertEqual(len(names), 2)
+        deploys = self.cache / "cleanroom/deploys"
+        self.assertEqual(len(list(deploys.iterdir())), 1)
+        # Its files are gone, and so it is of no use.
+        orphan = self.plant(1, time.time(), "-redis")
+        self.assertIn(f"removed {orphan}\n", self.image("prune", env=self.env))
+        self.assertLessEqual(names, set(self.engine.kept().values()))
+
+        self.image("rm", min(names), env=self.env)
+        self.assertFalse(names & set(self.engine.kept().values()))
+        self.assertEqual(list(deploys.iterdir()), [])
+        self.assert_says(self.once(), "deploy: ran once and kept in")
+
+    def once(self):
+        return self.go("--deploy", "once", yaml=self.yaml(services="postgres, redis"), test="wanted 'SELECT 1' 1")
+
+    def test_one_that_is_removed_under_a_run_is_made_up_for(self):
+        """By somebody who does not see the run's lease: another cache directory, or `docker rmi`."""
+        name = self.snapshot_of(self.go(yaml=self.yaml(more=", password: chosen")))
+        elsewhere = {"XDG_CACHE_HOME": str(self.make_directory("elsewhere"))}
+        # While the run waits for another service's snapshot to be made.
+        yaml = self.yaml(more=", password: chosen", services="postgres, postgis", extra=(
+            f"postgis: {{image: '{POSTGIS}', user: {self.user}, port: 5433}}\n"
+            f"environment: {{DB_DEFAULT_URL: 'postgres://{self.user}:chosen@127.0.0.1:5432/live'}}\n"))
+        process = self.start("--shards", 2, SQL, yaml=yaml, env=self.env, test="wanted 'SELECT 1' 1; refused wrong")
+        log = process.results / "bake/postgis.log"
+        wait_until(lambda: log.exists() and log.stat().st_size > 0, 60, "a bake")
+        self.assertEqual(self.image("rm", name, env=elsewhere), f"removed {name}\n")
+        result = process.wait()
+        self.assert_exit(result, 0)
+        self.assert_nothing_left_now(result)
+        self.assert_says(result, "postgres: somebody has removed its snapshot, it is initialised anew")
+        self.assert_origins(result, "^from zero: its snapshot was removed meanwhile$")
+        self.assert_origins(result, r"\(made\)$", "postgis")
+        self.assert_says(self.go(yaml=self.yaml(more=", password: chosen")), INITIALISED)
+
+    @on("podman")  # a daemon that nobody else is at work in
+    def test_everything(self):
+        self.go()
+        self.image("prune", "--all", env=self.env)
+        self.assertEqual(self.engine.kept(), {})
+        self.assert_says(self.go(), INITIALISED)
 
 
 class DeployOnce(Copies):

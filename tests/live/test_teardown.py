@@ -58,14 +58,15 @@ class Signals(LiveTest):
 
 
 class Killed(LiveTest):
-    def test_ten_random_moments(self):
+    def test_random_moments(self):
+        kills = {"embedded": 50, "rootless": 20}.get(self.engine.kind(), 10)
         args = ("--shards", 2, APP)
         phases = {"yaml": SERVICES, "deploy": "elapse 0.3", "test": "say running; elapse 0.5"}
         whole = self.run_cleanroom(*args, **phases)
         self.assert_exit(whole, 0)
         seed = random.randrange(1 << 32)
         dice = random.Random(seed)
-        for _ in range(10):
+        for _ in range(kills):
             moment = dice.uniform(0, whole.seconds)
             with self.subTest(seed=seed, moment=moment):
                 process = self.start(*args, **phases)

@@ -5,12 +5,14 @@ embedded engine in /proc, in the cgroup hierarchies and in /run.
 
 import fcntl
 import http.client
+import io
 import json
 import os
 import pathlib
 import re
 import socket
 import subprocess
+import tarfile
 import time
 import urllib.parse
 
@@ -76,23 +78,23 @@ class Docker:
         """What the program has to be told to come here."""
         return {"CLEANROOM_ENGINE": "docker", "DOCKER_HOST": self.host}
 
-    def request(self, method, path, attempts=20):
+    def request(self, method, path, attempts=20, body=None):
         connection = http.client.HTTPConnection("engine", timeout=30)
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.settimeout(30)
         connection.sock.connect(self.path)
         try:
-            connection.request(method, path)
+            connection.request(method, path, body, {"Content-Type": "application/x-tar"} if body else {})
             answer = connection.getresponse()
-            body = answer.read()
+            text = answer.read()
         finally:
             connection.close()
         if answer.status >= 400:
-            if answer.status == 500 and b"image not known" in body and attempts > 1:
+            if answer.status == 500 and b"image not known" in text and attempts > 1:
                 # Podman's listing stumbles over an image that is being removed just now.
-                return self.request(method, path, attempts=attempts - 1)
-            raise AssertionError(f"{method} {path}: {answer.status} {body.decode()}")
-        return json.loads(body) if body else None
+                return self.request(method, path, attempts - 1, body)
+            raise AssertionError(f"{method} {path}: {answer.status} {text.decode()}")
+        return json.loads(text) if text.startswith((b"{", b"[")) else None
 
     def kind(self):
         version = json.dumps(self.request("GET", "/version"))
@@ -120,6 +122,21 @@ class Docker:
         names = thing.get("Names") or thing.get("RepoTags") or [thing.get("Name") or thing.get("Id")]
         # Podman shows short names of images in full.
         return names[0].lstrip("/").removeprefix("docker.io/library/").removeprefix("localhost/")
+
+    def kept(self):
+        """{id: name} of the images that are kept between runs."""
+        filters = urllib.parse.quote(json.dumps({"label": ["org.cleanroom.snapshot"]}))
+        found = self.request("GET", self.KINDS["images"] + filters)
+        return {image["Id"]: self.name(image) for image in found or [] if not image["Labels"].get(LABEL)}
+
+    def plant(self, name):
+        """An image as it might be kept, with next to nothing in it."""
+        label = urllib.parse.quote(f'LABEL "org.cleanroom.snapshot"="{name.split(":")[1]}"')
+        file = io.BytesIO()
+        with tarfile.open(fileobj=file, mode="w") as tar:
+            tar.addfile(tarfile.TarInfo(name.replace(":", "-")))
+        self.request("POST", f"/images/create?fromSrc=-&repo={urllib.parse.quote(name)}&changes={label}",
+                     body=file.getvalue())
 
     def containers(self, run):
         return [self.inspect(found["Id"]) for found in self.labelled("containers", run)]
@@ -251,6 +268,10 @@ class Embedded:
         if self.user:
             found.update(HOME=self.user.home, XDG_RUNTIME_DIR=self.user.runtime)
         return found
+
+    def kept(self):
+        """The store bounds itself."""
+        return {}
 
     def kind(self):
         return "rootless" if self.rootless else "embedded"

@@ -37,12 +37,13 @@ enum op_kind {
     OP_COMMIT,
     OP_REMOVE,
     OP_LIST,
+    OP_KEPT,
     OP_EVENTS,
 };
 
 static const char *const op_names[] = {"resolve", "import", "network", "volume",  "create", "start",
                                        "inspect", "attach", "archive", "extract", "signal", "exec",
-                                       "commit",  "remove", "list",    "events"};
+                                       "commit",  "remove", "list",    "kept",    "events"};
 
 struct engine_op {
     struct fake *fake;
@@ -60,6 +61,7 @@ struct engine_op {
     engine_state_fn state_done;
     engine_exit_fn exit_done;
     engine_list_fn list_done;
+    engine_kept_fn kept_done;
     engine_output_fn output;
     engine_event_fn event;
     void *data;
@@ -155,6 +157,19 @@ static void complete_list(struct engine_op *op, enum engine_outcome outcome, str
     vec_deinit(&infos);
 }
 
+/* What is kept, each made just now. */
+static void complete_kept(struct engine_op *op, enum engine_outcome outcome,
+                          const struct error *err)
+{
+    VEC(struct kept_image) images = {0};
+    for (size_t i = 0; outcome == ENGINE_OK && i < op->fake->kept.len; i++)
+        *vec_push(&images) = (struct kept_image){.id = op->fake->kept.items[i],
+                                                 .name = op->fake->kept.items[i],
+                                                 .created = clock_wall()};
+    op->kept_done(op->data, outcome, images.items, images.len, err);
+    vec_deinit(&images);
+}
+
 static void complete(struct engine_op *op, enum engine_outcome outcome, enum error_kind kind)
 {
     _cleanup_error_ struct error err = ERROR_INIT;
@@ -176,6 +191,8 @@ static void complete(struct engine_op *op, enum engine_outcome outcome, enum err
         op->exit_done(op->data, outcome, 0, &err);
     } else if (op->kind == OP_LIST) {
         complete_list(op, outcome, &err);
+    } else if (op->kind == OP_KEPT) {
+        complete_kept(op, outcome, &err);
     } else {
         op->done(op->data, outcome, &err);
     }
@@ -554,6 +571,14 @@ static struct engine_op *list(struct engine *e, const char *run, nsec_t deadline
     return op;
 }
 
+static struct engine_op *list_kept(struct engine *e, nsec_t deadline, engine_kept_fn done,
+                                   void *data)
+{
+    struct engine_op *op = begin(e, OP_KEPT, "", deadline, data);
+    op->kept_done = done;
+    return op;
+}
+
 static struct engine_op *events(struct engine *e, const char *run, void (*ready)(void *data),
                                 engine_event_fn event, engine_done_fn done, void *data)
 {
@@ -613,6 +638,7 @@ struct engine *fake_engine_new(struct loop *loop, const struct fake_options *opt
         .container_commit = container_commit,
         .remove = remove_op,
         .list = list,
+        .list_kept = list_kept,
         .events = events,
         .cancel = cancel,
         .free = fake_free,

@@ -1,9 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
 #include <cleanroom/clock.h>
 #include <cleanroom/error.h>
 #include <cleanroom/strbuf.h>
 #include <cleanroom/vec.h>
 
+#include "base/cachedir.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "engine/store/tree.h"
 #include "tap.h"
 
 static void test_strbuf_keeps_its_maximum(void)
@@ -96,6 +109,222 @@ static void test_times_for_people(void)
     check_str(s, "2m05s");
 }
 
+/* --- files ----------------------------------------------------------------------------------- */
+
+static void on_alarm(int signal _unused_)
+{
+}
+
+/* Reads so late that the writer's pipe is full and alarms reach it in the middle of a write. */
+static _Noreturn void read_late(int from, size_t want)
+{
+    char block[65536];
+    size_t got = 0;
+    (void)poll(NULL, 0, 50);
+    for (ssize_t n; (n = read(from, block, sizeof(block))) > 0;)
+        got += (size_t)n;
+    _exit(got == want ? 0 : 1);
+}
+
+static void test_a_write_is_whole_though_interrupted(void)
+{
+    const size_t len = (size_t)4 << 20;
+    _cleanup_free_ char *bytes = xcalloc(1, len);
+    int ends[2], status = -1;
+    check_int(pipe2(ends, O_CLOEXEC), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(ends[1]);
+        read_late(ends[0], len);
+    }
+    const struct itimerval often = {{0, 2000}, {0, 2000}}, never = {{0, 0}, {0, 0}};
+    struct sigaction old, quiet = {.sa_handler = on_alarm};
+    (void)sigaction(SIGALRM, &quiet, &old);
+    (void)setitimer(ITIMER_REAL, &often, NULL);
+    check_int(file_write_all(ends[1], bytes, len), 0);
+    (void)setitimer(ITIMER_REAL, &never, NULL);
+    (void)sigaction(SIGALRM, &old, NULL);
+    close(ends[0]);
+    close(ends[1]);
+    check_int(waitpid(pid, &status, 0), pid);
+    check_int(status, 0);
+}
+
+static void test_a_write_that_fails_says_why(void)
+{
+    _cleanup_close_ int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    check_int(file_write_all(full, "x", 1), -1);
+    check_int(errno, ENOSPC);
+    check_int(file_write_all(full, NULL, 0), 0);
+}
+
+static void test_a_file_in_memory(void)
+{
+    char text[8] = "";
+    _cleanup_close_ int fd = file_in_memory("abc", 3), empty = file_in_memory(NULL, 0);
+    check_int(read(fd, text, sizeof(text)), 3);
+    check_str(text, "abc");
+    check(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    check_int(read(empty, text, sizeof(text)), 0);
+}
+
+/* Which of the two files "secret" it is: a directory holds one, its "root" the other. */
+static char letter_at(int root, const char *path)
+{
+    char c = '-';
+    _cleanup_close_ int fd = file_open_in_root(root, path, O_RDONLY);
+    return fd >= 0 && read(fd, &c, 1) == 1 ? c : '-';
+}
+
+static void write_letter(int dir, const char *letter)
+{
+    _cleanup_close_ int fd = openat(dir, "secret", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    check_int(file_write_all(fd, letter, 1), 0);
+}
+
+static void test_nothing_leads_out_of_a_root(void)
+{
+    static const struct {
+        const char *path;
+        char letter;
+    } cases[] = {{"secret", 'i'},         {"/secret", 'i'}, {"../secret", 'i'},
+                 {"d/../../secret", 'i'}, {"up", 'i'},      {"absolute", 'i'},
+                 {"magic", '-'},          {"nowhere", '-'}, {"", '-'}};
+    char top[] = "/tmp/cleanroom-base-XXXXXX";
+    check(mkdtemp(top) != NULL);
+    _cleanup_close_ int outside = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    check_int(mkdirat(outside, "root", 0700), 0);
+    _cleanup_close_ int root = openat(outside, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    write_letter(outside, "o");
+    write_letter(root, "i");
+    _cleanup_free_ char *magic = xasprintf("/proc/self/fd/%d/secret", outside);
+    check_int(mkdirat(root, "d", 0700), 0);
+    check_int(symlinkat("../secret", root, "up"), 0);
+    check_int(symlinkat("/secret", root, "absolute"), 0);
+    check_int(symlinkat(magic, root, "magic"), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        if (!check_int(letter_at(root, cases[i].path), cases[i].letter))
+            printf("# %s\n", cases[i].path);
+
+    _cleanup_close_ int proc = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    check_int(file_open_in_root(proc, magic, O_RDONLY), -1);
+    check_int(errno, ELOOP);
+    static const char *const files[] = {"root/up", "root/absolute", "root/magic", "root/secret",
+                                        "secret"};
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+        (void)unlinkat(outside, files[i], 0);
+    (void)unlinkat(outside, "root/d", AT_REMOVEDIR);
+    (void)unlinkat(outside, "root", AT_REMOVEDIR);
+    check_int(rmdir(top), 0);
+}
+
+/* --- what is kept ---------------------------------------------------------------------------- */
+
+static void test_cache_directories(void)
+{
+    char top[] = "/tmp/cleanroom-base-XXXXXX";
+    check(mkdtemp(top) != NULL);
+    _cleanup_free_ char *home = xstrdup(getenv("HOME")), *cache = xasprintf("%s/a/b", top);
+    _cleanup_free_ char *want = xasprintf("%s/a/b/cleanroom/x", top);
+    unsetenv("XDG_CACHE_HOME");
+    unsetenv("HOME");
+    check_str(cachedir_path("x"), NULL);
+    check_int(cachedir_open("x"), -1);
+    setenv("HOME", "/h", 1);
+    setenv("XDG_CACHE_HOME", "relative", 1);
+    _cleanup_free_ char *below_home = cachedir_path("x");
+    check_str(below_home, "/h/.cache/cleanroom/x");
+    setenv("XDG_CACHE_HOME", cache, 1);
+    _cleanup_free_ char *path = cachedir_path("x"), *link = xasprintf("%s/a/b/cleanroom/y", top);
+    check_str(path, want);
+
+    struct stat st;
+    for (int i = 0; i < 2; i++) {
+        _cleanup_close_ int fd = cachedir_open("x");
+        check(fstat(fd, &st) == 0 && (st.st_mode & 07777) == 0700);
+    }
+    check_int(chmod(path, 0770), 0);
+    check_int(cachedir_open("x"), -1); /* others may write there */
+    check_int(errno, EPERM);
+    check_int(chmod(path, 0700), 0);
+    check_int(symlink("x", link), 0);
+    check_int(cachedir_open("y"), -1);
+    if (geteuid() == 0) {
+        check_int(chown(path, 12345, 0), 0);
+        check_int(cachedir_open("x"), -1); /* another user's */
+        check_int(errno, EPERM);
+    }
+    unsetenv("XDG_CACHE_HOME");
+    if (home)
+        setenv("HOME", home, 1);
+    check_int(tree_remove(AT_FDCWD, top), 0);
+}
+
+/* --- processes ------------------------------------------------------------------------------- */
+
+static void test_start_times(void)
+{
+    _cleanup_free_ char *own = process_start_time(0), *same = process_start_time(getpid());
+    check(own && strspn(own, "0123456789") == strlen(own));
+    check_str(same, own);
+    _cleanup_free_ char *first = process_start_time(1);
+    check(first && strtoull(first, NULL, 10) <= strtoull(own, NULL, 10));
+    check_str(process_start_time(1 << 30), NULL);
+}
+
+/* Its name may look like the fields behind it. */
+static void test_start_time_of_a_misnamed_process(void)
+{
+    int ends[2];
+    siginfo_t info;
+    check_int(pipe2(ends, O_CLOEXEC), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)prctl(PR_SET_NAME, ") Z 1 2) \n3");
+        (void)!write(ends[1], "", 1);
+        (void)pause();
+        _exit(0);
+    }
+    char byte;
+    check_int(read(ends[0], &byte, 1), 1);
+    close(ends[0]);
+    close(ends[1]);
+    _cleanup_free_ char *start = process_start_time(pid), *own = process_start_time(0);
+    check(start && strspn(start, "0123456789") == strlen(start));
+    check(start && own && strtoull(start, NULL, 10) >= strtoull(own, NULL, 10));
+    (void)kill(pid, SIGKILL);
+    check_int(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    check_str(process_start_time(pid), NULL); /* a zombie */
+    check_int(waitpid(pid, NULL, 0), pid);
+}
+
+static void test_programs_are_found(void)
+{
+    char top[] = "/tmp/cleanroom-base-XXXXXX";
+    check(mkdtemp(top) != NULL);
+    _cleanup_free_ char *old = xstrdup(getenv("PATH")), *mine = xasprintf("%s/cleanroom-tool", top);
+    _cleanup_free_ char *path = xasprintf("relative::/nonexistent:%s", top);
+    _cleanup_close_ int fd = open(mine, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    setenv("PATH", path, 1);
+    check_str(process_find_program("cleanroom-tool"), NULL); /* not to be executed */
+    check_int(fchmod(fd, 0700), 0);
+    _cleanup_free_ char *found = process_find_program("cleanroom-tool");
+    check_str(found, mine);
+    check_str(process_find_program("sh"), NULL);
+    _cleanup_free_ char *sh = process_find_tool("sh");
+    check(sh && *sh == '/');
+
+    check_int(chdir(top), 0); /* what lies here is nobody's program */
+    setenv("PATH", ".:", 1);
+    check_str(process_find_program("cleanroom-tool"), NULL);
+    unsetenv("PATH");
+    check_str(process_find_tool("cleanroom-tool"), NULL);
+    setenv("PATH", old, 1);
+    check_int(chdir("/"), 0);
+    check_int(unlink(mine), 0);
+    check_int(rmdir(top), 0);
+}
+
 int main(void)
 {
     return tap_run((struct tap_test[]){
@@ -106,6 +335,14 @@ int main(void)
         TAP(test_strvec_splits_and_joins),
         TAP(test_errors_gather_context),
         TAP(test_times_for_people),
+        TAP(test_a_write_is_whole_though_interrupted),
+        TAP(test_a_write_that_fails_says_why),
+        TAP(test_a_file_in_memory),
+        TAP(test_nothing_leads_out_of_a_root),
+        TAP(test_cache_directories),
+        TAP(test_start_times),
+        TAP(test_start_time_of_a_misnamed_process),
+        TAP(test_programs_are_found),
         {0},
     });
 }

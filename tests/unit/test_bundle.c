@@ -419,6 +419,14 @@ static void test_own_mounts(void)
     check_int(fchmodat(s.root.fd, "etc", 0710, 0), 0);
     check_mounts(&s, "/etc", "/etc(noexec nosuid nodev rprivate mode=710)");
     check_mounts(&s, "/etc/", "/etc/(noexec nosuid nodev rprivate mode=1777)");
+    if (geteuid() == 0) {
+        check_int(fchownat(s.root.fd, "etc", 999, 998, 0), 0);
+        check_int(fchmodat(s.root.fd, "etc", 0710, 0), 0);
+        check_mounts(&s, "/etc", "/etc(noexec nosuid nodev rprivate mode=710 uid=999 gid=998)");
+        s.spec.mounts = (const struct mount[]){{MOUNT_TMPFS, "/etc", NULL, "uid=7,gid=0"}};
+        s.spec.mount_count = 1;
+        check_mounts(&s, "/etc", "/etc(noexec nosuid nodev rprivate mode=710 uid=7 gid=0)");
+    }
 
     s.spec.mounts = (const struct mount[]){{MOUNT_TMPFS, "/dev", NULL, "mode=755"}};
     s.spec.mount_count = 1;

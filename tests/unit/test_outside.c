@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/process.h"
 #include "engine/embedded/outside.h"
 
 #include <arpa/inet.h>
@@ -13,8 +14,7 @@
 #include "engine/embedded/outside_link.h"
 #include "engine/embedded/outside_nat.h"
 #include "engine/embedded/outside_resolv.h"
-#include "engine/embedded/outside_tool.h"
-#include "engine/embedded/runtime.h"
+#include "engine/embedded/tool.h"
 #include "tap.h"
 
 static void test_resolv(void)
@@ -60,7 +60,8 @@ static void test_names(void)
 
 static void test_tools(void)
 {
-    _cleanup_free_ char *sh = runtime_look("sh"), *none = runtime_look("no-such-tool-anywhere");
+    _cleanup_free_ char *sh = process_find_tool("sh"),
+                        *none = process_find_tool("no-such-tool-anywhere");
     check(sh && sh[0] == '/');
     check(none == NULL);
     struct strbuf said _cleanup_strbuf_ = STRBUF_INIT;
@@ -183,7 +184,7 @@ static void test_link(void)
 
 static int add_routes(const char *const *routes)
 {
-    _cleanup_free_ char *ip = runtime_look("ip");
+    _cleanup_free_ char *ip = process_find_tool("ip");
     const char *const up[] = {ip, "link", "set", "lo", "up", NULL};
     if (tool_run(up, NULL, NULL) != 0)
         return 1;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -199,6 +200,245 @@ static void test_ends(void)
     pair_deinit(&p);
 }
 
+/* NULL and "" are two things, alone and in lists; what is there to read into is overwritten. */
+static void test_strings(void)
+{
+    char *texts[] = {NULL, xstrdup(""), xstrdup("x"), xstrdup("two\nlines")}, *back[4] = {0};
+    struct strvec list = STRVEC_INIT, got = STRVEC_INIT, none = STRVEC_INIT;
+    _cleanup_wire_ struct wire w;
+    bool yes = true, no = false, flags[2] = {false, true};
+    int below = -1, number = 0;
+    wire_init(&w);
+    strvec_push(&list, "");
+    strvec_push(&list, "a");
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+        wire_str(&w, &texts[i]);
+    wire_strvec(&w, &list);
+    wire_strvec(&w, &none);
+    wire_bool(&w, &yes);
+    wire_bool(&w, &no);
+    wire_int(&w, &below);
+    w.reading = true;
+    for (size_t i = 0; i < ARRAY_SIZE(back); i++) {
+        wire_str(&w, &back[i]);
+        check_str(back[i], texts[i]);
+        free(back[i]);
+        free(texts[i]);
+    }
+    wire_strvec(&w, &got);
+    check_int(got.len, 2);
+    check_str(got.items[0], "");
+    check_str(got.items[1], "a");
+    strvec_deinit(&got);
+    wire_strvec(&w, &got);
+    check_int(got.len, 0);
+    wire_bool(&w, &flags[0]);
+    wire_bool(&w, &flags[1]);
+    wire_int(&w, &number);
+    check(flags[0] && !flags[1] && number == -1);
+    check(!w.bad && w.at == w.text.len);
+    wire_int(&w, &number); /* behind the end */
+    check(w.bad && number == 0);
+    strvec_deinit(&list);
+}
+
+/* A count of more than there are bytes is a lie, and nothing is allocated for it. */
+static void test_counts(void)
+{
+    uint32_t lie = 3, bytes = 0x00414141;
+    size_t count = 9;
+    _cleanup_wire_ struct wire w;
+    wire_init(&w);
+    wire_u32(&w, &lie);
+    (void)strbuf_add(&w.text, &bytes, 2);
+    w.reading = true;
+    wire_count(&w, &count);
+    check(w.bad);
+    check_int(count, 0);
+}
+
+/* Just what fits a packet, and one byte more; each goes its way. */
+static void test_around_a_packet(void)
+{
+    static const size_t sizes[] = {0, 1, 65530, 65531, 65532, 65533, 65536, 70000};
+    struct pair p;
+    pair_init(&p);
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        _cleanup_wire_ struct wire out, in;
+        _cleanup_free_ char *text = xmalloc(sizes[i] + 1), *got = NULL;
+        memset(text, 'y', sizes[i]);
+        text[sizes[i]] = '\0';
+        wire_init(&out);
+        wire_init(&in);
+        wire_str(&out, &text);
+        check_int(wire_send(p.end[0], &out), 1);
+        check_int(wire_receive(p.end[1], &in), 1);
+        wire_str(&in, &got);
+        check(!in.bad && in.fd_count == 0);
+        if (!check(got && strcmp(got, text) == 0))
+            printf("# %zu\n", sizes[i]);
+    }
+    pair_deinit(&p);
+}
+
+/* --- descriptors ----------------------------------------------------------------------------- */
+
+static int null_file(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* They are taken in their order, and those that nobody takes are closed. */
+static void test_descriptors(void)
+{
+    struct pair p;
+    pair_init(&p);
+    int ends[2];
+    check_int(pipe2(ends, O_CLOEXEC), 0);
+    {
+        _cleanup_wire_ struct wire out, in;
+        wire_init(&out);
+        wire_init(&in);
+        wire_add_fd(&out, null_file());
+        wire_add_fd(&out, ends[1]);
+        check_int(wire_send(p.end[0], &out), 1);
+        check_int(wire_receive(p.end[1], &in), 1);
+        check(!in.truncated);
+        check_int(in.fd_count, 2);
+        struct stat st;
+        _cleanup_close_ int first = wire_take_fd(&in);
+        check(fstat(first, &st) == 0 && S_ISCHR(st.st_mode));
+    }
+    /* The pipe's last writer is gone with the two messages. */
+    char byte;
+    check_int(read(ends[0], &byte, 1), 0);
+    close(ends[0]);
+    pair_deinit(&p);
+}
+
+/* Receives when no more than `left` descriptors may be had. */
+static int receive_with(int left, int socket, struct wire *w)
+{
+    struct rlimit old, few;
+    int free_fd[8];
+    for (int i = 0; i < left + 1; i++)
+        free_fd[i] = null_file();
+    (void)getrlimit(RLIMIT_NOFILE, &old);
+    few = (struct rlimit){(rlim_t)free_fd[left], old.rlim_max};
+    for (int i = 0; i < left + 1; i++)
+        close(free_fd[i]);
+    (void)setrlimit(RLIMIT_NOFILE, &few);
+    int r = wire_receive(socket, w);
+    (void)setrlimit(RLIMIT_NOFILE, &old);
+    return r;
+}
+
+static void send_with_two(int socket, size_t len)
+{
+    _cleanup_wire_ struct wire out;
+    _cleanup_free_ char *text = xmalloc(len + 1);
+    memset(text, 'z', len);
+    text[len] = '\0';
+    wire_init(&out);
+    wire_add_fd(&out, null_file());
+    wire_add_fd(&out, null_file());
+    wire_str(&out, &text);
+    check_int(wire_send(socket, &out), 1);
+}
+
+/* Not all descriptors could be had: what was said is known, and that some are missing. */
+static void test_missing_descriptors(void)
+{
+    struct pair p;
+    pair_init(&p);
+    for (int left = 0; left < 3; left++) {
+        _cleanup_wire_ struct wire in;
+        _cleanup_free_ char *text = NULL;
+        wire_init(&in);
+        send_with_two(p.end[0], 5);
+        check_int(receive_with(left, p.end[1], &in), 1);
+        check_int(in.fd_count, left);
+        check(in.truncated == (left < 2));
+        wire_str(&in, &text);
+        check(!in.bad);
+        check_str(text, "zzzzz");
+    }
+    pair_deinit(&p);
+}
+
+/* When the message's own is missing, no other is read in its stead. */
+static void test_missing_message(void)
+{
+    struct pair p;
+    pair_init(&p);
+    for (int left = 0; left < 4; left++) {
+        _cleanup_wire_ struct wire in;
+        wire_init(&in);
+        send_with_two(p.end[0], 100000);
+        check_int(receive_with(left, p.end[1], &in), 1);
+        check(in.truncated == (left < 3));
+        check(in.bad == (left < 3));
+        check_int(in.fd_count, left < 3 ? left : 2);
+    }
+    pair_deinit(&p);
+}
+
+/* A file that is none: empty, or not there at all. */
+static void test_no_message_in_the_file(void)
+{
+    struct pair p;
+    unsigned char in_file = 1;
+    pair_init(&p);
+    for (int with = 0; with < 2; with++) {
+        _cleanup_wire_ struct wire w;
+        wire_init(&w);
+        union {
+            struct cmsghdr header;
+            char space[CMSG_SPACE(sizeof(int))];
+        } control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
+                                .cmsg_level = SOL_SOCKET,
+                                .cmsg_type = SCM_RIGHTS}};
+        _cleanup_close_ int fd = null_file();
+        memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+        struct msghdr msg = {.msg_iov = &(struct iovec){&in_file, 1},
+                             .msg_iovlen = 1,
+                             .msg_control = with ? &control : NULL,
+                             .msg_controllen = with ? sizeof(control) : 0};
+        check_int(sendmsg(p.end[0], &msg, MSG_NOSIGNAL), 1);
+        check_int(wire_receive(p.end[1], &w), 1);
+        check(w.bad);
+    }
+    pair_deinit(&p);
+}
+
+/* A socket whose reader is slow says so, and takes it later. */
+static void test_full(void)
+{
+    struct pair p;
+    int sent = 0, got = 0, more;
+    uint32_t number = 5;
+    pair_init(&p);
+    _cleanup_wire_ struct wire out;
+    wire_init(&out);
+    wire_u32(&out, &number);
+    while ((more = wire_send(p.end[0], &out)) == 1 && sent < 100000)
+        sent++;
+    check_int(more, 0);
+    for (;;) {
+        _cleanup_wire_ struct wire in;
+        wire_init(&in);
+        if (wire_receive(p.end[1], &in) != 1)
+            break;
+        got++;
+    }
+    check_int(got, sent);
+    check_int(wire_send(p.end[0], &out), 1);
+    close(p.end[1]);
+    check_int(wire_send(p.end[0], &out), -1);
+    check(errno == EPIPE || errno == ECONNRESET);
+    close(p.end[0]);
+}
+
 int main(void)
 {
     return tap_run((struct tap_test[]){TAP(test_request),
@@ -207,5 +447,13 @@ int main(void)
                                        TAP(test_damaged),
                                        TAP(test_answer),
                                        TAP(test_ends),
+                                       TAP(test_strings),
+                                       TAP(test_counts),
+                                       TAP(test_around_a_packet),
+                                       TAP(test_descriptors),
+                                       TAP(test_missing_descriptors),
+                                       TAP(test_missing_message),
+                                       TAP(test_no_message_in_the_file),
+                                       TAP(test_full),
                                        {0}});
 }

@@ -7,11 +7,13 @@
 #include "engine/docker/api.h"
 #include "engine/docker/json.h"
 
-/* What a create call does not find is never the container: its image, network or pod. */
+/* What a create call does not find is never the container: its image, or its network or pod. */
 static const struct op_rule create_rules[] = {
     {409, "in use", ENGINE_CONFLICT},
     {500, "already in use", ENGINE_CONFLICT},
     {409, "", ENGINE_FAILED},
+    {404, "no such image", ENGINE_NOT_FOUND},
+    {404, "image not known", ENGINE_NOT_FOUND}, /* Podman */
     {404, "", ENGINE_FAILED},
     {0, NULL, 0},
 };

@@ -45,6 +45,7 @@ static const struct engine_ops docker_ops = {
     .container_commit = docker_container_commit,
     .remove = docker_object_remove,
     .list = docker_object_list,
+    .list_kept = docker_kept_list,
     .events = docker_container_events,
     .cancel = cancel,
     .free = docker_free,

@@ -81,6 +81,10 @@ struct engine_op *docker_object_remove(struct engine *engine, enum object_kind k
 struct engine_op *docker_object_list(struct engine *engine, const char *run, nsec_t deadline,
                                      engine_list_fn done, void *data);
 
+/* kept.c */
+struct engine_op *docker_kept_list(struct engine *engine, nsec_t deadline, engine_kept_fn done,
+                                   void *data);
+
 /* An op of one request whose completion carries nothing but its outcome. */
 struct plain_op {
     struct engine_op op;

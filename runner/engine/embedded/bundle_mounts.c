@@ -3,11 +3,11 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include <cleanroom/strbuf.h>
+
+#include "base/file.h"
 
 #define SHM_DEFAULT (64UL << 20)
 
@@ -123,15 +123,16 @@ static bool is_replaced(const struct bundle *bundle, const struct default_mount 
     return false;
 }
 
-/* A group that a user namespace does not know cannot own anything. */
-static bool group_exists(unsigned int gid)
+/* Who a user namespace does not know cannot own anything. map: "uid_map" or "gid_map". */
+static bool id_exists(const char *map, unsigned int id)
 {
-    FILE *f _cleanup_fclose_ = fopen("/proc/self/gid_map", "re");
+    _cleanup_free_ char *path = xasprintf("/proc/self/%s", map);
+    FILE *f _cleanup_fclose_ = fopen(path, "re");
     unsigned int inside, outside, count;
     if (!f)
         return false;
     while (fscanf(f, "%u %u %u", &inside, &outside, &count) == 3)
-        if (gid >= inside && gid - inside < count)
+        if (id >= inside && id - inside < count)
             return true;
     return false;
 }
@@ -143,7 +144,8 @@ static json_t *default_options(const struct bundle *bundle, const struct default
     json_t *options = json_array();
     for (size_t i = 0; mount->options[i]; i++)
         json_array_append_new(options, json_string(mount->options[i]));
-    if (strcmp(mount->type, "devpts") == 0 && (!bundle->user_namespace || group_exists(TTY_GROUP)))
+    if (strcmp(mount->type, "devpts") == 0 &&
+        (!bundle->user_namespace || id_exists("gid_map", TTY_GROUP)))
         json_array_append_new(options, json_sprintf("gid=%d", TTY_GROUP));
     if (strcmp(mount->source, "shm") == 0) {
         uint64_t size = bundle->spec->shm_size ? bundle->spec->shm_size : SHM_DEFAULT;
@@ -168,27 +170,39 @@ static void add_defaults(json_t *mounts, const struct bundle *bundle, bool *bad)
 static const char *const tmpfs_flags[][2] = {
     {"noexec", "exec"}, {"nosuid", "suid"}, {"nodev", "dev"}};
 
-static bool gives_mode(const struct strvec *options)
+static bool gives(const struct strvec *options, const char *key)
 {
     for (size_t i = 0; i < options->len; i++)
-        if (strncmp(options->items[i], "mode=", 5) == 0)
+        if (strncmp(options->items[i], key, strlen(key)) == 0)
             return true;
     return false;
 }
 
-/* A tmpfs on a directory of the image has that directory's mode, as with runc; crun came to it
-   with version 1.11.2. */
-static void add_mode_of(json_t *options, int rootfs, const char *path)
+static void add_owner(json_t *options, const struct bundle *bundle, const struct strvec *given,
+                      const char *key, const char *map, unsigned int id)
 {
-    struct open_how how = {.flags = O_PATH | O_CLOEXEC | O_DIRECTORY, .resolve = RESOLVE_IN_ROOT};
-    int fd _cleanup_close_ = (int)syscall(SYS_openat2, rootfs, path, &how, sizeof(how));
+    if (id != 0 && !gives(given, key) && (!bundle->user_namespace || id_exists(map, id)))
+        json_array_append_new(options, json_sprintf("%s%u", key, id));
+}
+
+/* A tmpfs on a directory of the image has that directory's mode, as with runc; crun came to it
+   with version 1.11.2. And its owner, as a volume has on Docker: entry points that look for files
+   which are not their server's find none, and servers that are not root's can write there. */
+static void add_looks(json_t *options, const struct bundle *bundle, int rootfs, const char *path,
+                      const struct strvec *given)
+{
+    int fd _cleanup_close_ = file_open_in_root(rootfs, path, O_PATH | O_DIRECTORY);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0)
         return;
-    json_array_append_new(options, json_sprintf("mode=%o", st.st_mode & 07777));
+    if (!gives(given, "mode="))
+        json_array_append_new(options, json_sprintf("mode=%o", st.st_mode & 07777));
+    add_owner(options, bundle, given, "uid=", "uid_map", st.st_uid);
+    add_owner(options, bundle, given, "gid=", "gid_map", st.st_gid);
 }
 
-static json_t *tmpfs_options(const struct mount *mount, int rootfs, bool *bad)
+static json_t *tmpfs_options(const struct bundle *bundle, const struct mount *mount, int rootfs,
+                             bool *bad)
 {
     struct strvec given _cleanup_strvec_ = STRVEC_INIT;
     json_t *options = json_array();
@@ -199,8 +213,7 @@ static json_t *tmpfs_options(const struct mount *mount, int rootfs, bool *bad)
             !strvec_contains(&given, tmpfs_flags[i][1]))
             json_array_append_new(options, json_string(tmpfs_flags[i][0]));
     json_array_append_new(options, json_string("rprivate"));
-    if (!gives_mode(&given))
-        add_mode_of(options, rootfs, mount->target);
+    add_looks(options, bundle, rootfs, mount->target, &given);
     for (size_t i = 0; i < given.len; i++)
         json_array_append_new(options, bundle_text(given.items[i], bad));
     return options;
@@ -255,7 +268,7 @@ json_t *bundle_mounts(const struct bundle *bundle, int rootfs, bool *bad)
             continue;
         insert_by_depth(
             mounts, first, m->target,
-            mount_json(m->target, "tmpfs", "tmpfs", tmpfs_options(m, rootfs, bad), bad));
+            mount_json(m->target, "tmpfs", "tmpfs", tmpfs_options(bundle, m, rootfs, bad), bad));
     }
     return mounts;
 }

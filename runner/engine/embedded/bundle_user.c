@@ -8,14 +8,13 @@
  * The files are an image's: anything may be in them. One difference: a line whose id is no number
  * is no line; Docker takes the id to be 0.
  */
+#include "base/file.h"
 #include "engine/embedded/bundle.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include <cleanroom/strbuf.h>
 
@@ -34,9 +33,7 @@ struct entry {
    with errno. */
 static int read_database(struct strbuf *out, int rootfs, const char *path)
 {
-    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-                           .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-    int fd _cleanup_close_ = (int)syscall(SYS_openat2, rootfs, path, &how, sizeof(how));
+    int fd _cleanup_close_ = file_open_in_root(rootfs, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
     struct stat st;
@@ -47,16 +44,7 @@ static int read_database(struct strbuf *out, int rootfs, const char *path)
         return -1;
     }
 
-    char chunk[16384];
-    for (;;) {
-        ssize_t n = read(fd, chunk, sizeof(chunk));
-        if (n <= 0)
-            return n < 0 ? -1 : 0;
-        if (strbuf_add(out, chunk, (size_t)n) < 0) {
-            errno = EFBIG;
-            return -1;
-        }
-    }
+    return strbuf_read_fd(out, fd, SIZE_MAX);
 }
 
 /* The next line of *rest, cut off in place and without the blanks around it; NULL at the end. */

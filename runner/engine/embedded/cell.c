@@ -12,7 +12,9 @@
 #include "engine/embedded/bundle.h"
 #include "engine/embedded/keep.h"
 #include "engine/embedded/netns.h"
+#include "engine/embedded/own.h"
 #include "engine/embedded/put.h"
+#include "engine/embedded/volumes.h"
 
 /* mount(2) takes a page. */
 #define OPTIONS_MAX 4095
@@ -90,6 +92,21 @@ static int mount_root(struct keeper *k, struct cell *c, const struct strvec *lay
                                "its root file system could not be mounted");
     c->mounted = true;
     (void)!chdir("/");
+    return 0;
+}
+
+/* At once, for the next request may be about what is in them. */
+static int fill_volumes(struct keeper *k, const struct cell *c, struct error *err)
+{
+    _cleanup_free_ char *path = keeper_path(k->dir, "c", c->id, "r");
+    _cleanup_close_ int root = c->volumes.len == 0 ? -1
+                                                   : open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    for (size_t i = 0; root >= 0 && i < c->volumes.len; i++) {
+        _cleanup_free_ char *volume = keeper_path(k->scratch, "v", c->volumes.items[i].volume,
+                                                  NULL);
+        if (volumes_fill(volume, root, c->volumes.items[i].target, err) < 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -232,9 +249,12 @@ static int make_limits(struct keeper *k, struct cell *c, const struct recipe *r,
 static int furnish(struct keeper *k, struct cell *c, const struct recipe *r, struct error *err)
 {
     if (make_dirs(k, c, err) < 0 || mount_root(k, c, &r->layers, err) < 0 ||
-        make_network(k, c, r, err) < 0 || make_limits(k, c, r, err) < 0 ||
-        write_config(k, c, r, err) < 0)
+        fill_volumes(k, c, err) < 0 || make_network(k, c, r, err) < 0 ||
+        make_limits(k, c, r, err) < 0)
         return -1;
+    if (!r->ours)
+        return write_config(k, c, r, err);
+    own_keep(c, r);
     return 0;
 }
 
@@ -311,6 +331,7 @@ static void cell_gone(struct keeper *k, struct cell *c)
     for (size_t i = 0; i < c->volumes.len; i++)
         free(c->volumes.items[i].target);
     vec_deinit(&c->volumes);
+    own_forget(c);
     strvec_deinit(&c->procs);
     free(c->name);
     free(c);

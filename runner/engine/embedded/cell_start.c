@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A container's start by the runtime, and its end.
+ * A container's start, by the runtime but for our own program, and its end.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -8,6 +8,7 @@
 #include <signal.h>
 
 #include "engine/embedded/keep.h"
+#include "engine/embedded/own.h"
 #include "engine/embedded/readonly.h"
 
 static void runtime_arguments(struct keeper *k, const struct cell *c, struct strvec *argv)
@@ -25,17 +26,25 @@ static void runtime_arguments(struct keeper *k, const struct cell *c, struct str
     strvec_pushf(argv, "%u", c->id);
 }
 
+int cell_join_groups(const struct cell *c)
+{
+    for (size_t i = 0; i < c->procs.len; i++) {
+        int fd = open(c->procs.items[i], O_WRONLY | O_CLOEXEC);
+        if (fd < 0 || write(fd, "0", 1) < 0)
+            return -1;
+        close(fd);
+    }
+    return 0;
+}
+
 /* Between vfork and exec, on our memory: system calls only. */
 static void become_runtime(const struct keeper *k, const struct cell *c, char *const *argv,
                            char *const *env)
 {
     sigset_t none;
     sigemptyset(&none);
-    for (size_t i = 0; i < c->procs.len; i++) {
-        int fd = open(c->procs.items[i], O_WRONLY | O_CLOEXEC);
-        if (fd < 0 || write(fd, "0", 1) < 0)
-            _exit(125);
-    }
+    if (cell_join_groups(c) < 0)
+        _exit(125);
     readonly_enter(&k->forbidden);
     if (dup2(c->out[0], STDOUT_FILENO) >= 0 && dup2(c->out[1], STDERR_FILENO) >= 0 &&
         sigprocmask(SIG_SETMASK, &none, NULL) == 0) {
@@ -43,6 +52,34 @@ static void become_runtime(const struct keeper *k, const struct cell *c, char *c
         execve(argv[0], argv, env);
     }
     _exit(126);
+}
+
+static void answer_failed(struct keeper *k, struct cell *c, enum error_kind kind, const char *words,
+                          int code)
+{
+    _cleanup_free_ char *text = xasprintf("it could not be started: %s", words);
+    struct answer a = {.kind = ANSWER_DONE,
+                       .number = c->start_number,
+                       .outcome = ENGINE_FAILED,
+                       .error_kind = (int)kind,
+                       .text = text,
+                       .code = code};
+    c->phase = CELL_ENDED;
+    keeper_tell(k, &a);
+}
+
+static void start_own(struct keeper *k, struct cell *c)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    pid_t pid = own_start(k, c, &err);
+    cell_close_output(c);
+    if (pid < 0) {
+        answer_failed(k, c, ERROR_ENGINE, err.message, 128);
+        return;
+    }
+    c->phase = CELL_RUNNING;
+    c->init = pid;
+    keeper_answer(k, c->start_number, ENGINE_OK, NULL);
 }
 
 void cell_start(struct keeper *k, uint32_t number, struct cell *c)
@@ -53,6 +90,11 @@ void cell_start(struct keeper *k, uint32_t number, struct cell *c)
     _cleanup_strvec_ struct strvec argv = STRVEC_INIT;
     if (c->phase != CELL_MADE || c->remove_number) {
         keeper_answer(k, number, ENGINE_CONFLICT, NULL);
+        return;
+    }
+    c->start_number = number;
+    if (c->ours) {
+        start_own(k, c);
         return;
     }
     runtime_arguments(k, c, &argv);
@@ -71,7 +113,6 @@ void cell_start(struct keeper *k, uint32_t number, struct cell *c)
     }
     c->phase = CELL_STARTING;
     c->runtime = pid;
-    c->start_number = number;
 }
 
 /* A child that it makes after we have looked waits for its word, hears that it is gone, and ends.
@@ -127,20 +168,6 @@ static int failed_code(const char *words)
     if (strcasestr(words, "no such file") || strcasestr(words, "not found"))
         return 127;
     return strcasestr(words, "permission denied") ? 126 : 128;
-}
-
-static void answer_failed(struct keeper *k, struct cell *c, enum error_kind kind, const char *words,
-                          int code)
-{
-    _cleanup_free_ char *text = xasprintf("it could not be started: %s", words);
-    struct answer a = {.kind = ANSWER_DONE,
-                       .number = c->start_number,
-                       .outcome = ENGINE_FAILED,
-                       .error_kind = (int)kind,
-                       .text = text,
-                       .code = code};
-    c->phase = CELL_ENDED;
-    keeper_tell(k, &a);
 }
 
 static void start_failed(struct keeper *k, struct cell *c, int code)

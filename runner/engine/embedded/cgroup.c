@@ -12,7 +12,6 @@
 #include "engine/embedded/put.h"
 
 #define CPU_PERIOD 100000 /* microseconds */
-#define GROUPS_MAX 65536  /* bytes of cgroup.procs that are looked at */
 /* A group whose last process has just been reaped is busy for a moment. */
 #define BUSY_TRIES 50
 
@@ -67,7 +66,8 @@ static void read_mount(const char *line, struct hierarchies *h)
     const char *dash = strstr(line, " - cgroup");
     if (!dash)
         return;
-    strvec_split(&fields, line, " ");
+    _cleanup_free_ char *mount = xstrndup(line, (size_t)(dash - line));
+    strvec_split(&fields, mount, " ");
     strvec_split(&rest, dash + 3, " "); /* type, source, options */
     if (rest.len < 3 || fields.len < 6)
         return;
@@ -105,7 +105,7 @@ static char *own_group(const struct strvec *lines, const char *controller)
 static char *seen_at(const struct hierarchy *h, const char *group)
 {
     size_t len = strcmp(h->root, "/") == 0 ? 0 : strlen(h->root);
-    if (strncmp(group, h->root, len) == 0) {
+    if (strncmp(group, h->root, len) == 0 && (group[len] == '/' || group[len] == '\0')) {
         char *path = xasprintf("%s%s", h->point, strcmp(group + len, "/") == 0 ? "" : group + len);
         if (access(path, F_OK) == 0)
             return path;
@@ -165,13 +165,15 @@ static bool find_two(struct cgroup_places *p, const struct hierarchy *h,
     return true;
 }
 
-void cgroup_find(struct cgroup_places *p, const char *run)
+void cgroup_find(struct cgroup_places *p, const char *proc, const char *run)
 {
     struct hierarchies h = {0};
     _cleanup_strvec_ struct strvec mounts = STRVEC_INIT, groups = STRVEC_INIT;
     *p = (struct cgroup_places){0};
-    read_lines("/proc/self/mountinfo", &mounts);
-    read_lines("/proc/self/cgroup", &groups);
+    _cleanup_free_ char *mountinfo = xasprintf("%s/mountinfo", proc);
+    _cleanup_free_ char *cgroup = xasprintf("%s/cgroup", proc);
+    read_lines(mountinfo, &mounts);
+    read_lines(cgroup, &groups);
     for (size_t i = 0; i < mounts.len; i++)
         read_mount(mounts.items[i], &h);
 

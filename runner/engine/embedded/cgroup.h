@@ -20,8 +20,8 @@ struct cgroup_places {
     char *why;          /* version 0: one sentence */
     struct strvec dirs; /* the run's directories; version 1: memory's, cpu's, pids' */
 };
-/* Looks, makes nothing. */
-void cgroup_find(struct cgroup_places *places, const char *run);
+/* Looks, makes nothing. proc: /proc/self, whose mountinfo and cgroup say what there is. */
+void cgroup_find(struct cgroup_places *places, const char *proc, const char *run);
 void cgroup_places_deinit(struct cgroup_places *places);
 
 struct cgroup_limits {

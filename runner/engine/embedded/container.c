@@ -126,6 +126,7 @@ static void copy_spec(struct recipe *r, const struct container_spec *spec)
     copy_strings(&r->argv, spec->argv);
     copy_strings(&r->env, spec->env);
     r->outside = spec->network != NULL;
+    r->ours = spec->ours;
     r->memory = spec->memory;
     r->shm_size = spec->shm_size;
     r->cpu = spec->cpu;

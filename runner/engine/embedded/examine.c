@@ -14,6 +14,7 @@
 
 #include <cleanroom/strbuf.h>
 
+#include "base/process.h"
 #include "engine/embedded/cgroup.h"
 #include "engine/embedded/embedded.h"
 #include "engine/embedded/obstacle.h"
@@ -133,7 +134,7 @@ static int try_overlay(void *data)
         if (mkdir(dirs[i], 0755) < 0)
             return -1;
     _cleanup_free_ char *options = xasprintf("lowerdir=l,upperdir=u,workdir=k%s",
-                                             userns_inside() ? ",userxattr" : "");
+                                             process_in_user_namespace() ? ",userxattr" : "");
     return mount("overlay", "r", "overlay", MS_NODEV, options);
 }
 
@@ -185,7 +186,7 @@ static void examine_namespaces(struct findings *out)
 static void examine_limits(struct findings *out)
 {
     struct cgroup_places places;
-    cgroup_find(&places, "doctor");
+    cgroup_find(&places, "/proc/self", "doctor");
     add(out, places.version != 0, false, "limits",
         places.version ? xasprintf("of memory, CPUs and processes by control groups, version %d",
                                    places.version)

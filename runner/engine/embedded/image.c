@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include "base/file.h"
 #include "engine/embedded/done.h"
 #include "engine/store/resolve.h"
 #include "engine/store/sha256.h"
@@ -183,20 +184,6 @@ static char *name_by_content(const char *const *entrypoint, const void *tar, siz
     return xasprintf("cleanroom-import:%s", strchr(digest, ':') + 1);
 }
 
-static int memory_file(const void *bytes, size_t len)
-{
-    _cleanup_close_ int fd = memfd_create("cleanroom", MFD_CLOEXEC);
-    const char *p = bytes;
-    while (fd >= 0 && len) {
-        ssize_t n = write(fd, p, len);
-        if (n < 0)
-            return -1;
-        p += n;
-        len -= (size_t)n;
-    }
-    return TAKE_FD(fd);
-}
-
 static int send_import(struct image_op *op, struct making *m, const char *stored,
                        const char *const *entrypoint, int file, struct error *err)
 {
@@ -234,7 +221,7 @@ struct engine_op *embedded_image_import(struct engine *engine, const char *name,
         note_run_image(op->world, m, held->image.info.id);
         making_free(m);
         settle_with(op, held->image.info.id, NULL);
-    } else if (send_import(op, m, stored, entrypoint, memory_file(tar, len), &err) < 0) {
+    } else if (send_import(op, m, stored, entrypoint, file_in_memory(tar, len), &err) < 0) {
         task_settle(&op->op, ENGINE_FAILED, &err);
     }
     return &op->op;

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -17,6 +16,7 @@
 
 #include "engine/embedded/keep.h"
 #include "engine/embedded/pack.h"
+#include "engine/embedded/volumes.h"
 #include "engine/store/store.h"
 #include "engine/store/tree.h"
 
@@ -132,39 +132,6 @@ void job_kill_all_of(struct keeper *k, uint32_t cell)
 
 /* --- a container's files --------------------------------------------------------------------- */
 
-static int open_in(int root, const char *path, uint64_t flags)
-{
-    struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
-    return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
-}
-
-/* A volume's target may not be there before the container was started once. */
-static int make_target(int root, const char *path)
-{
-    int fd = open_in(root, path, O_PATH | O_DIRECTORY);
-    if (fd >= 0 || errno != ENOENT)
-        return fd;
-    _cleanup_free_ char *parent = xstrdup(path);
-    char *slash = strrchr(parent, '/');
-    if (!slash || !slash[1])
-        return -1;
-    *slash = '\0';
-    _cleanup_close_ int above = make_target(root, slash == parent ? "/" : parent);
-    if (above < 0 || mkdirat(above, slash + 1, 0755) < 0)
-        return -1;
-    return open_in(root, path, O_PATH | O_DIRECTORY);
-}
-
-static int mount_volume(int root, const char *volume, const char *target)
-{
-    _cleanup_close_ int at = make_target(root, target);
-    _cleanup_close_ int tree =
-        at < 0 ? -1 : open_tree(AT_FDCWD, volume, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-    if (tree < 0)
-        return -1;
-    return move_mount(tree, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
-}
-
 /* One that does not run: the same mounts, in a mount namespace of ours. */
 static int enter_still(struct keeper *k, const struct cell *cell)
 {
@@ -175,7 +142,7 @@ static int enter_still(struct keeper *k, const struct cell *cell)
     for (size_t i = 0; root >= 0 && i < cell->volumes.len; i++) {
         const struct cell_volume *v = &cell->volumes.items[i];
         _cleanup_free_ char *volume = keeper_path(k->scratch, "v", v->volume, NULL);
-        if (mount_volume(root, volume, v->target) < 0)
+        if (volumes_mount(volume, root, v->target) < 0)
             return -1;
     }
     return root < 0 || fchdir(root) < 0 || chroot(".") < 0 ? -1 : 0;

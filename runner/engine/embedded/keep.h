@@ -20,6 +20,13 @@ struct cell_volume {
     uint32_t volume;
 };
 
+/* A container_spec.ours', until it is started; see own.h. */
+struct own {
+    char *hostname;
+    uint32_t netns; /* n/ID */
+    struct strvec argv, env;
+};
+
 /* A container. */
 struct cell {
     uint32_t id;
@@ -32,6 +39,7 @@ struct cell {
     VEC(struct cell_volume) volumes;
     bool limited;
     struct strvec procs;    /* the control groups to join */
+    struct own *ours;       /* or NULL */
     pid_t runtime;          /* STARTING */
     uint32_t start_number;  /* STARTING: the request to answer */
     pid_t init;             /* RUNNING */
@@ -61,6 +69,7 @@ struct keeper {
     int store;   /* the store's directory */
     int runtime; /* runtime_seal(), or -1 */
     int netns;   /* where we are at home */
+    int pidns;   /* the same */
     const char *dir;
     const char *scratch; /* `dir`, or a directory on disk */
     struct outside outside;
@@ -93,6 +102,8 @@ void cell_remove(struct keeper *k, uint32_t number, struct cell *cell);
 /* Once its first process has ended. */
 void cell_finish_removal(struct keeper *k, struct cell *cell);
 void cell_close_output(struct cell *cell);
+/* A child before its exec: system calls only. -1 and errno. */
+int cell_join_groups(const struct cell *cell);
 struct cell *cell_find(struct keeper *k, uint32_t id);
 /* A child of ours has ended, and is about to be reaped: before its state is gone. */
 void cell_note_filter(struct keeper *k, pid_t pid);

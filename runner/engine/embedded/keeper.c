@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/process.h"
 #include "engine/embedded/disguise.h"
 #include "engine/embedded/keep.h"
 #include "engine/embedded/readonly.h"
@@ -258,13 +259,14 @@ static int furnish(struct keeper *k, struct error *err)
         return error_set_errno(err, ERROR_INTERNAL, errno, "'%s' could not be opened", o->store);
     /* Who is root in a user namespace only cannot come back from another one. */
     k->netns = k->user_namespace ? -1 : open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    k->pidns = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
     k->runtime = runtime_seal(o->runtime);
     sigset_t children;
     sigemptyset(&children);
     sigaddset(&children, SIGCHLD);
     (void)sigprocmask(SIG_SETMASK, &children, NULL);
     k->signals = signalfd(-1, &children, SFD_NONBLOCK | SFD_CLOEXEC);
-    if ((k->netns < 0 && !k->user_namespace) || k->signals < 0)
+    if ((k->netns < 0 && !k->user_namespace) || k->pidns < 0 || k->signals < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "the keeper could not be set up");
     return 0;
 }
@@ -307,7 +309,7 @@ static _Noreturn void keep(const struct keeper_options *options, int socket, int
     int mapped = await_ids(ids, &err);
     struct keeper k = {.options = options,
                        .socket = socket,
-                       .user_namespace = userns_inside(),
+                       .user_namespace = process_in_user_namespace(),
                        .crun = runtime_is_crun(options->runtime),
                        .dir = options->dir,
                        .scratch = options->scratch ? options->scratch : options->dir,

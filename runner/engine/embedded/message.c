@@ -56,6 +56,7 @@ static void wire_recipe(struct wire *w, struct recipe *r)
     wire_strvec(w, &r->env);
     wire_u32(w, &r->pod);
     wire_bool(w, &r->outside);
+    wire_bool(w, &r->ours);
     wire_mounts(w, r);
     wire_u64(w, &r->memory);
     wire_u64(w, &r->shm_size);

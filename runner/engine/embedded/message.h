@@ -30,6 +30,7 @@ struct recipe {
     struct strvec entrypoint, argv, env;
     uint32_t pod; /* the container whose network namespace it joins, 0 = one of its own */
     bool outside; /* pod == 0: can reach the outside */
+    bool ours;
     VEC(struct recipe_mount) mounts;
     uint64_t memory, shm_size, cpu, pids;
     struct image_info image;

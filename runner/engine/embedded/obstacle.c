@@ -12,7 +12,7 @@
 
 #include <cleanroom/strbuf.h>
 
-#include "engine/embedded/runtime.h"
+#include "base/process.h"
 #include "engine/embedded/userns.h"
 
 /* An image's users are below this; Debian's and Fedora's useradd gives 65536. */
@@ -138,7 +138,7 @@ int obstacle_to_ids(struct obstacle *out)
     if (!userns_needed())
         return 0;
     for (size_t i = 0; i < ARRAY_SIZE(tools); i++) {
-        _cleanup_free_ char *path = runtime_look(tools[i]);
+        _cleanup_free_ char *path = process_find_tool(tools[i]);
         if (path)
             continue;
         *out = (struct obstacle){xasprintf("'%s' is not installed", tools[i]),

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/embedded/outside.h"
 
+#include "base/process.h"
 #include "engine/embedded/outside_link.h"
 #include "engine/embedded/outside_nat.h"
 #include "engine/embedded/outside_pasta.h"
 #include "engine/embedded/outside_resolv.h"
-#include "engine/embedded/runtime.h"
 
 #define TUN "/dev/net/tun"
 
@@ -40,7 +40,7 @@ int outside_choose(struct outside *out, enum network_mode wanted, bool user_name
                    struct error *err)
 {
     struct error why _cleanup_error_ = ERROR_INIT;
-    *out = (struct outside){.mode = wanted, .pasta = runtime_look("pasta")};
+    *out = (struct outside){.mode = wanted, .pasta = process_find_tool("pasta")};
     if (wanted == NETWORK_OUTSIDE)
         out->mode = choose(out->pasta, user_namespace, &why);
     else if (wanted == NETWORK_PASTA)

@@ -3,9 +3,9 @@
 
 #include <stdbool.h>
 
+#include "base/process.h"
 #include "engine/embedded/outside_link.h"
-#include "engine/embedded/outside_tool.h"
-#include "engine/embedded/runtime.h"
+#include "engine/embedded/tool.h"
 
 /* What all devices of all runs begin with. */
 #define DEVICE "clnr"
@@ -82,9 +82,9 @@ static bool forwarding_is_on(void)
 /* The one that is there; *nft says which. */
 static char *find_firewall(bool *nft)
 {
-    char *tool = runtime_look("iptables-restore");
+    char *tool = process_find_tool("iptables-restore");
     *nft = !tool;
-    return tool ? tool : runtime_look("nft");
+    return tool ? tool : process_find_tool("nft");
 }
 
 int nat_possible(struct error *err)
@@ -137,7 +137,7 @@ static void remove_iptables(const char *tool, const char *table, const char *fro
 /* Both, whichever made them: one may have been installed meanwhile. */
 int nat_remove(const char *run)
 {
-    _cleanup_free_ char *iptables = runtime_look("iptables"), *nft = runtime_look("nft");
+    _cleanup_free_ char *iptables = process_find_tool("iptables"), *nft = process_find_tool("nft");
     _cleanup_free_ char *chain = xasprintf("CLEANROOM-%06x", nat_seed(run));
     _cleanup_free_ char *table = xasprintf("cleanroom_%06x", nat_seed(run));
     int left = 0;

@@ -9,9 +9,6 @@
 
 #include <cleanroom/error.h>
 
-/* The absolute path of a program in PATH or where the system's are; release with free(). NULL: it
-   is not there. */
-char *runtime_look(const char *name);
 /* Its absolute path; release with free(). ERROR_ENGINE when there is none. */
 char *runtime_find(struct error *err);
 

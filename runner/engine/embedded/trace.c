@@ -11,9 +11,9 @@
 
 #include <cleanroom/strbuf.h>
 
+#include "base/process.h"
 #include "engine/embedded/cgroup.h"
 #include "engine/embedded/outside.h"
-#include "engine/embedded/procstat.h"
 #include "engine/embedded/put.h"
 #include "engine/embedded/userns.h"
 #include "engine/store/tree.h"
@@ -125,7 +125,7 @@ int trace_make(struct trace *t, struct error *err)
 
 int trace_write_keeper(const struct trace *t, struct error *err)
 {
-    _cleanup_free_ char *start = procstat(t->keeper, PROCSTAT_START);
+    _cleanup_free_ char *start = process_start_time(t->keeper);
     _cleanup_free_ char *text = xasprintf("%d %s\n", (int)t->keeper, start ? start : "0");
     _cleanup_free_ char *path = xasprintf("%s/keeper", t->dir);
     if (put_file(path, text, 0600) < 0)
@@ -171,9 +171,8 @@ static pid_t read_keeper(const char *dir)
     if (pid <= 0 || *start != ' ')
         return 0;
     start[1 + strcspn(start + 1, "\n")] = '\0';
-    _cleanup_free_ char *now = procstat(pid, PROCSTAT_START);
-    _cleanup_free_ char *state = procstat(pid, PROCSTAT_STATE);
-    return now && state && *state != 'Z' && strcmp(now, start + 1) == 0 ? pid : 0;
+    _cleanup_free_ char *now = process_start_time(pid);
+    return now && strcmp(now, start + 1) == 0 ? pid : 0;
 }
 
 int trace_read(const char *run, struct trace *out)
@@ -181,7 +180,7 @@ int trace_read(const char *run, struct trace *out)
     _cleanup_free_ char *base = trace_base(NULL);
     _cleanup_free_ char *dir = base ? xasprintf("%s/%s", base, run) : NULL;
     *out = (struct trace){0};
-    if (!dir || strchr(run, '/') || *run == '.')
+    if (!dir || !*run || strchr(run, '/') || *run == '.')
         return 0;
     if (access(dir, F_OK) < 0) {
         free(dir);

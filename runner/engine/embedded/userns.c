@@ -7,15 +7,18 @@
 #include <linux/capability.h>
 #include <pwd.h>
 #include <sched.h>
+#include <stdint.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <cleanroom/strbuf.h>
 #include <cleanroom/vec.h>
 
-#include "engine/embedded/runtime.h"
+#include "base/process.h"
+#include "engine/embedded/tool.h"
 
-#define FILE_MAX (1 << 20)
+#define FILE_MAX   (1 << 20)
+#define RANGES_MAX 340 /* the kernel takes no more, user_namespaces(7) */
 
 /* The ids of users and those of groups: the same twice. */
 struct id_kind {
@@ -39,88 +42,119 @@ bool userns_needed(void)
     return geteuid() != 0 || !has_admin();
 }
 
-/* The first one has all ids, from 0 on: "0 0 4294967295". */
-bool userns_inside(void)
-{
-    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-    _cleanup_strvec_ struct strvec fields = STRVEC_INIT;
-    if (strbuf_read_file(&text, "/proc/self/uid_map", 4096) < 0)
-        return false;
-    strvec_split(&fields, text.buf, " \n");
-    return fields.len != 3 || strcmp(fields.items[2], "4294967295") != 0;
-}
-
 /* --- subordinate ids ------------------------------------------------------------------------- */
 
-/* Lines of "USER:FIRST:COUNT", the user by name or number. Appends "INSIDE FIRST COUNT" words;
-   returns how many ids there are. */
-static unsigned long read_ranges(const struct id_kind *kind, struct strvec *words)
+/* A whole field that is a number from min on, below 2^32. */
+static bool read_id(const char *text, unsigned long min, unsigned long *out)
+{
+    *out = strtoul(text, NULL, 10);
+    return strspn(text, "0123456789") == strlen(text) && strlen(text) <= 10 && *out >= min &&
+           *out < UINT32_MAX;
+}
+
+/* The kernel takes no id twice. A line may be there by name and by number, or hold our own id. */
+static bool is_taken(const struct id_ranges *ranges, unsigned long first, unsigned long count)
+{
+    for (size_t i = 0; i < ranges->len; i++) {
+        const struct id_range *r = &ranges->items[i];
+        if (first < r->first + r->count && r->first < first + count)
+            return true;
+    }
+    return false;
+}
+
+static void read_line(const char *line, const struct id_owner *owner, struct id_ranges *ranges)
+{
+    _cleanup_strvec_ struct strvec parts = STRVEC_INIT;
+    unsigned long first, count, user;
+    strvec_split(&parts, line, ":");
+    if (parts.len != 3)
+        return;
+    bool ours = owner->name && strcmp(parts.items[0], owner->name) == 0;
+    if (!ours && (!read_id(parts.items[0], 0, &user) || user != owner->uid))
+        return;
+    if (read_id(parts.items[1], 0, &first) && read_id(parts.items[2], 1, &count) &&
+        first + count <= UINT32_MAX && !is_taken(ranges, first, count))
+        *vec_push(ranges) = (struct id_range){first, count};
+}
+
+void userns_read_ranges(const char *path, const struct id_owner *owner, struct id_ranges *ranges)
 {
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
     _cleanup_strvec_ struct strvec lines = STRVEC_INIT;
+    *vec_push(ranges) = (struct id_range){owner->id, 1};
+    if (strbuf_read_file(&text, path, FILE_MAX) == 0)
+        strvec_split(&lines, text.buf, "\n");
+    for (size_t i = 0; i < lines.len && ranges->len < RANGES_MAX; i++)
+        read_line(lines.items[i], owner, ranges);
+}
+
+static void find_ranges(const struct id_kind *kind, unsigned own, struct id_ranges *ranges)
+{
     const struct passwd *pw = getpwuid(geteuid()); /* cppcheck-suppress getpwuidCalled */
-    _cleanup_free_ char *number = xasprintf("%u", (unsigned)geteuid());
-    unsigned long inside = 1;
-    if (strbuf_read_file(&text, kind->file, FILE_MAX) < 0)
-        return 0;
-    strvec_split(&lines, text.buf, "\n");
-    for (size_t i = 0; i < lines.len; i++) {
-        _cleanup_strvec_ struct strvec parts = STRVEC_INIT;
-        strvec_split(&parts, lines.items[i], ":");
-        if (parts.len != 3 || (strcmp(parts.items[0], number) != 0 &&
-                               (!pw || strcmp(parts.items[0], pw->pw_name) != 0)))
-            continue;
-        unsigned long count = strtoul(parts.items[2], NULL, 10);
-        strvec_pushf(words, "%lu", inside);
-        strvec_push(words, parts.items[1]);
-        strvec_pushf(words, "%lu", count);
-        inside += count;
-    }
-    return inside - 1;
+    const struct id_owner owner = {pw ? pw->pw_name : NULL, (unsigned)geteuid(), own};
+    userns_read_ranges(kind->file, &owner, ranges);
+}
+
+static unsigned long count_ids(const struct id_kind *kind, unsigned own)
+{
+    struct id_ranges ranges = {0};
+    unsigned long count = 0;
+    find_ranges(kind, own, &ranges);
+    for (size_t i = 1; i < ranges.len; i++)
+        count += ranges.items[i].count;
+    vec_deinit(&ranges);
+    return count;
 }
 
 void userns_count(unsigned long *uids, unsigned long *gids)
 {
-    _cleanup_strvec_ struct strvec words = STRVEC_INIT;
-    *uids = read_ranges(&users, &words);
-    *gids = read_ranges(&groups, &words);
+    *uids = count_ids(&users, (unsigned)geteuid());
+    *gids = count_ids(&groups, (unsigned)getegid());
 }
 
-static int run_tool(const char *path, char *const *argv, struct error *err)
+static int run_tool(const struct id_kind *kind, const struct strvec *argv, struct error *err)
 {
-    pid_t pid = fork();
-    if (pid == 0) {
-        static const char *const env[] = {NULL};
-        execve(path, argv, (char *const *)env);
-        _exit(127);
+    struct strbuf said _cleanup_strbuf_ = STRBUF_INIT;
+    if (tool_run((const char *const *)argv->items, NULL, &said) == 0)
+        return 0;
+    return error_set(err, ERROR_ENGINE,
+                     "'%s' refused our subordinate ids; see 'cleanroom doctor' (%s)", kind->tool,
+                     said.len ? said.buf : "it did not say why");
+}
+
+/* "INSIDE OUTSIDE COUNT" of each: inside, one follows the other. */
+static size_t push_ranges(struct strvec *argv, const struct id_kind *kind, unsigned own)
+{
+    struct id_ranges ranges = {0};
+    unsigned long inside = 0;
+    find_ranges(kind, own, &ranges);
+    size_t count = ranges.len;
+    for (size_t i = 0; i < count; i++) {
+        strvec_pushf(argv, "%lu", inside);
+        strvec_pushf(argv, "%lu", ranges.items[i].first);
+        strvec_pushf(argv, "%lu", ranges.items[i].count);
+        inside += ranges.items[i].count;
     }
-    int status = -1;
-    if (pid < 0 || waitpid(pid, &status, 0) != pid)
-        return error_set_errno(err, ERROR_INTERNAL, errno, "could not run '%s'", path);
-    if (status != 0)
-        return error_set(err, ERROR_ENGINE,
-                         "'%s' refused our subordinate ids; see 'cleanroom doctor'", argv[0]);
-    return 0;
+    vec_deinit(&ranges);
+    return count;
 }
 
 static int map_kind(const struct id_kind *kind, pid_t pid, unsigned own, struct error *err)
 {
     _cleanup_strvec_ struct strvec argv = STRVEC_INIT;
-    _cleanup_free_ char *path = runtime_look(kind->tool);
+    _cleanup_free_ char *path = process_find_tool(kind->tool);
     if (!path)
         return error_set(err, ERROR_ENGINE,
                          "'%s' is not installed; install it (apt-get install uidmap)", kind->tool);
-    strvec_push(&argv, kind->tool);
+    strvec_push(&argv, path);
     strvec_pushf(&argv, "%d", (int)pid);
-    strvec_push(&argv, "0");
-    strvec_pushf(&argv, "%u", own);
-    strvec_push(&argv, "1");
-    if (read_ranges(kind, &argv) == 0)
+    if (push_ranges(&argv, kind, own) < 2)
         return error_set(err, ERROR_ENGINE,
                          "%s gives this user no subordinate ids; add some (usermod --add-subuids "
                          "100000-165535 --add-subgids 100000-165535 USER)",
                          kind->file);
-    return run_tool(path, argv.items, err);
+    return run_tool(kind, &argv, err);
 }
 
 int userns_map(pid_t pid, struct error *err)

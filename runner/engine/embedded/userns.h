@@ -12,12 +12,10 @@
 #include <sys/types.h>
 
 #include <cleanroom/error.h>
+#include <cleanroom/vec.h>
 
 /* Whether this process has to enter a user namespace to act as root. */
 bool userns_needed(void);
-/* Whether it is in one already, where overlayfs keeps its notes elsewhere and devices are not to be
-   made. */
-bool userns_inside(void);
 
 /* Makes this process (one thread only) root of a new user namespace; nothing when not needed. The
    error says which file or package is missing. */
@@ -30,6 +28,23 @@ int userns_map(pid_t pid, struct error *err);
 /* Runs fn in a child that has entered one (where it is needed), and waits for it. fn returns 0, or
    -1 with errno, which is ours afterwards. */
 int userns_run(int (*fn)(void *data), void *data);
+
+/* Ids outside that a user may have inside, the first one his own. */
+struct id_range {
+    unsigned long first, count;
+};
+struct id_ranges {
+    struct id_range *items;
+    size_t len, cap;
+};
+struct id_owner {
+    const char *name; /* or NULL: he has none */
+    unsigned uid;
+    unsigned id; /* his own, of users or of groups */
+};
+/* Of a file like /etc/subuid, lines of "USER:FIRST:COUNT", the user by name or number. What makes
+   no sense is no line, and what has ids of a line before neither. */
+void userns_read_ranges(const char *path, const struct id_owner *owner, struct id_ranges *ranges);
 
 /* How many subordinate ids there are, of users and of groups. */
 void userns_count(unsigned long *uids, unsigned long *gids);

@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
+
 /* What surely fits a socket's default buffer. */
 #define PACKET_MAX 65536
 /* The first byte of a packet: whether it is the message, or the message is in its last descriptor.
@@ -119,26 +121,6 @@ int wire_take_fd(struct wire *w)
     return -1;
 }
 
-static int write_all(int fd, const char *p, size_t len)
-{
-    while (len) {
-        ssize_t n = write(fd, p, len);
-        if (n < 0)
-            return -1;
-        p += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
-static int memory_file(const struct strbuf *text)
-{
-    _cleanup_close_ int fd = memfd_create("cleanroom", MFD_CLOEXEC);
-    if (fd < 0 || write_all(fd, text->buf, text->len) < 0)
-        return -1;
-    return TAKE_FD(fd);
-}
-
 union control {
     struct cmsghdr header;
     char space[CMSG_SPACE(sizeof(int) * (WIRE_FDS + 1))];
@@ -163,7 +145,7 @@ int wire_send(int socket, const struct wire *w)
     int fds[WIRE_FDS + 1];
     size_t count = w->fd_count;
     memcpy(fds, w->fds, sizeof(w->fds));
-    _cleanup_close_ int file = where == IN_FILE ? memory_file(&w->text) : -1;
+    _cleanup_close_ int file = where == IN_FILE ? file_in_memory(w->text.buf, w->text.len) : -1;
     if (where == IN_FILE)
         fds[count++] = file;
     if (w->bad || (where == IN_FILE && file < 0)) {
@@ -244,7 +226,8 @@ int wire_receive(int socket, struct wire *w)
         w->bad = strbuf_add(&w->text, packet, (size_t)n - 1) < 0;
         return 1;
     }
-    if (file < 0 && w->fd_count)
+    /* When some are missing, it is the last, and what would be taken for it something else. */
+    if (file < 0 && w->fd_count && !w->truncated)
         file = w->fds[--w->fd_count];
     read_file(w, file);
     return 1;

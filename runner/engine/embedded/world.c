@@ -345,7 +345,7 @@ struct world *world_new(struct embedded *e, const char *run, const char *owner, 
     w->keeper = (struct keeper_handle){.pidfd = -1, .socket = -1};
     w->trace.run = xstrdup(run);
     w->trace.owner = xstrdup(owner);
-    cgroup_find(&w->cgroups, run);
+    cgroup_find(&w->cgroups, "/proc/self", run);
     strvec_append(&w->trace.cgroups, &w->cgroups.dirs);
     if (make(w, err) < 0) {
         error_wrap(err, "the run's world could not be made");

@@ -16,14 +16,6 @@
 #include "engine/store/tree.h"
 #include "engine/store/untar.h"
 
-static void digest_of(const void *data, size_t len, char out[DIGEST_SIZE])
-{
-    struct sha256 h;
-    sha256_init(&h);
-    sha256_add(&h, data, len);
-    sha256_digest(&h, out);
-}
-
 /* The image's id is the digest of what makes it up, as in the OCI image-spec. */
 static int add_image(struct store *store, const char *name, const json_t *config,
                      struct layers *layers, char **id, struct error *err)
@@ -35,7 +27,7 @@ static int add_image(struct store *store, const char *name, const json_t *config
     _cleanup_json_ json_t *whole = json_pack("{sO s{ss sO}}", "config", config, "rootfs", "type",
                                              "layers", "diff_ids", diff_ids);
     _cleanup_free_ char *text = json_dumps(whole, JSON_COMPACT | JSON_SORT_KEYS);
-    digest_of(text, strlen(text), digest);
+    sha256_of(text, strlen(text), digest);
     if (image_write(store, digest, config, layers, err) < 0 ||
         store_tag(store, name, digest, err) < 0)
         return -1;
@@ -85,7 +77,7 @@ int store_add_rootfs(struct store *store, const char *name, const char *const *e
 {
     char diff_id[DIGEST_SIZE];
     struct tar source = {.store = store, .bytes = tar, .len = len};
-    digest_of(tar, len, diff_id);
+    sha256_of(tar, len, diff_id);
     _cleanup_json_ json_t *config = json_object();
     if (entrypoint)
         json_object_set_new(config, "Entrypoint", strings(entrypoint));
@@ -139,7 +131,7 @@ static void new_diff_id(char out[DIGEST_SIZE])
 {
     uint8_t chance[32] = {0};
     (void)!getrandom(chance, sizeof(chance), 0);
-    digest_of(chance, sizeof(chance), out);
+    sha256_of(chance, sizeof(chance), out);
 }
 
 static int add_upper(struct store *store, const char *name, const struct store_image *parent,

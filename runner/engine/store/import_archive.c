@@ -77,15 +77,12 @@ static json_t *read_config(struct layout *layout, const struct part *part, char 
                            struct error *err)
 {
     struct strbuf text _cleanup_strbuf_ = STRBUF_INIT;
-    struct sha256 h;
     int r = layout_text(layout, part->file, &text, err);
     if (r == 0)
         error_set(err, ERROR_ENGINE, "its configuration '%.200s' is missing", part->file);
     if (r <= 0)
         return NULL;
-    sha256_init(&h);
-    sha256_add(&h, text.buf, text.len);
-    sha256_digest(&h, id);
+    sha256_of(text.buf, text.len, id);
     if (!part->digest || strcmp(part->digest, id) == 0)
         return json_parse(text.buf, text.len, err);
     error_set(err, ERROR_ENGINE, "its configuration is not what its name says");

@@ -3,14 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include <archive.h>
 #include <archive_entry.h>
 
+#include "base/file.h"
 #include "engine/store/place.h"
 
 #define BLOCK       ((size_t)128 << 10)
@@ -183,12 +182,8 @@ static int copy_out(struct archive *a, int to, struct error *err)
             return broken(a, err);
         if (at + (int64_t)len > SPOOL_MAX)
             return error_set(err, ERROR_ENGINE, "it is too large to be an archive of images");
-        for (size_t done = 0; done < len;) {
-            ssize_t n = pwrite(to, (const char *)block + done, len - done, at + (int64_t)done);
-            if (n < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot write it down");
-            done += (size_t)n;
-        }
+        if (file_write_all_at(to, block, len, at) < 0)
+            return error_set_errno(err, ERROR_INTERNAL, errno, "cannot write it down");
     }
 }
 
@@ -265,9 +260,7 @@ static int open_file(const struct layout *layout, const char *name, struct strea
                      struct error *err)
 {
     struct stat st;
-    const struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
-                                 .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-    out->fd = (int)syscall(SYS_openat2, layout->fd, name, &how, sizeof(how));
+    out->fd = file_open_in_root(layout->fd, name, O_RDONLY | O_NONBLOCK);
     if (out->fd < 0 && errno == ENOENT)
         return 0;
     if (out->fd < 0 || fstat(out->fd, &st) < 0)

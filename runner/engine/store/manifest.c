@@ -8,6 +8,7 @@
 #include "engine/store/sha256.h"
 
 #define NESTING_MAX 4
+#define TEXTS_MAX   4096
 #define LAYERS_MAX  1024
 #define BLOBS       "blobs/sha256/"
 
@@ -97,15 +98,12 @@ static json_t *read_part(struct layout *layout, const struct part *part, struct 
 {
     struct strbuf text _cleanup_strbuf_ = STRBUF_INIT;
     char is[DIGEST_SIZE];
-    struct sha256 h;
     int r = layout_text(layout, part->file, &text, err);
     if (r == 0)
         error_set(err, ERROR_ENGINE, "'%s' is missing", part->file);
     if (r <= 0)
         return NULL;
-    sha256_init(&h);
-    sha256_add(&h, text.buf, text.len);
-    sha256_digest(&h, is);
+    sha256_of(text.buf, text.len, is);
     if (strcmp(is, part->digest) == 0)
         return json_parse(text.buf, text.len, err);
     error_set(err, ERROR_ENGINE, "'%s' is not what its name says", part->file);
@@ -150,20 +148,28 @@ static int take_manifest(const json_t *json, const char *where, struct manifests
     return 0;
 }
 
-static int take_index(struct layout *layout, const json_t *index, int depth, struct manifests *out,
-                      struct error *err);
+/* Down an index, which may name the same one many times. */
+struct descent {
+    struct layout *layout;
+    struct manifests *out;
+    int depth;
+    int texts; /* read so far */
+};
 
-static int take_descriptor(struct layout *layout, const json_t *descriptor, int depth,
-                           struct manifests *out, struct error *err)
+static int take_index(struct descent *d, const json_t *index, struct error *err);
+
+static int take_descriptor(struct descent *d, const json_t *descriptor, struct error *err)
 {
-    _cleanup_json_ json_t *json = read_checked(layout, descriptor, err);
+    struct manifests *out = d->out;
+    if (++d->texts > TEXTS_MAX)
+        return error_set(err, ERROR_ENGINE, "its index leads to more than %d manifests", TEXTS_MAX);
+    _cleanup_json_ json_t *json = read_checked(d->layout, descriptor, err);
     if (!json)
         return -1;
     const char *type = json_string_at(descriptor, "mediaType",
                                       json_string_at(json, "mediaType", ""));
     size_t before = out->len;
-    int r = is_index(type) ? take_index(layout, json, depth + 1, out, err)
-                           : take_manifest(json, BLOBS, out, err);
+    int r = is_index(type) ? take_index(d, json, err) : take_manifest(json, BLOBS, out, err);
     if (r < 0)
         return -1;
     /* What the whole is called, its variant for this machine is called. */
@@ -172,15 +178,17 @@ static int take_descriptor(struct layout *layout, const json_t *descriptor, int 
     return 0;
 }
 
-static int take_index(struct layout *layout, const json_t *index, int depth, struct manifests *out,
-                      struct error *err)
+static int take_index(struct descent *d, const json_t *index, struct error *err)
 {
     const json_t *list = json_at(index, "manifests");
-    if (depth > NESTING_MAX)
+    if (d->depth > NESTING_MAX)
         return error_set(err, ERROR_ENGINE, "its index is nested too deeply");
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *descriptor = json_array_get(list, i);
-        if (is_ours(descriptor) && take_descriptor(layout, descriptor, depth, out, err) < 0)
+        d->depth++;
+        int taken = is_ours(descriptor) ? take_descriptor(d, descriptor, err) : 0;
+        d->depth--;
+        if (taken < 0)
             return -1;
     }
     return 0;
@@ -235,7 +243,7 @@ int manifests_read(struct layout *layout, struct manifests *out, struct error *e
         r = json_is_array(saved) ? take_all_saved(saved, out, err)
                                  : take_manifest(saved, "", out, err);
     else if (r == 0 && (r = read_json(layout, "index.json", &index, err)) > 0)
-        r = take_index(layout, index, 0, out, err);
+        r = take_index(&(struct descent){.layout = layout, .out = out}, index, err);
     else if (r == 0)
         return error_set(
             err, ERROR_ENGINE,

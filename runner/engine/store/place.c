@@ -14,25 +14,13 @@
 
 #include <cleanroom/log.h>
 
+#include "base/file.h"
 #include "engine/store/tree.h"
 
 /* A file that says how what lies here came to be. Stores from before it may hold nodes of devices,
    which an image could reach this machine by. */
 #define LAYOUT "layout-2"
 #define REMEDY "name another place by XDG_CACHE_HOME"
-
-/* mkdir -p; what it makes is the user's alone. */
-static int make_path(const char *path)
-{
-    _cleanup_free_ char *partial = xstrdup(path);
-    for (char *slash = strchr(partial + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(partial, 0700) < 0 && errno != EEXIST)
-            return -1;
-        *slash = '/';
-    }
-    return mkdir(partial, 0700) < 0 && errno != EEXIST ? -1 : 0;
-}
 
 static int cannot(const struct store *store, struct error *err)
 {
@@ -145,7 +133,7 @@ static void keep_private(int top)
 int place_open(struct store *store, struct error *err)
 {
     store->top = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (store->top < 0 && errno == ENOENT && make_path(store->path) == 0)
+    if (store->top < 0 && errno == ENOENT && file_make_dirs(store->path, 0700) == 0)
         store->top = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (store->top < 0)
         return cannot(store, err);

@@ -59,11 +59,8 @@ static char *file_name(const char *name)
     }
     if (sb.len <= NAME_LENGTH)
         return strbuf_detach(&sb);
-    struct sha256 h;
     char digest[DIGEST_SIZE];
-    sha256_init(&h);
-    sha256_add(&h, name, strlen(name));
-    sha256_digest(&h, digest);
+    sha256_of(name, strlen(name), digest);
     return xasprintf("%%%s", digest);
 }
 

@@ -13,6 +13,7 @@
 
 #include <cleanroom/vec.h>
 
+#include "base/process.h"
 #include "engine/docker/json.h"
 #include "engine/docker/reference.h"
 #include "engine/store/image.h"
@@ -26,22 +27,10 @@
 
 #define REMEDY "skopeo, which fetches images from registries, is not there: apt-get install skopeo"
 
-static bool is_in_path(const char *program)
-{
-    const char *path = getenv("PATH");
-    _cleanup_strvec_ struct strvec dirs = STRVEC_INIT;
-    strvec_split(&dirs, path ? path : "/usr/bin:/bin", ":");
-    for (size_t i = 0; i < dirs.len; i++) {
-        _cleanup_free_ char *file = xasprintf("%s/%s", dirs.items[i], program);
-        if (access(file, X_OK) == 0)
-            return true;
-    }
-    return false;
-}
-
 bool registry_possible(const char *ref, struct strbuf *why)
 {
-    if (is_in_path("skopeo"))
+    _cleanup_free_ char *skopeo = process_find_program("skopeo");
+    if (skopeo)
         return true;
     strbuf_addf(why,
                 "image '%s' is neither in the store nor in a local Docker or Podman, and " REMEDY,
@@ -144,13 +133,16 @@ bool registry_is_loopback(const char *domain)
 }
 
 /* 0; or -1 with what skopeo says. */
-static int skopeo(const struct strvec *argv, void (*tick)(void *), void *data, struct strbuf *out,
+static int skopeo(struct strvec *argv, void (*tick)(void *), void *data, struct strbuf *out,
                   struct error *err)
 {
+    char *path = process_find_program(argv->items[0]);
+    if (!path)
+        return error_set(err, ERROR_ENGINE, REMEDY);
+    free(argv->items[0]);
+    argv->items[0] = path;
     struct program p _cleanup_(program_deinit) = {.argv = argv->items, .tick = tick, .data = data};
     int code = program_run(&p);
-    if (code < 0 && errno == ENOENT)
-        return error_set(err, ERROR_ENGINE, REMEDY);
     if (code < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "could not run skopeo");
     if (code > 0) {
@@ -194,7 +186,6 @@ static json_t *fetch_manifest(const struct remote *r, const char *digest, char i
                               struct error *err)
 {
     struct strbuf text _cleanup_strbuf_ = STRBUF_INIT;
-    struct sha256 h;
     _cleanup_strvec_ struct strvec argv = STRVEC_INIT;
     strvec_split(&argv, "skopeo inspect --raw", " ");
     if (registry_is_loopback(r->ref.domain))
@@ -202,9 +193,7 @@ static json_t *fetch_manifest(const struct remote *r, const char *digest, char i
     strvec_take(&argv, source_of(r, digest));
     if (skopeo(&argv, NULL, NULL, &text, err) < 0)
         return NULL;
-    sha256_init(&h);
-    sha256_add(&h, text.buf, text.len);
-    sha256_digest(&h, is);
+    sha256_of(text.buf, text.len, is);
     return json_parse(text.buf, text.len, err);
 }
 

@@ -174,3 +174,11 @@ void sha256_digest(struct sha256 *h, char out[DIGEST_SIZE])
     }
     *p = '\0';
 }
+
+void sha256_of(const void *data, size_t len, char out[DIGEST_SIZE])
+{
+    struct sha256 h;
+    sha256_init(&h);
+    sha256_add(&h, data, len);
+    sha256_digest(&h, out);
+}

@@ -26,5 +26,7 @@ void sha256_add(struct sha256 *h, const void *data, size_t len);
 void sha256_end(struct sha256 *h, uint8_t out[SHA256_SIZE]);
 /* Ends it as images name content: "sha256:0123...". */
 void sha256_digest(struct sha256 *h, char out[DIGEST_SIZE]);
+/* Of something whole. */
+void sha256_of(const void *data, size_t len, char out[DIGEST_SIZE]);
 
 #endif

@@ -7,6 +7,9 @@
 #include <sys/file.h>
 #include <sys/random.h>
 
+#include "base/cachedir.h"
+#include "base/file.h"
+#include "base/process.h"
 #include "engine/store/image.h"
 #include "engine/store/lock.h"
 #include "engine/store/place.h"
@@ -32,27 +35,10 @@ void tmp_name(char out[TMP_NAME_SIZE], const char *what)
 
 static char *default_path(struct error *err)
 {
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (cache && *cache == '/')
-        return xasprintf("%s/cleanroom/store", cache);
-    if (home && *home == '/')
-        return xasprintf("%s/.cache/cleanroom/store", home);
-    error_set(err, ERROR_CONFIG, "no place for images: set HOME or XDG_CACHE_HOME");
-    return NULL;
-}
-
-/* Root of a user namespace is not root of the machine. */
-static bool in_user_namespace(void)
-{
-    char map[64] = "";
-    int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        (void)!read(fd, map, sizeof(map) - 1);
-        close(fd);
-    }
-    unsigned inside = 0, outside = 0, count = 0;
-    (void)sscanf(map, "%u %u %u", &inside, &outside, &count);
-    return geteuid() != 0 || count != UINT32_MAX;
+    char *path = cachedir_path("store");
+    if (!path)
+        error_set(err, ERROR_CONFIG, "no place for images: set HOME or XDG_CACHE_HOME");
+    return path;
 }
 
 struct store *store_open(const char *dir, struct error *err)
@@ -65,7 +51,7 @@ struct store *store_open(const char *dir, struct error *err)
         free(store);
         return NULL;
     }
-    store->user_namespace = in_user_namespace();
+    store->user_namespace = geteuid() != 0 || process_in_user_namespace();
     if (place_open(store, err) < 0) {
         store_close(store);
         return NULL;
@@ -102,18 +88,6 @@ uint64_t store_limit(const struct store *store)
 
 /* --- files ----------------------------------------------------------------------------------- */
 
-static int write_all(int fd, const char *text, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, text, len);
-        if (n < 0)
-            return -1;
-        text += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
 int place_file(struct store *store, int dir, const char *name, const char *text, size_t len,
                bool replace, struct error *err)
 {
@@ -122,7 +96,7 @@ int place_file(struct store *store, int dir, const char *name, const char *text,
     _cleanup_close_ int fd = lock_open(store->tmp, tmp, O_RDWR | O_CREAT, LOCK_SH);
     if (fd < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot write to '%s/tmp'", store->path);
-    if (write_all(fd, text, len) == 0 &&
+    if (file_write_all(fd, text, len) == 0 &&
         renameat2(store->tmp, tmp, dir, name, replace ? 0 : RENAME_NOREPLACE) == 0)
         return 0;
     int why = errno;

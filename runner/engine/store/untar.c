@@ -3,15 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
 #include <archive.h>
 #include <archive_entry.h>
 
+#include "base/file.h"
 #include "engine/store/tree.h"
 
 #define WHITEOUT    ".wh."
@@ -93,9 +92,7 @@ static int name_parse(struct name *out, const char *text)
 
 static int open_in_root(const struct untar *u, const char *path, int flags)
 {
-    const struct open_how how = {.flags = (uint64_t)flags | O_CLOEXEC,
-                                 .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-    return (int)syscall(SYS_openat2, u->dir, *path ? path : ".", &how, sizeof(how));
+    return file_open_in_root(u->dir, *path ? path : ".", flags);
 }
 
 /* Makes what is missing of a path, as tar does: 0755 and root's. */
@@ -287,14 +284,8 @@ static int write_data(struct untar *u, struct archive *a, int fd, const char *pa
             return error_set(err, ERROR_ENGINE, "the layer is larger than %llu GiB",
                              (unsigned long long)(u->max_bytes >> 30));
         u->bytes += len;
-        while (len > 0) {
-            ssize_t n = pwrite(fd, block, len, at);
-            if (n < 0)
-                return failed(path, err);
-            block = (const char *)block + n;
-            len -= (size_t)n;
-            at += n;
-        }
+        if (file_write_all_at(fd, block, len, at) < 0)
+            return failed(path, err);
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Programs of the host that a way out needs, run to their end. */
-#ifndef EMBEDDED_OUTSIDE_TOOL_H
-#define EMBEDDED_OUTSIDE_TOOL_H
+/* Programs of the host (iptables, newuidmap ...), run to their end. */
+#ifndef EMBEDDED_TOOL_H
+#define EMBEDDED_TOOL_H
 
 #include <cleanroom/strbuf.h>
 

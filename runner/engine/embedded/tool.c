@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "engine/embedded/outside_tool.h"
+#include "engine/embedded/tool.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -9,19 +9,9 @@
 
 #include <cleanroom/vec.h>
 
-#define ROOT_PATH "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
+#include "base/file.h"
 
-static int memory_file(const char *content)
-{
-    int fd = memfd_create("cleanroom", MFD_CLOEXEC);
-    size_t len = strlen(content);
-    if (fd < 0 || write(fd, content, len) != (ssize_t)len || lseek(fd, 0, SEEK_SET) != 0) {
-        if (fd >= 0)
-            close(fd);
-        return -1;
-    }
-    return fd;
-}
+#define ROOT_PATH "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 
 /* The environment is PATH alone; all signals as a program expects them. */
 static int spawn(const char *const *argv, int in, int out, pid_t *pid)
@@ -59,8 +49,8 @@ static void read_first_line(int fd, struct strbuf *out)
 
 int tool_run(const char *const *argv, const char *input, struct strbuf *output)
 {
-    int in _cleanup_close_ = memory_file(input ? input : "");
-    int out _cleanup_close_ = memory_file("");
+    int in _cleanup_close_ = file_in_memory(input, input ? strlen(input) : 0);
+    int out _cleanup_close_ = file_in_memory(NULL, 0);
     pid_t pid;
     if (in < 0 || out < 0 || spawn(argv, in, out, &pid) != 0)
         return -1;
