@@ -26,6 +26,13 @@ static const struct option_def image_options[] = {
      .doc = "prune: all images that no run uses"},
 };
 
+static const struct option_def services_options[] = {
+    {.flag = "markdown",
+     .kind = OPTION_SWITCH,
+     .group = SETTING_GROUP_RUN,
+     .doc = "as the table in README.md"},
+};
+
 const struct command commands[] = {
     {.name = "run",
      .synopsis = "[OPTIONS] IMAGE [-- ARGUMENTS OF THE TESTS]",
@@ -41,6 +48,13 @@ const struct command commands[] = {
      .max_words = 1,
      .takes_args = true,
      .run = cmd_plan},
+    {.name = "services",
+     .synopsis = "[--markdown | NAME]",
+     .doc = "List the services, what each tells the app and takes",
+     .max_words = 1,
+     .options = services_options,
+     .option_count = ARRAY_SIZE(services_options),
+     .run = cmd_services},
     {.name = "recycle",
      .synopsis = "[OPTIONS] [RUN]",
      .doc = "Remove what dead runs left behind, or all of one RUN",

@@ -49,6 +49,7 @@ Output:
 Commands:
   run      Test an image, each shard among fresh services of its own (default)
   plan     Print what a run would do, and where each value comes from
+  services List the services, what each tells the app and takes
   recycle  Remove what dead runs left behind, or all of one RUN
   doctor   Say what each engine has and lacks on this machine
   image    Load, list and remove images that are kept
