@@ -34,6 +34,13 @@ static const struct option_def image_options[] = {
      .doc = "prune: all images that no run uses"},
 };
 
+static const struct option_def services_options[] = {
+    {.flag = "markdown",
+     .kind = OPTION_SWITCH,
+     .group = SETTING_GROUP_RUN,
+     .doc = "as the table in README.md"},
+};
+
 const struct command commands[] = {
     {.name = "run",
      .synopsis = "[OPTIONS] IMAGE [-- ARGUMENTS OF THE TESTS]",
@@ -59,6 +66,13 @@ const struct command commands[] = {
      .options = shell_options,
      .option_count = ARRAY_SIZE(shell_options),
      .run = cmd_shell},
+    {.name = "services",
+     .synopsis = "[--markdown | NAME]",
+     .doc = "List the services, what each tells the app and takes",
+     .max_words = 1,
+     .options = services_options,
+     .option_count = ARRAY_SIZE(services_options),
+     .run = cmd_services},
     {.name = "recycle",
      .synopsis = "[OPTIONS] [RUN]",
      .doc = "Remove what dead runs left behind, or all of one RUN",
