@@ -55,13 +55,18 @@ void shell_specify(struct shell *s, struct container_spec *spec, const struct st
 /* --- its size -------------------------------------------------------------------------------- */
 
 static void tell_size(struct shell *s);
+static void listen_to_us(struct shell *s);
 
+/* What is typed is to find a terminal of the right size. */
 static void on_resized(void *data, enum engine_outcome outcome, const struct error *err)
 {
     struct shell *s = data;
     s->resize = NULL;
     if (outcome == ENGINE_FAILED)
         log_debug("shell: its size: %s", err->message);
+    if (s->container && !s->sized)
+        listen_to_us(s);
+    s->sized = true;
     if (s->resized && s->container)
         tell_size(s);
 }
@@ -99,8 +104,6 @@ static void follow_size(struct shell *s)
 }
 
 /* --- input and output ------------------------------------------------------------------------ */
-
-static void listen_to_us(struct shell *s);
 
 static void stop_listening(struct shell *s)
 {
@@ -166,8 +169,9 @@ void shell_begin(struct shell *s, struct container *c)
             log_warning("the terminal cannot be made raw: %s", strerror(errno));
         console_set_raw(c->ctx->console, s->terminal.raw);
         follow_size(s);
+    } else {
+        listen_to_us(s);
     }
-    listen_to_us(s);
 }
 
 void shell_end(struct shell *s)

@@ -23,7 +23,8 @@ struct shell {
     bool listening;              /* to our input */
     int signals;                 /* SIGWINCH, or -1 */
     struct engine_op *input, *resize;
-    bool resized; /* again, while the container is being told */
+    bool sized;   /* the container was told once */
+    bool resized; /* again, while it is being told */
 };
 
 /* words: borrowed; NULL or none: a shell. */
