@@ -54,8 +54,6 @@ Commands:
   recycle  Remove what dead runs left behind, or all of one RUN
   doctor   Say what each engine has and lacks on this machine
   image    Load, list and remove images that are kept
-  version  Print the version
-  help     Explain a command
 
 Example: cleanroom -n 4 --deploy myapp:latest -- --failfast
 Exit code: 0 passed, 1 tests failed, 2 usage, 3 engine or service, 4 leftovers,
