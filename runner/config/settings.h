@@ -74,11 +74,19 @@ enum deploy_mode {
     DEPLOY_ONCE, /* in a world of its own, of which every shard is a clone */
 };
 
+/* Which shards' worlds stay when the run is over. */
+enum keep_mode {
+    KEEP_NO,
+    KEEP_FAILED,
+    KEEP_ALWAYS,
+};
+
 /* The values of our own keys, decoded. One row each in setting_defs[]. */
 struct cleanroom_settings {
     int64_t shards; /* 1..1000 */
     enum deploy_mode deploy;
     bool snapshots; /* services that take long to initialise start from a copy that has */
+    enum keep_mode keep;
     enum pull_policy pull;
     enum network_mode network;
     char *results;       /* directory */

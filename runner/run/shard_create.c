@@ -117,12 +117,13 @@ void shard_create_service_again(struct shard *s, struct shard_service *service)
     create_service(s, service, container_create_again);
 }
 
-void shard_create_phase(struct shard *s, struct shard_phase *phase, const struct strvec *argv)
+static void create_app(struct shard *s, struct container *c, const struct strvec *argv,
+                       struct shell *shell)
 {
     const struct settings *settings = s->ctx->settings;
     struct mount mounts[SHARD_VOLUMES];
     struct container_spec spec = {.image = context_image(s->ctx, settings->image.value)->id,
-                                  .argv = (const char *const *)argv->items,
+                                  .argv = argv ? (const char *const *)argv->items : NULL,
                                   .env = (const char *const *)s->plan->app_env.items,
                                   .pod = s->holder.name,
                                   .mounts = mounts,
@@ -130,7 +131,17 @@ void shard_create_phase(struct shard *s, struct shard_phase *phase, const struct
                                   .memory = settings->own.memory,
                                   .cpu = settings->own.cpus,
                                   .pids = (uint64_t)settings->own.pids};
-    if (s->ctx->shell && phase == &s->test)
-        shell_specify(s->ctx->shell, &spec, &s->plan->app_env);
-    container_create(&phase->container, &spec);
+    if (shell)
+        shell_specify(shell, &spec, &s->plan->app_env);
+    container_create(c, &spec);
+}
+
+void shard_create_phase(struct shard *s, struct shard_phase *phase, const struct strvec *argv)
+{
+    create_app(s, &phase->container, argv, phase == &s->test ? s->ctx->shell : NULL);
+}
+
+void shard_create_inside(struct shard *s, struct shell *shell)
+{
+    create_app(s, &s->inside, NULL, shell);
 }
