@@ -7,6 +7,7 @@ Options:
   -n, --shards N              private worlds to run side by side (default 1)
       --[no-]deploy           run 'deploy' first: no (default), each, once
       --[no-]snapshots        keep initialised services for later runs
+      --keep WHICH            shards to leave up: no (default), failed, always
   -r, --results DIR           report and logs (default cleanroom-results)
       --pull WHEN             pull images: missing (default), always, never
       --network MODE          way out: none (default), outside, host-nat, pasta

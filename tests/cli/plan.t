@@ -20,6 +20,7 @@ settings
   shards ... 4 ... --shards
   deploy ... false ... --deploy
   snapshots ... true ... default
+  keep ... no ... default
   results ... cleanroom-results ... default
   pull ... never ... --pull
 ...
