@@ -74,6 +74,7 @@ struct guest {
     int streams[3];
     struct shard *shard; /* whose container he has */
     struct shell shell;
+    bool ended; /* by itself */
     char *message;
     struct guest *next;
 };
@@ -111,10 +112,13 @@ static void tell(struct guest *g, int code, char *message)
 static void changed(void *data, struct container *c)
 {
     struct guest *g = data;
+    g->ended = g->ended || c->stage == CONTAINER_EXITED;
     if (c->stage == CONTAINER_FAILED)
         replace_str(&g->message, c->error.message);
     if (c->stage != CONTAINER_GONE)
         return;
+    if (!g->ended && !g->message)
+        g->message = xstrdup("what was kept is being removed");
     g->shard = NULL;
     tell(g, g->message ? 3 : c->exit_code, g->message);
 }
