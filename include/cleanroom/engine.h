@@ -94,9 +94,22 @@ struct mount {
     const char *options; /* MOUNT_TMPFS: as mount(8), e.g. "size=512m,mode=0700", or NULL */
 };
 
+/* A port of a pod that can be reached from this machine. */
+struct publish {
+    const char *address; /* of this machine: an IPv4 loopback address */
+    uint16_t port;       /* there */
+    uint16_t target;     /* in the pod, on 127.0.0.1 */
+    bool udp;            /* datagrams, one way */
+};
+
+enum { PUBLISH_MAX = 60 };
+
 struct container_spec {
     const char *name;
     const char *image; /* an image_info.id */
+    const char *program; /* instead of an image: a program of this machine, which is run on it, in
+                            no container, with just this argv and env; engine/direct's only */
+    const char *const *dirs; /* program: made before it starts, absolute; NULL-terminated */
     struct labels labels;
     const char *const *entrypoint; /* replaces the image's ENTRYPOINT (and drops its CMD);
                                       NULL-terminated, or NULL to keep it */
@@ -108,6 +121,9 @@ struct container_spec {
     const char *hostname;    /* pod == NULL only */
     bool ours; /* its image is our own program and runs nothing else: an engine may leave out what
                   only other programs need (/proc, /sys, /dev, /etc/hosts; capabilities) */
+    const struct publish *publish; /* pod == NULL and ours only; where the engine has no other way,
+                                      it lets our program relay (--relay, see satellite.h) */
+    size_t publish_count;          /* PUBLISH_MAX at most */
     const struct mount *mounts;
     size_t mount_count;
     uint64_t memory;   /* limit in bytes, 0 = none */

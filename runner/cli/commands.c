@@ -26,6 +26,14 @@ static const struct option_def image_options[] = {
      .doc = "prune: all images that no run uses"},
 };
 
+static const struct option_def serve_options[] = {
+    {.flag = "port",
+     .kind = OPTION_TEXT,
+     .group = SETTING_GROUP_RUN,
+     .argument = "PORT",
+     .doc = "of 127.0.0.1, instead of a free one"},
+};
+
 const struct command commands[] = {
     {.name = "run",
      .synopsis = "[OPTIONS] IMAGE [-- ARGUMENTS OF THE TESTS]",
@@ -41,6 +49,15 @@ const struct command commands[] = {
      .max_words = 1,
      .takes_args = true,
      .run = cmd_plan},
+    {.name = "serve",
+     .synopsis = "[OPTIONS] IMAGE [-- ARGUMENTS OF THE APP]",
+     .doc = "Deploy and serve an image at a port of this machine",
+     .groups = ALL_GROUPS,
+     .max_words = 1,
+     .takes_args = true,
+     .options = serve_options,
+     .option_count = ARRAY_SIZE(serve_options),
+     .run = cmd_serve},
     {.name = "recycle",
      .synopsis = "[OPTIONS] [RUN]",
      .doc = "Remove what dead runs left behind, or all of one RUN",

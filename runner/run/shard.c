@@ -272,6 +272,11 @@ static void service_is_ready(struct shard *s, struct shard_service *service)
     shard_go_on_if_ready(s);
 }
 
+static void say_site(struct shard *s, const char *verb)
+{
+    console_say(s->ctx->console, 0, "%s http://%s/ (Ctrl-C ends it)", verb, s->ctx->plan->site);
+}
+
 /* A line of the satellite's; see satellite.h. */
 static void holder_said(struct shard *s, const char *line)
 {
@@ -287,6 +292,12 @@ static void holder_said(struct shard *s, const char *line)
     if (strcmp(line, SATELLITE_FLUSHED) == 0) {
         s->flushed = true;
         archive_if_flushed(s);
+        return;
+    }
+
+    if (strncmp(line, SATELLITE_READY " " SHARD_SITE " ", sizeof(SATELLITE_READY SHARD_SITE) + 1) ==
+        0) {
+        say_site(s, "serves at");
         return;
     }
 
@@ -414,7 +425,8 @@ static void phase_deadline_passed(void *data)
 static void begin_phase(struct shard *s, struct shard_phase *phase, nsec_t timeout)
 {
     phase->begun = true;
-    loop_timer_arm(s->ctx->loop, &s->deadline, clock_now() + timeout, phase_deadline_passed, s);
+    if (timeout != NSEC_INFINITY)
+        loop_timer_arm(s->ctx->loop, &s->deadline, clock_now() + timeout, phase_deadline_passed, s);
     container_start(&phase->container);
 }
 
@@ -438,7 +450,10 @@ static void enter_keep(struct shard *s)
 
 static void enter_test(struct shard *s)
 {
-    begin_phase(s, &s->test, s->ctx->settings->own.test_timeout);
+    begin_phase(s, &s->test,
+                s->ctx->settings->serve ? NSEC_INFINITY : s->ctx->settings->own.test_timeout);
+    if (s->ctx->settings->serve && s->ctx->plan->program)
+        say_site(s, "to be served at"); /* it listens by itself, we cannot know when */
 }
 
 static void phase_ended(struct shard *s, struct shard_phase *phase)
@@ -448,8 +463,9 @@ static void phase_ended(struct shard *s, struct shard_phase *phase)
     char took[16];
     clock_human(c->exited_at - c->started_at, took, sizeof(took));
     console_end_stream(s->ctx->console, shard_voice(s));
+    bool served = phase == &s->test && s->ctx->settings->serve;
     console_say(s->ctx->console, shard_voice(s), "%s %s in %s%s%s", phase->name,
-                c->exit_code ? "failed" : "passed", took, c->exit_code ? ": " : "",
+                c->exit_code ? "failed" : served ? "ended" : "passed", took, c->exit_code ? ": " : "",
                 c->exit_code ? verdict : "");
     if (c->exit_code != 0)
         s->failed = true;
@@ -489,12 +505,18 @@ static void archive_bytes(void *data, const void *bytes, size_t len)
     collect_feed(s->collect, bytes, len);
 }
 
+static void fetch_program(struct shard *s);
+
 static void archive_ended(void *data, enum engine_outcome outcome, const struct error *err)
 {
     struct shard *s = data;
     s->archive = NULL;
     if (s->state != SHARD_COLLECT) {
         shard_teardown_goes_on(s);
+        return;
+    }
+    if (outcome == ENGINE_OK && s->ctx->plan->program && !s->fetching_program) {
+        fetch_program(s);
         return;
     }
     if (outcome != ENGINE_OK) {
@@ -505,10 +527,25 @@ static void archive_ended(void *data, enum engine_outcome outcome, const struct 
     shard_set_state(s, SHARD_TEARDOWN);
 }
 
+/* A program of this machine has written to this machine. */
+static void fetch_program(struct shard *s)
+{
+    _cleanup_free_ char *path = xasprintf("%s%s", s->plan->scratch,
+                                          PLAN_COLLECT + strlen(PLAN_SCRATCH));
+    s->fetching_program = true;
+    s->archive = s->ctx->engine->ops->container_archive(
+        s->ctx->engine, s->test.container.name, path, context_teardown_deadline(s->ctx),
+        archive_bytes, archive_ended, s);
+}
+
 static void fetch_archive(struct shard *s)
 {
     loop_timer_disarm(s->ctx->loop, &s->deadline);
     s->collect = collect_new(s->ctx->results_dir, s->number);
+    if (s->ctx->plan->program && !has_sinks(s)) {
+        fetch_program(s);
+        return;
+    }
     s->archive = s->ctx->engine->ops->container_archive(
         s->ctx->engine, s->holder.name, PLAN_COLLECT, context_teardown_deadline(s->ctx),
         archive_bytes, archive_ended, s);
@@ -730,7 +767,7 @@ void shard_init(struct shard *s, struct run_context *ctx, int number,
         volume_init(&s->volumes[i], ctx, number, targets[i], volume_changed, s);
     container_init(&s->holder, ctx, number, "holder", holder_changed, s);
     s->holder.on_output = holder_output;
-    if (ctx->settings->own.network != NETWORK_NONE)
+    if (context_needs_network(ctx))
         s->holder.gate = ctx->holders;
 
     s->service_count = s->plan->services.len;
@@ -738,7 +775,7 @@ void shard_init(struct shard *s, struct run_context *ctx, int number,
     for (size_t i = 0; i < s->service_count; i++)
         init_service(s, &s->services[i], &s->plan->services.items[i]);
     init_phase(s, &s->deploy, "deploy");
-    init_phase(s, &s->test, "test");
+    init_phase(s, &s->test, ctx->settings->serve ? "serve" : "test");
 }
 
 static void deinit_container(struct container *c, void *arg)

@@ -196,8 +196,8 @@ static void test_numbers(void)
     };
     _cleanup_strvec_ struct strvec first = STRVEC_INIT, last = STRVEC_INIT;
 
-    shardvars_set(&first, 1, 12);
-    shardvars_set(&last, 12, 12);
+    shardvars_set(&first, 1, 12, PLAN_SCRATCH);
+    shardvars_set(&last, 12, 12, PLAN_SCRATCH);
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
         check_int(strtol(strvec_getenv(&first, numbers[i].name), NULL, 10), numbers[i].first);
         check_int(strtol(strvec_getenv(&last, numbers[i].name), NULL, 10), numbers[i].last);

@@ -189,6 +189,23 @@ static void put_mounts(struct object *host, const struct container_spec *spec)
     put(host, "Tmpfs", tmpfs.json);
 }
 
+/* As a key: "5432/tcp". */
+static json_t *port_bindings(struct object *body, const struct container_spec *spec)
+{
+    struct object out = {.json = json_object()};
+    struct object exposed = {.json = json_object()};
+    for (size_t i = 0; i < spec->publish_count; i++) {
+        const struct publish *p = &spec->publish[i];
+        _cleanup_free_ char *key = xasprintf("%u/%s", p->target, p->udp ? "udp" : "tcp");
+        _cleanup_free_ char *port = xasprintf("%u", p->port);
+        put(&out, key, json_pack("[{s:s, s:s}]", "HostIp", p->address, "HostPort", port));
+        put(&exposed, key, json_object());
+    }
+    put(body, "ExposedPorts", exposed.json);
+    body->bad |= out.bad || exposed.bad;
+    return out.json;
+}
+
 static json_t *network_mode(const struct container_spec *spec, const char *network)
 {
     if (spec->pod)
@@ -202,6 +219,8 @@ static json_t *host_config(struct object *body, const struct container_spec *spe
     struct object host = {.json = json_object()};
     put(&host, "NetworkMode", network_mode(spec, network));
     put_mounts(&host, spec);
+    if (spec->publish_count)
+        put(&host, "PortBindings", port_bindings(body, spec));
     if (spec->memory) {
         put(&host, "Memory", json_integer((json_int_t)spec->memory));
         put(&host, "MemorySwap", json_integer((json_int_t)spec->memory));

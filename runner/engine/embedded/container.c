@@ -10,6 +10,7 @@
 #include "engine/embedded/bundle.h"
 #include "engine/embedded/done.h"
 #include "engine/embedded/flow.h"
+#include "engine/embedded/publish.h"
 
 struct container *container_by_name(struct embedded *e, const char *name)
 {
@@ -158,15 +159,22 @@ static void on_created(struct world *w, struct call *call, const struct answer *
     done_answered(w, call, a);
 }
 
-static int send_recipe(struct container *c, struct recipe *recipe, struct done_op *op,
-                       struct error *err)
+static int send_recipe(struct container *c, const struct container_spec *spec,
+                       struct recipe *recipe, struct done_op *op, struct error *err)
 {
-    int ends[2][2];
-    struct request r = {.kind = REQUEST_MAKE, .object = c->id, .recipe = *recipe};
+    int ends[2][2], fds[2 + PUBLISH_MAX];
     if (flow_open(c, ends) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "no pipes for the container's output");
+    fds[0] = ends[0][1];
+    fds[1] = ends[1][1];
+    if (publish_open(spec, recipe, fds + 2, err) < 0) {
+        close(fds[0]);
+        close(fds[1]);
+        return -1;
+    }
+    struct request r = {.kind = REQUEST_MAKE, .object = c->id, .recipe = *recipe};
     op->world = c->world;
-    world_call(c->world, &r, (int[2]){ends[0][1], ends[1][1]}, 2,
+    world_call(c->world, &r, fds, 2 + spec->publish_count,
                &(struct call){.answered = on_created, .object = c->id, .op = &op->op});
     return 0;
 }
@@ -205,7 +213,7 @@ struct engine_op *embedded_container_create(struct engine *engine,
     tags_init(&c->tags, &spec->labels);
     c->network = xstrdup(spec->pod ? NULL : spec->network);
     struct recipe recipe = {0};
-    if (fill_recipe(e, c, spec, &recipe, &err) < 0 || send_recipe(c, &recipe, op, &err) < 0) {
+    if (fill_recipe(e, c, spec, &recipe, &err) < 0 || send_recipe(c, spec, &recipe, op, &err) < 0) {
         container_drop(c);
         task_settle(&op->op, ENGINE_FAILED, &err);
     }

@@ -57,6 +57,7 @@ static void wire_recipe(struct wire *w, struct recipe *r)
     wire_u32(w, &r->pod);
     wire_bool(w, &r->outside);
     wire_bool(w, &r->ours);
+    wire_u32(w, &r->handed);
     wire_mounts(w, r);
     wire_u64(w, &r->memory);
     wire_u64(w, &r->shm_size);

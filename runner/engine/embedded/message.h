@@ -31,6 +31,7 @@ struct recipe {
     uint32_t pod; /* the container whose network namespace it joins, 0 = one of its own */
     bool outside; /* pod == 0: can reach the outside */
     bool ours;
+    uint32_t handed; /* how many descriptors it is handed, as OWN_HANDED and up; see own.h */
     VEC(struct recipe_mount) mounts;
     uint64_t memory, shm_size, cpu, pids;
     struct image_info image;
@@ -42,7 +43,7 @@ void recipe_deinit(struct recipe *recipe);
 enum request_kind {
     REQUEST_VOLUME_MAKE,
     REQUEST_VOLUME_DROP,
-    REQUEST_MAKE, /* descriptors: its standard output and standard error */
+    REQUEST_MAKE, /* descriptors: its standard output and error, and those it is handed */
     REQUEST_START,
     REQUEST_SIGNAL,
     REQUEST_REMOVE,
