@@ -34,7 +34,8 @@ static size_t ports_to_publish(const struct shard *s, struct publish *publish)
     const struct plan *plan = s->ctx->plan;
     size_t count = 0;
     for (size_t i = 0; s->plan->address && i < s->service_count; i++) {
-        const struct service_plan *spec = &s->services[i].spec;
+        const struct service_plan *spec = s->services[i].sink ? &s->services[i].plan->spec
+                                                              : &s->services[i].spec;
         struct publish port = {.address = s->plan->address,
                                .port = spec->port,
                                .target = spec->port,

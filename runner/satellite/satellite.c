@@ -104,8 +104,10 @@ static int parse_options(struct satellite *s, char **argv)
         else if (strcmp(*arg, "--listen") == 0 && strcmp(arg[1], "anywhere") == 0)
             s->anywhere = true;
         else if (strcmp(*arg, "--probe") != 0 ||
-                 prober_init(vec_push(&s->probers), arg[1], find_password, 0) < 0)
+                 prober_init(vec_push(&s->probers), arg[1], find_password, 0) < 0) {
+            fprintf(stderr, "satellite: cannot understand %s '%s'\n", *arg, arg[1]);
             return -1;
+        }
     }
     return 0;
 }
