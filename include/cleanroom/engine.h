@@ -106,7 +106,7 @@ enum { PUBLISH_MAX = 60 };
 
 struct container_spec {
     const char *name;
-    const char *image; /* an image_info.id */
+    const char *image;   /* an image_info.id */
     const char *program; /* instead of an image: a program of this machine, which is run on it, in
                             no container, with just this argv and env; engine/direct's only */
     const char *const *dirs; /* program: made before it starts, absolute; NULL-terminated */

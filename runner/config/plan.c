@@ -12,7 +12,7 @@
 
 #define RUN_ID_BYTES 6
 #define SECRET_BYTES 16
-#define MOVES_MAX    64               /* a pod has no more services that want one port */
+#define MOVES_MAX    64 /* a pod has no more services that want one port */
 
 typedef int random_fn(void *bytes, size_t len);
 
@@ -215,7 +215,9 @@ static int plan_setting(struct plan_shard *shard, const struct service_setting *
 {
     const char *said = override_value(setting, "count");
     int count = said ? (int)strtol(said, NULL, 10) : 1;
-    struct planning p = {.settings = settings, .setting = setting, .shard = shard->number,
+    struct planning p = {.settings = settings,
+                         .setting = setting,
+                         .shard = shard->number,
                          .address = shard->address};
     size_t first = shard->services.len;
 

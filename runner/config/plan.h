@@ -37,7 +37,7 @@ struct plan_service {
 };
 
 struct plan_shard {
-    int number; /* 1-based; 0: the seed */
+    int number;    /* 1-based; 0: the seed */
     char *address; /* loopback address of this machine at which the app finds its services, when it
                       is a program of it; or NULL */
     char *scratch; /* with address: a directory of this machine, in place of PLAN_SCRATCH */

@@ -38,10 +38,10 @@ int program_find(const struct settings *s, char **program, struct error *err)
                      "'%s' is no program that could be run: %s; a program is named by a path, as "
                      "in ./manage.py",
                      target,
-                     !path                  ? "its name has no slash"
-                     : !there               ? "there is no such file"
-                     : S_ISREG(st.st_mode)  ? "it is not executable, 'chmod +x' makes it so"
-                                            : "it is not a file");
+                     !path                 ? "its name has no slash"
+                     : !there              ? "there is no such file"
+                     : S_ISREG(st.st_mode) ? "it is not executable, 'chmod +x' makes it so"
+                                           : "it is not a file");
 }
 
 char *program_scratch(const char *run_id, int number)

@@ -76,7 +76,7 @@ enum deploy_mode {
 
 /* What the target is. */
 enum driver_choice {
-    DRIVER_AUTO, /* a program when it is the path of one, else an image */
+    DRIVER_AUTO,   /* a program when it is the path of one, else an image */
     DRIVER_DOCKER, /* an image, whatever the engine; Forklift's word */
     DRIVER_DIRECT, /* a program of this machine */
 };

@@ -62,8 +62,7 @@ static char *below(const char *text, const char *scratch)
 {
     const char *place = strstr(text, PLAN_SCRATCH);
 
-    return xasprintf("%.*s%s%s", (int)(place - text), text, scratch,
-                     place + strlen(PLAN_SCRATCH));
+    return xasprintf("%.*s%s%s", (int)(place - text), text, scratch, place + strlen(PLAN_SCRATCH));
 }
 
 void shardvars_set(struct strvec *env, int number, int total, const char *scratch)

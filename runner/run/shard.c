@@ -465,8 +465,10 @@ static void phase_ended(struct shard *s, struct shard_phase *phase)
     console_end_stream(s->ctx->console, shard_voice(s));
     bool served = phase == &s->test && s->ctx->settings->serve;
     console_say(s->ctx->console, shard_voice(s), "%s %s in %s%s%s", phase->name,
-                c->exit_code ? "failed" : served ? "ended" : "passed", took, c->exit_code ? ": " : "",
-                c->exit_code ? verdict : "");
+                c->exit_code ? "failed"
+                : served     ? "ended"
+                             : "passed",
+                took, c->exit_code ? ": " : "", c->exit_code ? verdict : "");
     if (c->exit_code != 0)
         s->failed = true;
 
@@ -533,9 +535,9 @@ static void fetch_program(struct shard *s)
     _cleanup_free_ char *path = xasprintf("%s%s", s->plan->scratch,
                                           PLAN_COLLECT + strlen(PLAN_SCRATCH));
     s->fetching_program = true;
-    s->archive = s->ctx->engine->ops->container_archive(
-        s->ctx->engine, s->test.container.name, path, context_teardown_deadline(s->ctx),
-        archive_bytes, archive_ended, s);
+    s->archive = s->ctx->engine->ops->container_archive(s->ctx->engine, s->test.container.name,
+                                                        path, context_teardown_deadline(s->ctx),
+                                                        archive_bytes, archive_ended, s);
 }
 
 static void fetch_archive(struct shard *s)

@@ -22,7 +22,7 @@ struct satellite {
     VEC(struct prober) probers;
     VEC(struct sink) sinks;
     VEC(struct relay) relays;
-    bool anywhere; /* sinks listen on every address */
+    bool anywhere;             /* sinks listen on every address */
     VEC(struct pollfd) polled; /* [0] the signals, each prober's socket, the sinks', the relays' */
     nsec_t up;
 };

@@ -351,9 +351,8 @@ static int open_file(const struct sink *s)
 static int listen_on(const struct sink *s, int fd, bool anywhere)
 {
     in_addr_t address = anywhere ? INADDR_ANY : INADDR_LOOPBACK;
-    const struct sockaddr_in at = {.sin_family = AF_INET,
-                                   .sin_port = htons(s->port),
-                                   .sin_addr.s_addr = htonl(address)};
+    const struct sockaddr_in at = {
+        .sin_family = AF_INET, .sin_port = htons(s->port), .sin_addr.s_addr = htonl(address)};
     int yes = 1, size = QUEUE_BYTES;
 
     if (kinds[s->kind].type == SOCK_STREAM)

@@ -37,7 +37,8 @@ struct sink {
 int sink_init(struct sink *s, char *text);
 void sink_deinit(struct sink *s);
 
-/* Makes its files and listens, on loopback or anywhere; it stays where it is from now on. 0, or an errno. */
+/* Makes its files and listens, on loopback or anywhere; it stays where it is from now on. 0, or an
+ * errno. */
 int sink_open(struct sink *s, bool anywhere);
 
 /* How many sockets are to be polled now, and which; polled has room for them. */
