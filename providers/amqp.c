@@ -199,7 +199,8 @@ static int copy(const struct service_plan *zero, const struct recipe_image *imag
     _cleanup_free_ char *more = xasprintf("%s%s-rabbit load_definitions \"" DEFINITIONS "\"",
                                           args ? args : "", args ? " " : "");
     strvec_setenv(&out->env, ERLANG_ARGS, more);
-    common_put_file(out, image->entrypoint, DEFINITIONS, json.buf);
+    strvec_push(&out->files, DEFINITIONS);
+    strvec_push(&out->files, json.buf);
     return 0;
 }
 

@@ -173,20 +173,6 @@ bool common_is_official(const struct recipe_image *image)
     return strcmp(slash ? slash + 1 : image->entrypoint->items[0], "docker-entrypoint.sh") == 0;
 }
 
-void common_put_file(struct service_plan *out, const struct strvec *entrypoint, const char *path,
-                     const char *text)
-{
-    static const char script[] = "printf '%s\\n' \"$CLEANROOM_FILE\" > \"$0\" && "
-                                 "unset CLEANROOM_FILE && exec \"$@\"";
-    const char *const shell[] = {"sh", "-c", script, path};
-
-    strvec_deinit(&out->entrypoint);
-    for (size_t i = 0; i < ARRAY_SIZE(shell); i++)
-        strvec_push(&out->entrypoint, shell[i]);
-    strvec_append(&out->entrypoint, entrypoint);
-    strvec_setenv(&out->env, "CLEANROOM_FILE", text);
-}
-
 bool common_is_below(const char *path, const char *directory)
 {
     size_t len = strlen(directory);

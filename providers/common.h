@@ -60,10 +60,6 @@ char *common_db_variable(const struct provider_input *in);
    nothing for a service that has been initialised but to leave root. */
 bool common_is_official(const struct recipe_image *image);
 
-/* Puts a file of its own into the container before the server starts, by the image's shell: `text`
-   and a newline. entrypoint: what to run then, with the plan's argv. */
-void common_put_file(struct service_plan *out, const struct strvec *entrypoint, const char *path,
-                     const char *text);
 /* Is the path in the directory, or the directory itself? */
 bool common_is_below(const char *path, const char *directory);
 

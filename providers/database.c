@@ -58,8 +58,8 @@ static int read_account(struct database *db, const struct database_kind *kind,
         db->user = base->user ? url_unquote(base->user) : xstrdup(id);
     if (password)
         db->password = xstrdup(password);
-    else if (base->password)
-        db->password = url_unquote(base->password);
+    else
+        db->password = base->password ? url_unquote(base->password) : NULL;
     if (name)
         db->name = xstrdup(name);
     else

@@ -31,4 +31,5 @@ const struct provider provider_elasticsearch = {
     .plan = plan,
     .probe = &search_probe,
     .countable = true,
+    .by_the_book = true,
 };

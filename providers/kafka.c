@@ -193,4 +193,5 @@ const struct provider provider_kafka = {
     .override_count = ARRAY_SIZE(overrides),
     .plan = plan,
     .probe = &probe,
+    .by_the_book = true,
 };

@@ -236,4 +236,5 @@ const struct provider provider_mongodb = {
     .override_count = ARRAY_SIZE(overrides),
     .plan = plan,
     .probe = &mongodb_probe,
+    .by_the_book = true,
 };

@@ -12,6 +12,8 @@
 #include "common.h"
 #include "database.h"
 
+#define OPEN_SETTINGS "/mosquitto-no-auth.conf" /* the image's own, which let everybody in */
+
 static const struct override_def overrides[] = {
     {"host", OVERRIDE_STRING, "use the broker there instead of starting one", false},
     {"port", OVERRIDE_PORT, "port of the broker", false},
@@ -26,7 +28,7 @@ static void set_container(struct service_plan *out, const struct provider *provi
     strvec_push(&out->argv, "mosquitto");
     if (out->port == provider->port) {
         strvec_push(&out->argv, "-c");
-        strvec_push(&out->argv, "/mosquitto-no-auth.conf");
+        strvec_push(&out->argv, OPEN_SETTINGS);
     } else {
         strvec_push(&out->argv, "-p");
         strvec_pushf(&out->argv, "%u", out->port);
@@ -96,21 +98,28 @@ static enum probe_verdict answer(const unsigned char *data, size_t len, char *wh
    end, and reads when it starts, both only with settings that say so. */
 #define SETTINGS "/tmp/cleanroom.conf"
 
-static int keep(const struct service_plan *zero, const struct recipe_image *image,
+static bool is_ours(const struct strvec *argv)
+{
+    return argv->len == 3 && strcmp(argv->items[0], "mosquitto") == 0 &&
+           (strcmp(argv->items[2], OPEN_SETTINGS) == 0 || strcmp(argv->items[1], "-p") == 0);
+}
+
+static int keep(const struct service_plan *zero, const struct recipe_image *image _unused_,
                 struct service_plan *out, struct error *why)
 {
     static const char *const words[] = {"mosquitto", "-c", SETTINGS};
 
     service_plan_copy(out, zero);
-    if (zero->argv.len != 3 || strcmp(zero->argv.items[0], words[0]) != 0)
+    if (!is_ours(&zero->argv))
         return error_set(why, ERROR_CONFIG, "its 'command' is not ours");
     strvec_deinit(&out->argv);
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)
         strvec_push(&out->argv, words[i]);
-    _cleanup_free_ char *text = xasprintf("listener %u\nallow_anonymous true\npersistence true\n"
-                                          "persistence_location /tmp/\nautosave_interval 0",
-                                          zero->port);
-    common_put_file(out, image->entrypoint, SETTINGS, text);
+    strvec_push(&out->files, SETTINGS);
+    strvec_pushf(&out->files,
+                 "listener %u\nallow_anonymous true\npersistence true\n"
+                 "persistence_location /tmp/\nautosave_interval 0\n",
+                 zero->port);
     return 0;
 }
 

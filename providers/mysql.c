@@ -122,6 +122,7 @@ const struct provider provider_mysql = {
     .probe = &mysql_probe,
     .recipe = &mysql_recipe,
     .names_instances = true,
+    .by_the_book = true,
 };
 
 const struct provider provider_mariadb = {

@@ -104,7 +104,7 @@ static char *set_password(const char *user, const char *password)
         strbuf_addf(&sql, "@'%s' IDENTIFIED BY ", hosts[i]);
         add_quoted(&sql, password);
     }
-    strbuf_addc(&sql, ';');
+    strbuf_adds(&sql, ";\n");
     return strbuf_detach(&sql);
 }
 
@@ -114,18 +114,17 @@ static int copy(const struct service_plan *zero, const struct recipe_image *imag
     if (first(zero, image, out, why) < 0)
         return -1;
     out->user = xstrdup("mysql");
-    if (!zero->password) {
-        strvec_push(&out->entrypoint, out->argv.items[0]);
-        struct strvec argv = STRVEC_INIT;
-        for (size_t i = 1; i < out->argv.len; i++)
-            strvec_push(&argv, out->argv.items[i]);
-        strvec_deinit(&out->argv);
-        out->argv = argv;
+    strvec_push(&out->entrypoint, out->argv.items[0]);
+    struct strvec argv = STRVEC_INIT;
+    for (size_t i = 1; i < out->argv.len; i++)
+        strvec_push(&argv, out->argv.items[i]);
+    strvec_deinit(&out->argv);
+    out->argv = argv;
+    if (!zero->password)
         return 0;
-    }
-    _cleanup_free_ char *sql = set_password(find_user(zero), zero->password);
     strvec_push(&out->argv, "--init-file=" INIT_FILE);
-    common_put_file(out, &STRVEC_INIT, INIT_FILE, sql);
+    strvec_push(&out->files, INIT_FILE);
+    strvec_take(&out->files, set_password(find_user(zero), zero->password));
     return 0;
 }
 

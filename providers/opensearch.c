@@ -40,4 +40,5 @@ const struct provider provider_opensearch = {
     .plan = plan,
     .probe = &search_probe,
     .countable = true,
+    .by_the_book = true,
 };

@@ -237,4 +237,5 @@ const struct provider provider_s3 = {
     .override_count = ARRAY_SIZE(overrides),
     .plan = plan,
     .probe = &probe,
+    .by_the_book = true,
 };

@@ -18,4 +18,5 @@ const struct provider provider_valkey = {
     .probe = &redis_probe,
     .recipe = &redis_recipe,
     .countable = true,
+    .by_the_book = true,
 };

@@ -191,6 +191,8 @@ struct provider {
                              several of it */
     bool names_instances; /* names its variables by the instance itself: DB_<INSTANCE>_URL; all
                              others' are prefixed by the plan: <INSTANCE>_REDIS_HOSTS */
+    bool by_the_book;     /* container and probe were written and tested after the documents that
+                             its file names, and not run against a real server here */
 };
 
 /* The registry, in the order in which `cleanroom services` lists it. */

@@ -24,5 +24,5 @@ int cmd_serve(const struct invocation *inv, FILE *out, struct error *err)
     settings.own.shards = 1;
     if (take_port(inv, &settings.serve_port, err) < 0)
         return error_exit_code(err->kind);
-    return run_execute(&settings, out, err);
+    return run_execute(&settings, NULL, out, err);
 }

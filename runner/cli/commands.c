@@ -14,6 +14,14 @@ static const struct option_def recycle_options[] = {
      .doc = "say what would be removed, and leave it"},
 };
 
+static const struct option_def shell_options[] = {
+    {.flag = "shard",
+     .kind = OPTION_TEXT,
+     .group = SETTING_GROUP_RUN,
+     .argument = "K",
+     .doc = "which one of the N it is (default 1)"},
+};
+
 static const struct option_def image_options[] = {
     {.flag = "name",
      .kind = OPTION_TEXT,
@@ -32,6 +40,13 @@ static const struct option_def serve_options[] = {
      .group = SETTING_GROUP_RUN,
      .argument = "PORT",
      .doc = "of 127.0.0.1, instead of a free one"},
+};
+
+static const struct option_def services_options[] = {
+    {.flag = "markdown",
+     .kind = OPTION_SWITCH,
+     .group = SETTING_GROUP_RUN,
+     .doc = "as the table in README.md"},
 };
 
 const struct command commands[] = {
@@ -58,6 +73,23 @@ const struct command commands[] = {
      .options = serve_options,
      .option_count = ARRAY_SIZE(serve_options),
      .run = cmd_serve},
+    {.name = "shell",
+     .synopsis = "[OPTIONS] IMAGE [COMMAND [ARGUMENTS]]",
+     .doc = "Go inside a shard: a shell, or COMMAND by the image's entry",
+     .groups = ALL_GROUPS,
+     .max_words = 1,
+     .takes_args = true,
+     .passes_rest = true,
+     .options = shell_options,
+     .option_count = ARRAY_SIZE(shell_options),
+     .run = cmd_shell},
+    {.name = "services",
+     .synopsis = "[--markdown | NAME]",
+     .doc = "List the services, what each tells the app and takes",
+     .max_words = 1,
+     .options = services_options,
+     .option_count = ARRAY_SIZE(services_options),
+     .run = cmd_services},
     {.name = "recycle",
      .synopsis = "[OPTIONS] [RUN]",
      .doc = "Remove what dead runs left behind, or all of one RUN",

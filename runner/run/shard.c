@@ -7,6 +7,7 @@
 
 #include "run/shard_create.h"
 #include "run/shard_keep.h"
+#include "run/shell.h"
 #include "satellite/satellite.h"
 
 /* Of each app stream: what the report keeps. The whole is in app.log. */
@@ -425,8 +426,7 @@ static void phase_deadline_passed(void *data)
 static void begin_phase(struct shard *s, struct shard_phase *phase, nsec_t timeout)
 {
     phase->begun = true;
-    if (timeout != NSEC_INFINITY)
-        loop_timer_arm(s->ctx->loop, &s->deadline, clock_now() + timeout, phase_deadline_passed, s);
+    loop_timer_arm(s->ctx->loop, &s->deadline, clock_now() + timeout, phase_deadline_passed, s);
     container_start(&phase->container);
 }
 
@@ -450,9 +450,14 @@ static void enter_keep(struct shard *s)
 
 static void enter_test(struct shard *s)
 {
-    begin_phase(s, &s->test,
-                s->ctx->settings->serve ? NSEC_INFINITY : s->ctx->settings->own.test_timeout);
-    if (s->ctx->settings->serve && s->ctx->plan->program)
+    const struct settings *settings = s->ctx->settings;
+    if (!s->ctx->shell && !settings->serve) {
+        begin_phase(s, &s->test, settings->own.test_timeout);
+        return;
+    }
+    s->test.begun = true; /* and has all the time it wants */
+    container_start(&s->test.container);
+    if (settings->serve && s->ctx->plan->program)
         say_site(s, "to be served at"); /* it listens by itself, we cannot know when */
 }
 
@@ -480,6 +485,11 @@ static void phase_ended(struct shard *s, struct shard_phase *phase)
         shard_set_state(s, s->kind == SHARD_SEED ? SHARD_KEEP : SHARD_TEST);
 }
 
+static bool is_shell(const struct shard *s, const struct shard_phase *phase)
+{
+    return s->ctx->shell && phase == &s->test;
+}
+
 static void phase_changed(void *data, struct container *c)
 {
     struct shard *s = data;
@@ -488,6 +498,10 @@ static void phase_changed(void *data, struct container *c)
         shard_teardown_goes_on(s);
     else if (c->stage == CONTAINER_FAILED)
         shard_fail(s, c->error.kind, "%s %s", phase->name, c->error.message);
+    else if (c->stage == CONTAINER_RUNNING && is_shell(s, phase))
+        shell_begin(s->ctx->shell, c);
+    else if (c->stage == CONTAINER_EXITED && is_shell(s, phase))
+        shard_set_state(s, SHARD_TEARDOWN);
     else if (c->stage == CONTAINER_EXITED && s->state < SHARD_COLLECT)
         phase_ended(s, phase);
 }
@@ -496,7 +510,10 @@ static void phase_changed(void *data, struct container *c)
 static void phase_output(void *data, enum output_stream stream, const void *bytes, size_t len)
 {
     struct shard *s = data;
-    console_output(s->ctx->console, shard_voice(s), stream, bytes, len);
+    if (s->ctx->shell && s->state == SHARD_TEST)
+        shell_output(s->ctx->shell, stream, bytes, len);
+    else
+        console_output(s->ctx->console, shard_voice(s), stream, bytes, len);
 }
 
 /* --- COLLECT --------------------------------------------------------------------------------- */
@@ -611,6 +628,8 @@ static void remove_one(struct container *c, void *deadline)
 static void enter_teardown(struct shard *s)
 {
     s->teardown_by = context_teardown_deadline(s->ctx);
+    if (s->ctx->shell && s->kind == SHARD_TESTS)
+        shell_end(s->ctx->shell);
     if (s->archive)
         s->ctx->engine->ops->cancel(s->ctx->engine, s->archive);
     if (s->flush)
@@ -777,7 +796,7 @@ void shard_init(struct shard *s, struct run_context *ctx, int number,
     for (size_t i = 0; i < s->service_count; i++)
         init_service(s, &s->services[i], &s->plan->services.items[i]);
     init_phase(s, &s->deploy, "deploy");
-    init_phase(s, &s->test, ctx->settings->serve ? "serve" : "test");
+    init_phase(s, &s->test, ctx->shell ? "shell" : ctx->settings->serve ? "serve" : "test");
 }
 
 static void deinit_container(struct container *c, void *arg)

@@ -723,6 +723,72 @@ static void test_ours(void)
     drop(OBJECT_VOLUME, vol, ENGINE_OK);
 }
 
+struct exit {
+    struct result r;
+    int code;
+};
+
+static void on_exit_code(void *data, enum engine_outcome outcome, int code, const struct error *err)
+{
+    struct exit *e = data;
+    e->code = code;
+    keep_result(&e->r, outcome, err);
+}
+
+static int exec(const char *container, const char *script, enum engine_outcome outcome)
+{
+    struct exit e = {0};
+    const char *const argv[] = {"sh", "-c", script, NULL};
+    live.engine->ops->container_exec(live.engine, container, argv, soon(), on_exit_code, &e);
+    expect(&e.r, outcome);
+    result_deinit(&e.r);
+    return e.code;
+}
+
+/* Words run beside the first process: as it, and told by their exit code alone. */
+static void test_exec(void)
+{
+    struct output o __attribute__((cleanup(output_deinit)));
+    _cleanup_free_ char *c = name("exec");
+    static const char *const hang[] = {"tail", "-f", "/dev/null", NULL};
+    const struct engine_ops *ops = live.engine->ops;
+    struct exit late = {0}, cancelled = {0};
+    struct container_spec spec = {.name = c,
+                                  .image = live.image_id,
+                                  .labels = labels(1, "test"),
+                                  .user = "65534",
+                                  .env = (const char *[]){"WORD=a b", NULL},
+                                  .argv = hang};
+    exec(c, "exit 0", ENGINE_NOT_FOUND);
+    create(&spec, ENGINE_OK);
+    exec(c, "exit 0", ENGINE_CONFLICT);
+    drop(OBJECT_CONTAINER, c, ENGINE_OK);
+    begin_spec(&spec, &o);
+    check_int(exec(c, "echo out; echo err >&2; exit 7", ENGINE_OK), 7);
+    check_int(exec(c, "test \"$WORD\" = 'a b' -a \"$(id -u)\" = 65534", ENGINE_OK), 0);
+    check_int(exec(c,
+                   "test \"$(grep -e Seccomp: -e Cap /proc/self/status)\" = "
+                   "\"$(grep -e Seccomp: -e Cap /proc/1/status)\"",
+                   ENGINE_OK),
+              0);
+    check_int(exec(c, "kill -9 $$", ENGINE_OK), 137);
+
+    ops->container_exec(live.engine, c, hang, clock_now() + 300 * NSEC_PER_MSEC, on_exit_code,
+                        &late);
+    expect(&late.r, ENGINE_FAILED);
+    check_int(late.r.err.kind, ERROR_TIMEOUT);
+    struct engine_op *op = ops->container_exec(live.engine, c, hang, soon(), on_exit_code,
+                                               &cancelled);
+    run_for(100 * NSEC_PER_MSEC);
+    ops->cancel(live.engine, op);
+    expect(&cancelled.r, ENGINE_CANCELLED);
+    drop(OBJECT_CONTAINER, c, ENGINE_OK); /* with what still runs in it */
+    await(&o.r.done);
+    check_int(o.bytes[OUTPUT_STDOUT] + o.bytes[OUTPUT_STDERR], 0);
+    result_deinit(&late.r);
+    result_deinit(&cancelled.r);
+}
+
 /* Every operation, cancelled at once, and after the engine had a little time for it. */
 static struct engine_op *begin(int which, struct container_spec *spec, struct result *r)
 {
@@ -850,15 +916,31 @@ static int pull(const char *ref)
 
 static int run_tests(void)
 {
-    return tap_run((struct tap_test[]){
-        TAP(test_open),        TAP(test_resolve),         TAP(test_output),
-        TAP(test_much_output), TAP(test_last_bytes),      TAP(test_conflicts),
-        TAP(test_stubborn),    TAP(test_bad_creates),     TAP(test_events),
-        TAP(test_isolation),   TAP(test_import_and_list), TAP(test_archive),
-        TAP(test_entrypoint),  TAP(test_pids_limit),      TAP(test_signal),
-        TAP(test_commit),      TAP(test_extract),         TAP(test_fresh_volume),
-        TAP(test_ours),        TAP(test_cancel),          TAP(test_deadline),
-        TAP(test_free),        TAP(test_world),           {0}});
+    return tap_run((struct tap_test[]){TAP(test_open),
+                                       TAP(test_resolve),
+                                       TAP(test_output),
+                                       TAP(test_much_output),
+                                       TAP(test_last_bytes),
+                                       TAP(test_conflicts),
+                                       TAP(test_stubborn),
+                                       TAP(test_bad_creates),
+                                       TAP(test_events),
+                                       TAP(test_isolation),
+                                       TAP(test_import_and_list),
+                                       TAP(test_archive),
+                                       TAP(test_entrypoint),
+                                       TAP(test_pids_limit),
+                                       TAP(test_signal),
+                                       TAP(test_commit),
+                                       TAP(test_extract),
+                                       TAP(test_exec),
+                                       TAP(test_fresh_volume),
+                                       TAP(test_ours),
+                                       TAP(test_cancel),
+                                       TAP(test_deadline),
+                                       TAP(test_free),
+                                       TAP(test_world),
+                                       {0}});
 }
 
 /* Without arguments: the tests. "hello": which engine is there. "pull REF". */

@@ -91,7 +91,7 @@ class Declared(LiveTest):
                        "'sleep 1000' has not ended")
 
     def test_a_page_that_is_another(self):
-        self.not_ready(f"image: {REDIS}, command: redis-server --port 9, port: 9, probe: {{http: /}}",
+        self.not_ready(f"image: {REDIS}, command: redis-server --port 9000, port: 9000, probe: {{http: /}}",
                        "closed without an answer")
 
     def test_nobody_listens(self):

@@ -227,6 +227,8 @@ static void exit_container(struct object *o, int code)
 static void probe_service(struct fake *f, const struct object *service)
 {
     size_t pod = (size_t)(strrchr(service->name, '-') - service->name);
+    if (strcmp(service->role, "asked") == 0)
+        return; /* it is asked by words in its container */
     for (struct object *o = f->objects; o; o = o->next) {
         if (strcmp(o->role, "holder") != 0 || strncmp(o->name, service->name, pod) != 0)
             continue;

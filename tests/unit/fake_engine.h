@@ -4,7 +4,8 @@
  * and fails all the same. Not a stand-in for the real one, which tests/live uses: it exists for
  * what cannot be asked of a real one.
  *
- * Holders behave as the satellite: they say "up", and "ready" of each service that is started.
+ * Holders behave as the satellite: they say "up", and "ready" of each service that is started
+ * but of one called "asked".
  * Other containers run until they are removed; "deploy" and "test" exit with `app_exit`.
  */
 #ifndef TESTS_FAKE_ENGINE_H

@@ -56,6 +56,22 @@ static void add_service(struct settings *s, const char *name)
     service->source = (char *)"test";
 }
 
+/* One that is given a file, and says that it is ready by words run in it; there are no copies. */
+static struct declaration *add_declared(struct settings *s)
+{
+    struct declaration *d = declaration_new("asked", "redis");
+    strvec_push(&d->files, "/etc/asked");
+    strvec_push(&d->files, "${password}");
+    d->ready = DECLARATION_EXEC;
+    strvec_push(&d->ready_words, "true");
+    declaration_finish(d);
+    struct service_setting *service = vec_push(&s->services);
+    service->provider = &d->provider;
+    service->declaration = d;
+    service->name = service->source = service->defined = (char *)"asked";
+    return d;
+}
+
 static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 {
     (void)st, (void)flag, (void)ftw;
@@ -85,12 +101,13 @@ static int run_once(struct fake_options options, char **junit)
     add_service(&s, "postgres");
     add_service(&s, "redis");
     add_service(&s, "email");
+    struct declaration *declared = deploy == DEPLOY_ONCE ? NULL : add_declared(&s);
 
     _cleanup_error_ struct error err = ERROR_INIT;
     _cleanup_fclose_ FILE *out = fopen("/dev/null", "we");
     fake = options;
     setenv("XDG_CACHE_HOME", dir, 1);
-    int code = run_execute(&s, out, &err);
+    int code = run_execute(&s, NULL, out, &err);
 
     _cleanup_free_ char *path = xasprintf("%s/results/junit.xml", dir);
     struct strbuf text = STRBUF_INIT;
@@ -98,6 +115,7 @@ static int run_once(struct fake_options options, char **junit)
     *junit = strbuf_detach(&text);
     (void)nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     vec_deinit(&s.services);
+    declaration_free(declared);
     return code;
 }
 
@@ -119,7 +137,7 @@ static void test_a_run_that_passes(void)
     size_t each = run_passing();
     check(each > plain + 10); /* a bake, and the phases */
     deploy = DEPLOY_ONCE;
-    check(run_passing() > each + 10);
+    check(run_passing() > plain + 10);
 }
 
 static void test_a_run_that_fails(void)
@@ -135,9 +153,10 @@ static void test_a_run_that_fails(void)
 /* What a run asks again by itself, or does without; a fault in one of these need not cost it. */
 static bool is_repeated(const char *op)
 {
-    return op && (strcmp(op, "remove") == 0 || strcmp(op, "list") == 0 || strcmp(op, "kept") == 0 ||
-                  strcmp(op, "events") == 0 || strcmp(op, "inspect") == 0 ||
-                  strcmp(op, "attach") == 0 || strcmp(op, "look") == 0 || strcmp(op, "flush") == 0);
+    return op &&
+           (strcmp(op, "remove") == 0 || strcmp(op, "list") == 0 || strcmp(op, "kept") == 0 ||
+            strcmp(op, "events") == 0 || strcmp(op, "inspect") == 0 || strcmp(op, "attach") == 0 ||
+            strcmp(op, "look") == 0 || strcmp(op, "flush") == 0 || strcmp(op, "exec") == 0);
 }
 
 /* A fault while snapshots are looked for or made costs them, not the run. */

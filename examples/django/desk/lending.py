@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models import Sum
 
-from desk import board, catalogue
+from desk import board, catalogue, letters
 from desk.models import Copy, Fine, Loan, Member
 
 LOAN_DAYS = 21
@@ -73,6 +73,8 @@ def give_back(barcode, today):
     isbn = loan.copy.title.isbn
     catalogue.forget_availability(isbn)
     line = board.waiting(isbn)
+    if line:
+        letters.ask_for(line[0], isbn)
     return loan, line[0] if line else None
 
 

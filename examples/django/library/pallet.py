@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads the environment that Pallet gives an app."""
+import socket
 from urllib.parse import unquote, urlsplit
 
 
@@ -26,3 +27,8 @@ def hosts(text, default_port):
         if name:
             found.append((name, int(port or default_port)))
     return found
+
+
+def syslog_socket(protocol):
+    """SYSLOG_PROTO as a kind of socket."""
+    return {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}[protocol.lower()]

@@ -57,6 +57,13 @@ CACHES = {
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.cache"
 
+EMAIL_HOST = os.environ.get("EMAIL_HOST", "localhost")
+EMAIL_PORT = int(os.environ.get("EMAIL_PORT", "25"))
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = f"desk@{SITE_DOMAIN.rsplit(':', 1)[0]}"
+
+AMQP_URL = os.environ.get("AMQP_URLS", "amqp://localhost").split("|")[0]
+
 STATIC_URL = "/static/"
 STATIC_ROOT = os.environ.get("STATIC_ROOT", "/static")
 STORAGE_ROOT = Path(os.environ.get("STORAGE_ROOT", "/storage"))
@@ -68,6 +75,18 @@ LOGGING = {
     "disable_existing_loggers": False,
     "handlers": {"console": {"class": "logging.StreamHandler"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
-    # An answer of 404 is an answer, not an event.
-    "loggers": {"django.request": {"level": "ERROR"}},
+    "loggers": {
+        # An answer of 404 is an answer, not an event.
+        "django.request": {"level": "ERROR"},
+        "desk.journal": {"level": "INFO"},
+    },
 }
+if "SYSLOG_SERVER" in os.environ:
+    LOGGING["formatters"] = {"journal": {"format": "desk: %(message)s"}}
+    LOGGING["handlers"]["syslog"] = {
+        "class": "logging.handlers.SysLogHandler",
+        "address": (os.environ["SYSLOG_SERVER"], int(os.environ.get("SYSLOG_PORT", "514"))),
+        "socktype": pallet.syslog_socket(os.environ.get("SYSLOG_PROTO", "udp")),
+        "formatter": "journal",
+    }
+    LOGGING["loggers"]["desk.journal"].update(handlers=["syslog"], propagate=False)

@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection
 from django.test import Client
 
-from desk import board
+from desk import board, letters
 from desk.models import Branch, Copy, Fine, Loan, Member, Title
 from library import pallet
 
@@ -76,6 +76,9 @@ class Room:
         items = memcached_stats()["curr_items"]
         if items:
             found.append(f"memcached holds {items} items before the first test")
+        wanted = letters.wanted()
+        if wanted:
+            found.append(f"{wanted} letters are wanted before the first test")
         return found
 
     def close(self):

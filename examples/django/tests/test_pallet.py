@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import socket
 import unittest
 
 from library import pallet
@@ -30,3 +31,11 @@ class HostsTest(unittest.TestCase):
 
     def test_empty(self):
         self.assertEqual(pallet.hosts("", 6379), [])
+
+
+class SyslogTest(unittest.TestCase):
+    def test_udp(self):
+        self.assertEqual(pallet.syslog_socket("udp"), socket.SOCK_DGRAM)
+
+    def test_tcp(self):
+        self.assertEqual(pallet.syslog_socket("TCP"), socket.SOCK_STREAM)

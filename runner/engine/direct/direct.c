@@ -496,6 +496,30 @@ static struct engine_op *container_extract(struct engine *engine, const char *na
     return op;
 }
 
+static struct engine_op *container_input(struct engine *engine, const char *name,
+                                         const void *bytes, size_t len, engine_done_fn done,
+                                         void *data)
+{
+    if (!find(engine, name))
+        return direct_of(engine)->inner->ops->container_input(inner_of(engine), name, bytes, len,
+                                                              done, data);
+    struct engine_op *op = op_impossible(engine, name, data);
+    op->done = done;
+    return op;
+}
+
+static struct engine_op *container_resize(struct engine *engine, const char *name,
+                                          struct terminal_size size, nsec_t deadline,
+                                          engine_done_fn done, void *data)
+{
+    if (!find(engine, name))
+        return direct_of(engine)->inner->ops->container_resize(inner_of(engine), name, size,
+                                                               deadline, done, data);
+    struct engine_op *op = op_impossible(engine, name, data);
+    op->done = done;
+    return op;
+}
+
 static struct engine_op *container_exec(struct engine *engine, const char *name,
                                         const char *const *argv, nsec_t deadline,
                                         engine_exit_fn done, void *data)
@@ -655,6 +679,8 @@ static const struct engine_ops ops = {
     .container_archive = container_archive,
     .container_extract = container_extract,
     .container_signal = container_signal,
+    .container_input = container_input,
+    .container_resize = container_resize,
     .container_exec = container_exec,
     .container_commit = container_commit,
     .remove = engine_remove,

@@ -55,6 +55,7 @@ void container_ended(struct container *c, const struct answer *died)
     c->phase = PHASE_ENDED;
     c->exit_code = died->code;
     c->oom = died->oom;
+    input_end(c);
     if (c->oom)
         container_tell(c, EVENT_OOM);
     container_tell(c, EVENT_DIED);
@@ -128,6 +129,12 @@ static void copy_spec(struct recipe *r, const struct container_spec *spec)
     copy_strings(&r->env, spec->env);
     r->outside = spec->network != NULL;
     r->ours = spec->ours;
+    r->input = spec->input;
+    r->terminal = spec->input && spec->terminal;
+    if (r->terminal) {
+        r->rows = spec->terminal->rows;
+        r->columns = spec->terminal->columns;
+    }
     r->memory = spec->memory;
     r->shm_size = spec->shm_size;
     r->cpu = spec->cpu;
@@ -162,19 +169,27 @@ static void on_created(struct world *w, struct call *call, const struct answer *
 static int send_recipe(struct container *c, const struct container_spec *spec,
                        struct recipe *recipe, struct done_op *op, struct error *err)
 {
-    int ends[2][2], fds[2 + PUBLISH_MAX];
+    int ends[2][2], fds[3 + PUBLISH_MAX];
+    size_t count = 2;
     if (flow_open(c, ends) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "no pipes for the container's output");
     fds[0] = ends[0][1];
     fds[1] = ends[1][1];
-    if (publish_open(spec, recipe, fds + 2, err) < 0) {
-        close(fds[0]);
-        close(fds[1]);
+    c->terminal = recipe->terminal;
+    if (recipe->input) {
+        fds[count] = input_open(c);
+        if (fds[count++] < 0)
+            error_set_errno(err, ERROR_INTERNAL, errno, "nothing for the container's input");
+    }
+    if (fds[count - 1] < 0 || publish_open(spec, recipe, fds + count, err) < 0) {
+        for (size_t i = 0; i < count; i++)
+            if (fds[i] >= 0)
+                close(fds[i]);
         return -1;
     }
     struct request r = {.kind = REQUEST_MAKE, .object = c->id, .recipe = *recipe};
     op->world = c->world;
-    world_call(c->world, &r, fds, 2 + spec->publish_count,
+    world_call(c->world, &r, fds, count + spec->publish_count,
                &(struct call){.answered = on_created, .object = c->id, .op = &op->op});
     return 0;
 }
@@ -209,7 +224,7 @@ struct engine_op *embedded_container_create(struct engine *engine,
     struct container *c = xcalloc(1, sizeof(*c));
     *vec_push(&e->containers) = c;
     *c = (struct container){
-        .id = ++e->last_object, .name = xstrdup(spec->name), .world = w, .out = {-1, -1}};
+        .id = ++e->last_object, .name = xstrdup(spec->name), .world = w, .out = {-1, -1}, .in = -1};
     tags_init(&c->tags, &spec->labels);
     c->network = xstrdup(spec->pod ? NULL : spec->network);
     struct recipe recipe = {0};
@@ -229,6 +244,7 @@ static void on_started(struct world *w, struct call *call, const struct answer *
     if (c && a->outcome == ENGINE_OK) {
         c->phase = PHASE_RUNNING;
         container_tell(c, EVENT_STARTED);
+        input_begin(c);
         flow_begin(c);
     } else if (c && a->outcome == ENGINE_FAILED) {
         c->phase = PHASE_ENDED;

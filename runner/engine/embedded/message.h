@@ -32,6 +32,8 @@ struct recipe {
     bool outside; /* pod == 0: can reach the outside */
     bool ours;
     uint32_t handed; /* how many descriptors it is handed, as OWN_HANDED and up; see own.h */
+    bool input, terminal;
+    uint32_t rows, columns;
     VEC(struct recipe_mount) mounts;
     uint64_t memory, shm_size, cpu, pids;
     struct image_info image;
@@ -43,7 +45,9 @@ void recipe_deinit(struct recipe *recipe);
 enum request_kind {
     REQUEST_VOLUME_MAKE,
     REQUEST_VOLUME_DROP,
-    REQUEST_MAKE, /* descriptors: its standard output and error, and those it is handed */
+    REQUEST_MAKE, /* descriptors: its standard output and standard error; with an input: that, or
+                     the socket on which the terminal's other end is to be sent; then what it is
+                     handed */
     REQUEST_START,
     REQUEST_SIGNAL,
     REQUEST_REMOVE,
