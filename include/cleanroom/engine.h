@@ -94,6 +94,11 @@ struct mount {
     const char *options; /* MOUNT_TMPFS: as mount(8), e.g. "size=512m,mode=0700", or NULL */
 };
 
+/* A terminal's size in characters; 0 = unknown. */
+struct terminal_size {
+    unsigned short rows, columns;
+};
+
 struct container_spec {
     const char *name;
     const char *image; /* an image_info.id */
@@ -106,8 +111,11 @@ struct container_spec {
     const char *pod;         /* join the network namespace of this container, or NULL */
     const char *network;     /* pod == NULL: connect to this network; NULL: loopback only */
     const char *hostname;    /* pod == NULL only */
-    bool ours; /* its image is our own program and runs nothing else: an engine may leave out what
-                  only other programs need (/proc, /sys, /dev, /etc/hosts; capabilities) */
+    bool ours;  /* its image is our own program and runs nothing else: an engine may leave out what
+                   only other programs need (/proc, /sys, /dev, /etc/hosts; capabilities) */
+    bool input; /* it has a standard input: see container_input; else there is nothing to read */
+    const struct terminal_size *terminal; /* with input: a terminal is its input and output, which
+                                             comes as OUTPUT_STDOUT; NULL: there is none */
     const struct mount *mounts;
     size_t mount_count;
     uint64_t memory;   /* limit in bytes, 0 = none */
@@ -213,6 +221,14 @@ struct engine_ops {
     struct engine_op *(*container_attach)(struct engine *, const char *name,
                                           void (*ready)(void *data), engine_output_fn,
                                           engine_done_fn, void *data);
+    /* Gives bytes (copied) to a container with an input that is attached to and was started; with
+       len 0 the input ends, and a terminal has none to end. One at a time: completes when it was
+       taken. ENGINE_CONFLICT: nobody reads there any more. */
+    struct engine_op *(*container_input)(struct engine *, const char *name, const void *bytes,
+                                         size_t len, engine_done_fn, void *data);
+    /* Tells a container's terminal its size. ENGINE_CONFLICT: it has none, or does not run. */
+    struct engine_op *(*container_resize)(struct engine *, const char *name, struct terminal_size,
+                                          nsec_t deadline, engine_done_fn, void *data);
     /* Delivers `path` (a directory) of a container, as an uncompressed tar archive. */
     struct engine_op *(*container_archive)(struct engine *, const char *name, const char *path,
                                            nsec_t deadline, engine_bytes_fn, engine_done_fn,

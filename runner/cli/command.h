@@ -22,6 +22,7 @@ struct command {
     size_t option_count;
     size_t max_words; /* besides its name */
     bool takes_args;  /* after "--" */
+    bool passes_rest; /* all that follows its first word is such arguments, "--" or not */
 
     /* Returns the exit code. *err is set when there is something to say about it. */
     int (*run)(const struct invocation *inv, FILE *out, struct error *err);

@@ -14,6 +14,14 @@ static const struct option_def recycle_options[] = {
      .doc = "say what would be removed, and leave it"},
 };
 
+static const struct option_def shell_options[] = {
+    {.flag = "shard",
+     .kind = OPTION_TEXT,
+     .group = SETTING_GROUP_RUN,
+     .argument = "K",
+     .doc = "which one of the N it is (default 1)"},
+};
+
 static const struct option_def image_options[] = {
     {.flag = "name",
      .kind = OPTION_TEXT,
@@ -48,6 +56,16 @@ const struct command commands[] = {
      .max_words = 1,
      .takes_args = true,
      .run = cmd_plan},
+    {.name = "shell",
+     .synopsis = "[OPTIONS] IMAGE [COMMAND [ARGUMENTS]]",
+     .doc = "Go inside a shard: a shell, or COMMAND by the image's entry",
+     .groups = ALL_GROUPS,
+     .max_words = 1,
+     .takes_args = true,
+     .passes_rest = true,
+     .options = shell_options,
+     .option_count = ARRAY_SIZE(shell_options),
+     .run = cmd_shell},
     {.name = "services",
      .synopsis = "[--markdown | NAME]",
      .doc = "List the services, what each tells the app and takes",

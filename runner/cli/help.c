@@ -60,9 +60,15 @@ static void print_options(const struct command *command, FILE *out)
 static void print_program(FILE *out)
 {
     fputs("\nCommands:\n", out);
-    for (size_t i = 0; i < command_count; i++)
+    _cleanup_(option_table_deinit) struct option_table options = {0};
+    command_options(&commands[0], &options);
+    for (size_t i = 0; i < command_count; i++) {
+        const struct option_def *same = option_by_flag(&options, commands[i].name);
+        if (same && same->kind == OPTION_SWITCH)
+            continue; /* --help and --version stand above */
         fprintf(out, "  %-8s %s%s\n", commands[i].name, commands[i].doc,
                 i == 0 ? " (default)" : "");
+    }
     fputs("\nExample: cleanroom -n 4 --deploy myapp:latest -- --failfast\n"
           "Exit code: 0 passed, 1 tests failed, 2 usage, 3 engine or service, 4 leftovers,\n"
           "124 time limit, 128+N signal N. Options are also CLEANROOM_SHARDS=4, or below\n"

@@ -94,13 +94,17 @@ static int take_text(struct parser *p, const char *flag, const char *attached, b
     return 0;
 }
 
+static const char *nearest_option(const struct option_table *table, const char *flag)
+{
+    _cleanup_free_ const char **flags = xcalloc(table->len, sizeof(*flags));
+    for (size_t i = 0; i < table->len; i++)
+        flags[i] = table->items[i].flag;
+    return nearest_name(flag, flags, table->len);
+}
+
 static int unknown_option(const struct parser *p, const char *flag)
 {
-    const struct option_table *all = &p->options;
-    _cleanup_free_ const char **flags = xcalloc(all->len, sizeof(*flags));
-    for (size_t i = 0; i < all->len; i++)
-        flags[i] = all->items[i].flag;
-    const char *nearest = nearest_name(flag, flags, all->len);
+    const char *nearest = nearest_option(&p->options, flag);
     if (nearest)
         return error_set(p->err, ERROR_USAGE, "unknown option '--%s', did you mean '--%s'?", flag,
                          nearest);
@@ -163,9 +167,12 @@ static int take_word(struct parser *p, const char *word)
 static int take_all(struct parser *p)
 {
     while (*p->next) {
+        bool rest = p->inv->command->passes_rest && p->inv->words.len;
         const char *word = *p->next++;
         int r;
-        if (strcmp(word, "--") == 0) {
+        if (rest && strcmp(word, "--") != 0)
+            p->next--;
+        if (rest || strcmp(word, "--") == 0) {
             p->inv->args = (const char *const *)p->next;
             return 0;
         }
@@ -194,9 +201,12 @@ static int check_options(const struct invocation *inv, struct error *err)
     for (size_t i = 0; i < inv->values.len; i++) {
         const char *flag = inv->values.items[i].said.name;
         const char *row = strchr(flag, '.') ? OPTION_DOTTED : flag;
-        if (!is_universal(flag) && !option_by_flag(&table, row))
-            return error_set(err, ERROR_USAGE, "--%s: 'cleanroom %s' does not take it", flag,
-                             inv->command->name);
+        if (is_universal(flag) || option_by_flag(&table, row))
+            continue;
+        const char *nearest = nearest_option(&table, flag);
+        return error_set(err, ERROR_USAGE, "--%s: 'cleanroom %s' does not take it%s%s%s", flag,
+                         inv->command->name, nearest ? ", did you mean '--" : "",
+                         nearest ? nearest : "", nearest ? "'?" : "");
     }
     return 0;
 }

@@ -87,6 +87,16 @@ CURLcode curl_easy_perform(CURL *easy)
     FORWARD(curl_easy_perform, CURLE_FAILED_INIT, easy);
 }
 
+CURLcode curl_easy_send(CURL *easy, const void *bytes, size_t len, size_t *sent)
+{
+    FORWARD(curl_easy_send, CURLE_FAILED_INIT, easy, bytes, len, sent);
+}
+
+CURLcode curl_easy_recv(CURL *easy, void *bytes, size_t len, size_t *got)
+{
+    FORWARD(curl_easy_recv, CURLE_FAILED_INIT, easy, bytes, len, got);
+}
+
 CURLcode curl_easy_pause(CURL *easy, int mask)
 {
     FORWARD(curl_easy_pause, CURLE_FAILED_INIT, easy, mask);

@@ -35,6 +35,7 @@ struct console {
     bool color;
     bool quiet;
     bool terminal;
+    bool raw;
     bool broken;         /* nobody reads any more: say nothing */
     struct strbuf batch; /* whole lines, not yet written */
     struct shard_lines *lines;
@@ -68,6 +69,11 @@ struct console *console_new(const struct console_options *options)
         c->lines[i] = (struct shard_lines){{STRBUF_INIT, STRBUF_INIT}};
     (void)fflush(c->out);
     return c;
+}
+
+void console_set_raw(struct console *c, bool raw)
+{
+    c->raw = raw;
 }
 
 /* Also a descriptor that somebody else made non-blocking gets all of it. */
@@ -269,8 +275,8 @@ static void add_own_line(struct console *c, int shard, const char *text)
     _cleanup_free_ char *clean = text_first_line(text, LINE_LIMIT);
     if (shard > 0)
         add_prefix(c, shard);
-    strbuf_addf(&c->batch, "%s*%s %s\n", c->color ? "\x1b[1m" : "", c->color ? RESET : "",
-                clean ? clean : "");
+    strbuf_addf(&c->batch, "%s*%s %s%s", c->color ? "\x1b[1m" : "", c->color ? RESET : "",
+                clean ? clean : "", c->raw ? "\r\n" : "\n");
     flush(c);
 }
 

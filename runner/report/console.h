@@ -35,6 +35,8 @@ void console_say(struct console *c, int shard, const char *fmt, ...) _printf_(3,
 void console_output(struct console *c, int shard, enum output_stream stream, const void *bytes,
                     size_t len);
 void console_end_stream(struct console *c, int shard);
+/* Its terminal is raw: a line's end does not return to the left by itself. */
+void console_set_raw(struct console *c, bool raw);
 /* A transient status (pull progress): replaced in place on a terminal; elsewhere shown at most
    once per 5 s. NULL removes it. */
 void console_status(struct console *c, const char *text);

@@ -20,6 +20,8 @@ enum {
     CONTEXT_BAKE = RESULTS_BAKE, /* services are initialised in it */
 };
 
+struct shell;
+
 struct run_context {
     const struct settings *settings;
     const struct plan *plan;
@@ -38,6 +40,7 @@ struct run_context {
     const char *network;        /* name of the run's network, or NULL */
     struct image_info *images;  /* parallel to plan->images, once resolved */
     struct snapshot *snapshots; /* parallel to plan->seed.services */
+    struct shell *shell;        /* in place of tests, or NULL */
     struct deploy *deploy;      /* what every shard is a copy of, or NULL */
 };
 

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -10,6 +11,7 @@
 
 #include <cleanroom/log.h>
 
+#include "report/directory.h"
 #include "report/text.h"
 #include "run/bake.h"
 #include "run/context.h"
@@ -18,6 +20,7 @@
 #include "run/owner.h"
 #include "run/prepare.h"
 #include "run/shard.h"
+#include "run/shell.h"
 #include "run/sweep.h"
 
 #define EVENTS_RETRIES 20
@@ -55,6 +58,7 @@ struct run {
     int signal;         /* the first one that told us to stop, or 0 */
     struct error error; /* why the run as a whole failed */
     nsec_t started_at;
+    char *passing; /* a directory for logs that nobody asked for, or NULL */
 };
 
 static void enter_bake(struct run *r);
@@ -96,6 +100,8 @@ static void run_fail(struct run *r, const struct error *err)
 static int write_reports(struct run *r, int exit_code, struct error *err)
 {
     r->result.duration = clock_now() - r->started_at;
+    if (r->ctx.shell)
+        return 0; /* there is nothing to report on */
     if (junit_write(&r->result, r->ctx.results_dir, "junit.xml", err) < 0)
         return -1;
     return journal_write(r->ctx.journal, r->result.finished, exit_code, err);
@@ -345,6 +351,8 @@ static int outcome_code(const struct run *r)
             }
         }
     }
+    if (code == 0 && r->ctx.shell)
+        code = r->ctx.shell->exit_code;
     return code == 0 && !is_clean(r) ? 4 : code;
 }
 
@@ -426,7 +434,8 @@ static int conclude(struct run *r, struct error *err)
         code = code ? code : error_exit_code(unwritten.kind);
         error_move(err, &unwritten);
     }
-    console_summary(r->ctx.console, &r->result, r->ctx.settings->own.results, code);
+    if (!r->ctx.shell)
+        console_summary(r->ctx.console, &r->result, r->ctx.settings->own.results, code);
     return code;
 }
 
@@ -472,10 +481,11 @@ static int starts_at_once(const struct run *r)
 
 static void init_shards(struct run *r)
 {
-    r->shard_count = r->plan.shards.len;
+    int first = r->ctx.shell ? r->ctx.shell->number : 1;
+    r->shard_count = r->ctx.shell ? 1 : r->plan.shards.len;
     r->shards = xcalloc(r->shard_count, sizeof(*r->shards));
     for (size_t i = 0; i < r->shard_count; i++)
-        shard_init(&r->shards[i], &r->ctx, (int)i + 1, on_shard_done, r);
+        shard_init(&r->shards[i], &r->ctx, first + (int)i, on_shard_done, r);
 }
 
 static void say_hello(struct run *r)
@@ -628,7 +638,25 @@ static int check_plan(const struct plan *plan, struct error *err)
     return check_text(&plan->shards.items[0].app_env, "the variable", err);
 }
 
-int run_execute(const struct settings *settings, FILE *out, struct error *err)
+/* A shell leaves nothing, an earlier run's results neither. */
+static int open_results(struct run *r, struct error *err)
+{
+    if (!r->ctx.shell)
+        return results_open(r->ctx.settings->own.results, err);
+    r->passing = xstrdup("/tmp/cleanroom-shell-XXXXXX");
+    if (!mkdtemp(r->passing))
+        return error_set_errno(err, ERROR_INTERNAL, errno, "no directory '%s'", r->passing);
+    return results_open(r->passing, err);
+}
+
+static void remove_passing(struct run *r)
+{
+    if (r->passing && directory_remove(AT_FDCWD, r->passing) < 0)
+        log_warning("'%s' could not be removed: %s", r->passing, strerror(errno));
+    free(r->passing);
+}
+
+int run_execute(const struct settings *settings, struct shell *shell, FILE *out, struct error *err)
 {
     struct run r = {.signal_fd = block_signals(), .started_at = clock_now()};
     r.ctx = (struct run_context){.settings = settings,
@@ -638,6 +666,7 @@ int run_execute(const struct settings *settings, FILE *out, struct error *err)
                                  .holders = &r.holders,
                                  .pods = &r.pods,
                                  .result = &r.result,
+                                 .shell = shell,
                                  .results_dir = -1};
     raise_descriptor_limit();
     if (plan_make(&r.plan, settings, NULL, err) < 0)
@@ -650,7 +679,7 @@ int run_execute(const struct settings *settings, FILE *out, struct error *err)
     int code;
     result_init(&r.result, r.plan.run_id, settings->application_id.value);
     add_suites(&r);
-    r.ctx.results_dir = results_open(settings->own.results, err);
+    r.ctx.results_dir = open_results(&r, err);
     if (r.ctx.results_dir < 0) {
         code = error_exit_code(err->kind);
     } else {
@@ -659,6 +688,7 @@ int run_execute(const struct settings *settings, FILE *out, struct error *err)
         journal_free(r.ctx.journal);
         close(r.ctx.results_dir);
     }
+    remove_passing(&r);
     loop_free(r.ctx.loop);
     result_deinit(&r.result);
     plan_deinit(&r.plan);

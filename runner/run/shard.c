@@ -7,6 +7,7 @@
 
 #include "run/shard_create.h"
 #include "run/shard_keep.h"
+#include "run/shell.h"
 #include "satellite/satellite.h"
 
 /* Of each app stream: what the report keeps. The whole is in app.log. */
@@ -438,7 +439,12 @@ static void enter_keep(struct shard *s)
 
 static void enter_test(struct shard *s)
 {
-    begin_phase(s, &s->test, s->ctx->settings->own.test_timeout);
+    if (!s->ctx->shell) {
+        begin_phase(s, &s->test, s->ctx->settings->own.test_timeout);
+        return;
+    }
+    s->test.begun = true; /* and has all the time it wants */
+    container_start(&s->test.container);
 }
 
 static void phase_ended(struct shard *s, struct shard_phase *phase)
@@ -462,6 +468,11 @@ static void phase_ended(struct shard *s, struct shard_phase *phase)
         shard_set_state(s, s->kind == SHARD_SEED ? SHARD_KEEP : SHARD_TEST);
 }
 
+static bool is_shell(const struct shard *s, const struct shard_phase *phase)
+{
+    return s->ctx->shell && phase == &s->test;
+}
+
 static void phase_changed(void *data, struct container *c)
 {
     struct shard *s = data;
@@ -470,6 +481,10 @@ static void phase_changed(void *data, struct container *c)
         shard_teardown_goes_on(s);
     else if (c->stage == CONTAINER_FAILED)
         shard_fail(s, c->error.kind, "%s %s", phase->name, c->error.message);
+    else if (c->stage == CONTAINER_RUNNING && is_shell(s, phase))
+        shell_begin(s->ctx->shell, c);
+    else if (c->stage == CONTAINER_EXITED && is_shell(s, phase))
+        shard_set_state(s, SHARD_TEARDOWN);
     else if (c->stage == CONTAINER_EXITED && s->state < SHARD_COLLECT)
         phase_ended(s, phase);
 }
@@ -478,7 +493,10 @@ static void phase_changed(void *data, struct container *c)
 static void phase_output(void *data, enum output_stream stream, const void *bytes, size_t len)
 {
     struct shard *s = data;
-    console_output(s->ctx->console, shard_voice(s), stream, bytes, len);
+    if (s->ctx->shell && s->state == SHARD_TEST)
+        shell_output(s->ctx->shell, stream, bytes, len);
+    else
+        console_output(s->ctx->console, shard_voice(s), stream, bytes, len);
 }
 
 /* --- COLLECT --------------------------------------------------------------------------------- */
@@ -572,6 +590,8 @@ static void remove_one(struct container *c, void *deadline)
 static void enter_teardown(struct shard *s)
 {
     s->teardown_by = context_teardown_deadline(s->ctx);
+    if (s->ctx->shell && s->kind == SHARD_TESTS)
+        shell_end(s->ctx->shell);
     if (s->archive)
         s->ctx->engine->ops->cancel(s->ctx->engine, s->archive);
     if (s->flush)
@@ -738,7 +758,7 @@ void shard_init(struct shard *s, struct run_context *ctx, int number,
     for (size_t i = 0; i < s->service_count; i++)
         init_service(s, &s->services[i], &s->plan->services.items[i]);
     init_phase(s, &s->deploy, "deploy");
-    init_phase(s, &s->test, "test");
+    init_phase(s, &s->test, ctx->shell ? "shell" : "test");
 }
 
 static void deinit_container(struct container *c, void *arg)

@@ -2,6 +2,7 @@
 #include "run/shard_create.h"
 
 #include "run/files.h"
+#include "run/shell.h"
 #include "satellite/satellite.h"
 
 static size_t volume_mounts(const struct shard *s, struct mount *mounts)
@@ -129,5 +130,7 @@ void shard_create_phase(struct shard *s, struct shard_phase *phase, const struct
                                   .memory = settings->own.memory,
                                   .cpu = settings->own.cpus,
                                   .pids = (uint64_t)settings->own.pids};
+    if (s->ctx->shell && phase == &s->test)
+        shell_specify(s->ctx->shell, &spec, &s->plan->app_env);
     container_create(&phase->container, &spec);
 }

@@ -49,12 +49,11 @@ Output:
 Commands:
   run      Test an image, each shard among fresh services of its own (default)
   plan     Print what a run would do, and where each value comes from
+  shell    Go inside a shard: a shell, or COMMAND by the image's entry
   services List the services, what each tells the app and takes
   recycle  Remove what dead runs left behind, or all of one RUN
   doctor   Say what each engine has and lacks on this machine
   image    Load, list and remove images that are kept
-  version  Print the version
-  help     Explain a command
 
 Example: cleanroom -n 4 --deploy myapp:latest -- --failfast
 Exit code: 0 passed, 1 tests failed, 2 usage, 3 engine or service, 4 leftovers,

@@ -93,3 +93,17 @@ cleanroom: CLEANROOM_SHARDS: 'all' is not a number between 1 and 1000
 # Nothing in a message steers the terminal.
 $ cleanroom "--$(printf '\033[31m')" | cat -v
 cleanroom: unknown option '--?[31m'; see 'cleanroom --help'
+# Inside one of the shards: options before the image, and all after it is the container's.
+$ cleanroom shell --help | head -3
+Usage: cleanroom shell [OPTIONS] IMAGE [COMMAND [ARGUMENTS]]
+Go inside a shard: a shell, or COMMAND by the image's entry.
+
+$ cleanroom shell --shards 2 --shard 3 myimage
+cleanroom: --shard '3': it is one of 1 to 2; --shards N makes it one of N
+[exit 2]
+$ cleanroom shell
+cleanroom: no image is named; try 'cleanroom myimage'
+[exit 2]
+$ cleanroom shell --shards 2 --shard 3 myimage rails console --help
+cleanroom: --shard '3': it is one of 1 to 2; --shards N makes it one of N
+[exit 2]

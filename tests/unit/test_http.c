@@ -12,6 +12,7 @@
 
 #include "engine/docker/greet.h"
 #include "engine/docker/helper.h"
+#include "engine/docker/raw.h"
 #include "tap.h"
 
 #define PING                                                                                       \
@@ -347,6 +348,25 @@ static void test_helper(void)
     check_int(h.status, 0);
 }
 
+static void check_head(const char *text, size_t len, int status, size_t body)
+{
+    int got;
+    size_t length;
+    check_int(raw_head(text, strlen(text), &got, &length), len);
+    check_int(got, status);
+    check_int(length, body);
+}
+
+static void test_heads_of_upgrades(void)
+{
+    check_head("HTTP/1.1 101 UPGRADED\r\nUpgrade: tcp\r\n\r\nbytes", 39, 101, 0);
+    check_head("HTTP/1.1 404 No\r\nX: y\r\ncontent-LENGTH: 12\r\n\r\n", 45, 404, 12);
+    check_head("HTTP/1.1 101 UPGRADED\r\nUpgrade: tcp\r\n", 0, -1, 0);
+    check_head("SSH-2.0-x\r\n\r\n", 13, -1, 0);
+    check_head("HTTP/1.\r\n\r\n", 11, -1, 0);
+    check_head("", 0, -1, 0);
+}
+
 int main(void)
 {
     (void)signal(SIGPIPE, SIG_IGN);
@@ -359,5 +379,6 @@ int main(void)
                                        TAP(test_newer_engine),
                                        TAP(test_versions),
                                        TAP(test_helper),
+                                       TAP(test_heads_of_upgrades),
                                        {0}});
 }

@@ -117,7 +117,8 @@ static void test_the_first_word_may_be_a_command(void)
 
 static void test_what_is_refused(void)
 {
-    check_refused("--shard 4 img", "unknown option '--shard', did you mean '--shards'?");
+    check_refused("--shard 4 img",
+                  "--shard: 'cleanroom run' does not take it, did you mean '--shards'?");
     check_refused("--no-results img", "unknown option '--no-results', did you mean '--results'?");
     check_refused("-n4z -qZ img", "unknown option '-Z'; see 'cleanroom --help'");
     check_refused("--shards", "--shards: a value is missing");

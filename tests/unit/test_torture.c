@@ -107,7 +107,7 @@ static int run_once(struct fake_options options, char **junit)
     _cleanup_fclose_ FILE *out = fopen("/dev/null", "we");
     fake = options;
     setenv("XDG_CACHE_HOME", dir, 1);
-    int code = run_execute(&s, out, &err);
+    int code = run_execute(&s, NULL, out, &err);
 
     _cleanup_free_ char *path = xasprintf("%s/results/junit.xml", dir);
     struct strbuf text = STRBUF_INIT;

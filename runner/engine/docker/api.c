@@ -212,6 +212,9 @@ static json_t *host_config(struct object *body, const struct container_spec *spe
         put(&host, "PidsLimit", json_integer((json_int_t)spec->pids));
     if (spec->shm_size)
         put(&host, "ShmSize", json_integer((json_int_t)spec->shm_size));
+    if (spec->input && spec->terminal) /* older ones wait to be told: /resize */
+        put(&host, "ConsoleSize",
+            json_pack("[i, i]", spec->terminal->rows, spec->terminal->columns));
     /* We are attached before the start and miss nothing: the engine need not write it to disk too.
      */
     put(&host, "LogConfig", json_pack("{s:s}", "Type", "none"));
@@ -236,6 +239,13 @@ int api_container_create(struct http_request *out, const struct container_spec *
         put(&body, "User", json_string(spec->user));
     if (spec->hostname && !spec->pod)
         put(&body, "Hostname", json_string(spec->hostname));
+    if (spec->input) {
+        put(&body, "AttachStdin", json_true());
+        put(&body, "OpenStdin", json_true());
+        put(&body, "StdinOnce", json_true());
+    }
+    if (spec->input && spec->terminal)
+        put(&body, "Tty", json_true());
     put(&body, "AttachStdout", json_true());
     put(&body, "AttachStderr", json_true());
     put(&body, "HostConfig", host_config(&body, spec, network));
@@ -261,6 +271,17 @@ struct http_request api_container_inspect(const char *name)
 struct http_request api_container_attach(const char *name)
 {
     return on_container("POST", name, "/attach?stream=1&stdout=1&stderr=1&logs=0");
+}
+
+struct http_request api_container_hijack(const char *name)
+{
+    return on_container("POST", name, "/attach?stream=1&stdin=1&stdout=1&stderr=1&logs=0");
+}
+
+struct http_request api_container_resize(const char *name, struct terminal_size size)
+{
+    _cleanup_free_ char *suffix = xasprintf("/resize?h=%d&w=%d", size.rows, size.columns);
+    return on_container("POST", name, suffix);
 }
 
 struct http_request api_container_archive(const char *name, const char *path)

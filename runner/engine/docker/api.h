@@ -33,6 +33,9 @@ int api_container_create(struct http_request *out, const struct container_spec *
 struct http_request api_container_start(const char *name);
 struct http_request api_container_inspect(const char *name);
 struct http_request api_container_attach(const char *name);
+/* Both ways. */
+struct http_request api_container_hijack(const char *name);
+struct http_request api_container_resize(const char *name, struct terminal_size size);
 struct http_request api_container_archive(const char *name, const char *path);
 struct http_request api_container_extract(const char *name, const char *path, const void *tar,
                                           size_t len);

@@ -78,6 +78,10 @@ struct engine_op *docker_container_create(struct engine *engine, const struct co
     struct error err _cleanup_error_ = ERROR_INIT;
     create->plain.done = done;
     create->plain.rules = create_rules;
+    if (spec->input)
+        strvec_push(&create->plain.op.docker->inputs, spec->name);
+    if (spec->input && spec->terminal)
+        strvec_push(&create->plain.op.docker->terminals, spec->name);
     if (send_create(create, spec, &err) < 0)
         op_fail_later(&create->plain.op, &err);
     return &create->plain.op;

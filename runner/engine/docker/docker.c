@@ -22,6 +22,8 @@ static void docker_free(struct engine *engine)
     while (docker->ops)
         op_drop(docker->ops);
     http_deinit(&docker->http);
+    strvec_deinit(&docker->inputs);
+    strvec_deinit(&docker->terminals);
     free(docker->config_dir);
     free(engine->kind);
     free(engine->version);
@@ -38,6 +40,8 @@ static const struct engine_ops docker_ops = {
     .container_start = docker_container_start,
     .container_inspect = docker_container_inspect,
     .container_attach = docker_container_attach,
+    .container_input = docker_container_input,
+    .container_resize = docker_container_resize,
     .container_archive = docker_container_archive,
     .container_extract = docker_container_extract,
     .container_signal = docker_container_signal,

@@ -57,7 +57,7 @@ static void set_tls(CURL *easy, const struct endpoint *endpoint)
     }
 }
 
-static CURL *easy_new(const struct http *http, const char *prefix, const char *path)
+void *http_easy_new(const struct http *http, const char *prefix, const char *path)
 {
     const struct endpoint *endpoint = &http->endpoint;
     _cleanup_free_ char *url = xasprintf("%s%s%s", endpoint->base, prefix, path);
@@ -261,7 +261,7 @@ static void on_begin(void *data)
         return;
     }
     const char *prefix = call->request.versioned ? "" : call->http->prefix;
-    call->easy = easy_new(call->http, prefix, call->request.path);
+    call->easy = http_easy_new(call->http, prefix, call->request.path);
     if (!call->easy) {
         error_set(&err, ERROR_INTERNAL, "could not set up a transfer: is libcurl.so.4 installed?");
         call_finish(call, 0, &err);
@@ -334,7 +334,7 @@ int http_get_now(struct http *http, const char *path, int timeout_ms,
 {
     char why[CURL_ERROR_SIZE] = "";
     struct header_sink sink = {.fn = header, .data = data};
-    CURL *easy = easy_new(http, http->prefix, path);
+    CURL *easy = http_easy_new(http, http->prefix, path);
     if (!easy)
         return error_set(err, ERROR_INTERNAL,
                          "could not set up a transfer: is libcurl.so.4 installed?");

@@ -56,6 +56,9 @@ struct http_handlers {
     void (*done)(void *data, const struct http_answer *answer);
 };
 
+/* A CURL * that knows where the engine is and how to talk to it; NULL without libcurl. */
+void *http_easy_new(const struct http *http, const char *prefix, const char *path);
+
 struct http_call;
 struct http_call *http_call_new(struct http *http, struct http_request *request, nsec_t deadline,
                                 const struct http_handlers *handlers, void *data);

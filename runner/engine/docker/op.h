@@ -17,9 +17,11 @@ struct docker {
     struct engine engine; /* first: what the caller holds */
     struct http http;
     bool podman;
-    int64_t since;         /* the engine's clock when it was greeted, seconds since the epoch */
-    char *config_dir;      /* where config.json with the credentials is, or NULL */
-    struct engine_op *ops; /* all in flight */
+    int64_t since;           /* the engine's clock when it was greeted, seconds since the epoch */
+    char *config_dir;        /* where config.json with the credentials is, or NULL */
+    struct engine_op *ops;   /* all in flight */
+    struct strvec inputs;    /* containers that have one */
+    struct strvec terminals; /* and a terminal as that */
 };
 
 struct op_class {

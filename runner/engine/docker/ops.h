@@ -54,6 +54,16 @@ struct engine_op *docker_container_events(struct engine *engine, const char *run
                                           void (*ready)(void *data), engine_event_fn event,
                                           engine_done_fn done, void *data);
 
+/* hijack.c */
+struct engine_op *docker_hijack(struct engine *engine, const char *name, bool terminal,
+                                void (*ready)(void *data), engine_output_fn output,
+                                engine_done_fn done, void *data);
+struct engine_op *docker_container_input(struct engine *engine, const char *name, const void *bytes,
+                                         size_t len, engine_done_fn done, void *data);
+struct engine_op *docker_container_resize(struct engine *engine, const char *name,
+                                          struct terminal_size size, nsec_t deadline,
+                                          engine_done_fn done, void *data);
+
 /* network.c */
 struct engine_op *docker_network_create(struct engine *engine, const char *name,
                                         const struct labels *labels, nsec_t deadline,

@@ -80,6 +80,10 @@ struct engine_op *docker_container_attach(struct engine *engine, const char *nam
                                           void (*ready)(void *data), engine_output_fn output,
                                           engine_done_fn done, void *data)
 {
+    const struct docker *docker = (struct docker *)engine;
+    if (strvec_contains(&docker->inputs, name))
+        return docker_hijack(engine, name, strvec_contains(&docker->terminals, name), ready, output,
+                             done, data);
     struct stream_op *s = stream_new(engine, NSEC_INFINITY, done, data);
     s->ready = ready;
     s->output = output;

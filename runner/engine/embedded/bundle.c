@@ -177,6 +177,12 @@ static json_t *process_json(const struct bundle *bundle, int rootfs, const char 
     json_object_set_new(out, "cwd", cwd_json(bundle->working_dir, bad));
     json_object_set_new(out, "capabilities", capabilities_json(&user));
     json_object_set_new(out, "noNewPrivileges", json_false());
+    if (bundle->spec->terminal) {
+        json_object_set_new(out, "terminal", json_true());
+        json_object_set_new(out, "consoleSize",
+                            json_pack("{s:i, s:i}", "height", bundle->spec->terminal->rows, "width",
+                                      bundle->spec->terminal->columns));
+    }
     return out;
 }
 

@@ -27,11 +27,12 @@ struct cell *cell_find(struct keeper *k, uint32_t id)
     return NULL;
 }
 
-void cell_close_output(struct cell *c)
+void cell_close_streams(struct cell *c)
 {
-    for (int i = 0; i < 2; i++)
-        if (c->out[i] >= 0)
-            close(TAKE_FD(c->out[i]));
+    int *const fds[] = {&c->out[0], &c->out[1], &c->in, &c->console};
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+        if (*fds[i] >= 0)
+            close(TAKE_FD(*fds[i]));
 }
 
 /* --- making ---------------------------------------------------------------------------------- */
@@ -204,6 +205,8 @@ static char *config_of(struct keeper *k, const struct cell *c, const struct reci
     _cleanup_free_ char *root = keeper_path(k->dir, "c", c->id, "r");
     _cleanup_free_ char *netns = keeper_path(k->dir, "n", r->pod ? r->pod : c->id, NULL);
     struct container_spec spec = to_spec(r, mounts);
+    struct terminal_size size = {(unsigned short)r->rows, (unsigned short)r->columns};
+    spec.terminal = r->terminal ? &size : NULL;
     collect_binds(k, c, r, &binds);
     struct bundle bundle = {
         .spec = &spec,
@@ -252,23 +255,28 @@ static int furnish(struct keeper *k, struct cell *c, const struct recipe *r, str
         fill_volumes(k, c, err) < 0 || make_network(k, c, r, err) < 0 ||
         make_limits(k, c, r, err) < 0)
         return -1;
-    if (!r->ours)
-        return write_config(k, c, r, err);
-    own_keep(c, r);
-    return 0;
+    if (r->ours) {
+        own_keep(c, r);
+        return 0;
+    }
+    if (r->terminal && console_listen(k, c, err) < 0)
+        return -1;
+    return write_config(k, c, r, err);
 }
 
 static void cell_gone(struct keeper *k, struct cell *c);
 
 void cell_make(struct keeper *k, uint32_t number, uint32_t id, const struct recipe *r,
-               const int out[2])
+               const int fds[3])
 {
     _cleanup_error_ struct error err = ERROR_INIT;
     struct cell *c = xcalloc(1, sizeof(*c));
     *vec_push(&k->cells) = c;
     c->id = id;
     c->name = xstrdup(r->name);
-    memcpy(c->out, out, sizeof(c->out));
+    memcpy(c->out, fds, sizeof(c->out));
+    c->in = fds[2];
+    c->console = -1;
     for (size_t i = 0; i < r->mounts.len; i++) {
         if (r->mounts.items[i].kind != MOUNT_VOLUME)
             continue;
@@ -317,7 +325,7 @@ static void cell_gone(struct keeper *k, struct cell *c)
     _cleanup_free_ char *dir = keeper_path(k->dir, "c", c->id, NULL);
     _cleanup_free_ char *scratch = keeper_path(k->scratch, "c", c->id, NULL);
     _cleanup_free_ char *state = xasprintf("%s/s/%u", k->dir, c->id);
-    cell_close_output(c);
+    cell_close_streams(c);
     unmount(k, c);
     drop_group(k, c);
     job_discard(k, dir);

@@ -23,6 +23,10 @@ static void runtime_arguments(struct keeper *k, const struct cell *c, struct str
     strvec_push(argv, "--no-new-keyring");
     strvec_pushf(argv, "--bundle=%s/c/%u", k->dir, c->id);
     strvec_pushf(argv, "--pid-file=%s/c/%u/pid", k->dir, c->id);
+    if (c->console >= 0) {
+        _cleanup_free_ char *console = console_path(k, c);
+        strvec_pushf(argv, "--console-socket=%s", console);
+    }
     strvec_pushf(argv, "%u", c->id);
 }
 
@@ -46,6 +50,8 @@ static void become_runtime(const struct keeper *k, const struct cell *c, char *c
     if (cell_join_groups(c) < 0)
         _exit(125);
     readonly_enter(&k->forbidden);
+    if (c->in >= 0 && c->console < 0 && dup2(c->in, STDIN_FILENO) < 0)
+        _exit(126);
     if (dup2(c->out[0], STDOUT_FILENO) >= 0 && dup2(c->out[1], STDERR_FILENO) >= 0 &&
         sigprocmask(SIG_SETMASK, &none, NULL) == 0) {
         (void)execveat(k->runtime, "", argv, env, AT_EMPTY_PATH);
@@ -72,7 +78,7 @@ static void start_own(struct keeper *k, struct cell *c)
 {
     _cleanup_error_ struct error err = ERROR_INIT;
     pid_t pid = own_start(k, c, &err);
-    cell_close_output(c);
+    cell_close_streams(c);
     if (pid < 0) {
         answer_failed(k, c, ERROR_ENGINE, err.message, 128);
         return;
@@ -104,7 +110,8 @@ void cell_start(struct keeper *k, uint32_t number, struct cell *c)
     if (pid == 0)
         become_runtime(k, c, argv.items, (char *const *)env);
     /* NOLINTEND(clang-analyzer-security.insecureAPI.vfork,clang-analyzer-unix.Vfork) */
-    cell_close_output(c);
+    if (c->console < 0 || pid < 0)
+        cell_close_streams(c);
     if (pid < 0) {
         c->phase = CELL_ENDED;
         error_set_errno(&err, ERROR_INTERNAL, errno, "no process for '%s'", argv.items[0]);
@@ -247,12 +254,15 @@ static void runtime_ended(struct keeper *k, struct cell *c, int code)
     } else {
         c->phase = CELL_RUNNING;
         c->init = init;
+        if (c->console >= 0)
+            console_forward(c);
         keeper_answer(k, c->start_number, ENGINE_OK, NULL);
         if (ended)
             init_ended(k, c, stray.code);
         else if (c->remove_number)
             (void)kill(init, SIGKILL);
     }
+    cell_close_streams(c);
     if (!any_starting(k))
         k->strays.len = 0;
     if (c->remove_number && c->phase == CELL_ENDED)

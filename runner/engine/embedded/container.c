@@ -54,6 +54,7 @@ void container_ended(struct container *c, const struct answer *died)
     c->phase = PHASE_ENDED;
     c->exit_code = died->code;
     c->oom = died->oom;
+    input_end(c);
     if (c->oom)
         container_tell(c, EVENT_OOM);
     container_tell(c, EVENT_DIED);
@@ -127,6 +128,12 @@ static void copy_spec(struct recipe *r, const struct container_spec *spec)
     copy_strings(&r->env, spec->env);
     r->outside = spec->network != NULL;
     r->ours = spec->ours;
+    r->input = spec->input;
+    r->terminal = spec->input && spec->terminal;
+    if (r->terminal) {
+        r->rows = spec->terminal->rows;
+        r->columns = spec->terminal->columns;
+    }
     r->memory = spec->memory;
     r->shm_size = spec->shm_size;
     r->cpu = spec->cpu;
@@ -165,8 +172,16 @@ static int send_recipe(struct container *c, struct recipe *recipe, struct done_o
     struct request r = {.kind = REQUEST_MAKE, .object = c->id, .recipe = *recipe};
     if (flow_open(c, ends) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "no pipes for the container's output");
+    int fds[3] = {ends[0][1], ends[1][1], -1};
+    c->terminal = recipe->terminal;
+    if (recipe->input && (fds[2] = input_open(c)) < 0) {
+        int saved = errno;
+        close(fds[0]);
+        close(fds[1]);
+        return error_set_errno(err, ERROR_INTERNAL, saved, "nothing for the container's input");
+    }
     op->world = c->world;
-    world_call(c->world, &r, (int[2]){ends[0][1], ends[1][1]}, 2,
+    world_call(c->world, &r, fds, recipe->input ? 3 : 2,
                &(struct call){.answered = on_created, .object = c->id, .op = &op->op});
     return 0;
 }
@@ -201,7 +216,7 @@ struct engine_op *embedded_container_create(struct engine *engine,
     struct container *c = xcalloc(1, sizeof(*c));
     *vec_push(&e->containers) = c;
     *c = (struct container){
-        .id = ++e->last_object, .name = xstrdup(spec->name), .world = w, .out = {-1, -1}};
+        .id = ++e->last_object, .name = xstrdup(spec->name), .world = w, .out = {-1, -1}, .in = -1};
     tags_init(&c->tags, &spec->labels);
     c->network = xstrdup(spec->pod ? NULL : spec->network);
     struct recipe recipe = {0};
@@ -221,6 +236,7 @@ static void on_started(struct world *w, struct call *call, const struct answer *
     if (c && a->outcome == ENGINE_OK) {
         c->phase = PHASE_RUNNING;
         container_tell(c, EVENT_STARTED);
+        input_begin(c);
         flow_begin(c);
     } else if (c && a->outcome == ENGINE_FAILED) {
         c->phase = PHASE_ENDED;

@@ -98,6 +98,7 @@ void flow_end(struct container *c)
         if (c->out[i] >= 0)
             unwatch(c, i);
     }
+    input_end(c);
     struct attach_op *a = c->attach;
     if (!a)
         return;

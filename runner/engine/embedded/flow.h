@@ -19,4 +19,12 @@ void flow_settle(struct container *c);
 /* Delivers what is there, ends its attach, closes. */
 void flow_end(struct container *c);
 
+/* --- input.c --- */
+/* The keeper's end of the input to be, which is the container's from now on; -1 with errno. */
+int input_open(struct container *c);
+/* It was started, or its keeper says so: the terminal is there, and is its output too. */
+void input_begin(struct container *c);
+/* Nobody reads any more. */
+void input_end(struct container *c);
+
 #endif

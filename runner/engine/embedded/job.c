@@ -26,9 +26,7 @@
 static void let_go(struct keeper *k)
 {
     for (size_t i = 0; i < k->cells.len; i++)
-        for (int j = 0; j < 2; j++)
-            if (k->cells.items[i]->out[j] >= 0)
-                close(TAKE_FD(k->cells.items[i]->out[j]));
+        cell_close_streams(k->cells.items[i]);
     close(k->socket);
     sigset_t none;
     sigemptyset(&none);

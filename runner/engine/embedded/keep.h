@@ -36,6 +36,8 @@ struct cell {
     bool network;  /* it has a network namespace of its own: n/ID */
     pid_t carrier; /* the process group that carries its connections to the outside, or 0 */
     int out[2];    /* its standard output and error, until it is started */
+    int in;        /* its standard input, or where its terminal is sent; the same; or -1 */
+    int console;   /* with a terminal: the socket on which the runtime hands it over, or -1 */
     VEC(struct cell_volume) volumes;
     bool limited;
     struct strvec procs;    /* the control groups to join */
@@ -92,16 +94,17 @@ void keeper_tell(struct keeper *k, struct answer *answer);
 /* `base`/kind/id, or `base`/kind/id/leaf; release with free(). */
 char *keeper_path(const char *base, const char *kind, uint32_t id, const char *leaf);
 
-/* cell.c, cell_start.c: each answers by itself, now or when it is done. out: taken over. */
+/* cell.c, cell_start.c: each answers by itself, now or when it is done. fds: its output, error and
+   input (or -1), taken over. */
 void cell_make(struct keeper *k, uint32_t number, uint32_t id, const struct recipe *recipe,
-               const int out[2]);
+               const int fds[3]);
 void cell_start(struct keeper *k, uint32_t number, struct cell *cell);
 /* With what it is about to start; its end is heard of as ever. */
 void cell_stop_runtime(const struct cell *cell);
 void cell_remove(struct keeper *k, uint32_t number, struct cell *cell);
 /* Once its first process has ended. */
 void cell_finish_removal(struct keeper *k, struct cell *cell);
-void cell_close_output(struct cell *cell);
+void cell_close_streams(struct cell *cell);
 /* A child before its exec: system calls only. -1 and errno. */
 int cell_join_groups(const struct cell *cell);
 struct cell *cell_find(struct keeper *k, uint32_t id);
@@ -109,6 +112,14 @@ struct cell *cell_find(struct keeper *k, uint32_t id);
 void cell_note_filter(struct keeper *k, pid_t pid);
 /* It was reaped, and is no job's. */
 void cell_reaped(struct keeper *k, pid_t pid, int code);
+
+/* console.c */
+/* Where the runtime hands over the terminal that it makes; cell->console. */
+int console_listen(struct keeper *k, struct cell *cell, struct error *err);
+/* Its path, for the runtime; release with free(). */
+char *console_path(const struct keeper *k, const struct cell *cell);
+/* Once the runtime has ended: hands it on to main. */
+void console_forward(struct cell *cell);
 
 /* job.c */
 /* 0 in a child of ours, which must end with job_say(). cell: NULL when it is about none. */

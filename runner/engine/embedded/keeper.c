@@ -121,10 +121,11 @@ static void about_cell(struct keeper *k, const struct request *r, struct wire *w
 
 static void make_cell(struct keeper *k, const struct request *r, struct wire *w)
 {
-    int out[2];
-    out[0] = wire_take_fd(w);
-    out[1] = wire_take_fd(w);
-    cell_make(k, r->number, r->object, &r->recipe, out);
+    int fds[3];
+    fds[0] = wire_take_fd(w);
+    fds[1] = wire_take_fd(w);
+    fds[2] = r->recipe.input ? wire_take_fd(w) : -1;
+    cell_make(k, r->number, r->object, &r->recipe, fds);
 }
 
 static void refuse_truncated(struct keeper *k, const struct request *r)

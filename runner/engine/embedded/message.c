@@ -57,6 +57,10 @@ static void wire_recipe(struct wire *w, struct recipe *r)
     wire_u32(w, &r->pod);
     wire_bool(w, &r->outside);
     wire_bool(w, &r->ours);
+    wire_bool(w, &r->input);
+    wire_bool(w, &r->terminal);
+    wire_u32(w, &r->rows);
+    wire_u32(w, &r->columns);
     wire_mounts(w, r);
     wire_u64(w, &r->memory);
     wire_u64(w, &r->shm_size);

@@ -31,6 +31,8 @@ struct recipe {
     uint32_t pod; /* the container whose network namespace it joins, 0 = one of its own */
     bool outside; /* pod == 0: can reach the outside */
     bool ours;
+    bool input, terminal;
+    uint32_t rows, columns;
     VEC(struct recipe_mount) mounts;
     uint64_t memory, shm_size, cpu, pids;
     struct image_info image;
@@ -42,7 +44,8 @@ void recipe_deinit(struct recipe *recipe);
 enum request_kind {
     REQUEST_VOLUME_MAKE,
     REQUEST_VOLUME_DROP,
-    REQUEST_MAKE, /* descriptors: its standard output and standard error */
+    REQUEST_MAKE, /* descriptors: its standard output and standard error; and with an input: that,
+                     or the socket on which the terminal's other end is to be sent */
     REQUEST_START,
     REQUEST_SIGNAL,
     REQUEST_REMOVE,

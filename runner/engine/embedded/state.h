@@ -57,6 +57,7 @@ enum container_phase {
 };
 
 struct attach_op;
+struct input_op;
 struct container {
     uint32_t id;
     char *name;
@@ -73,7 +74,10 @@ struct container {
     char *error;  /* why it did not start */
     int out[2];   /* where its output comes from; -1: at its end */
     bool flowing; /* we watch it */
+    int in;       /* where its input goes, or -1; before a terminal is there: where it will come */
+    bool terminal;
     struct attach_op *attach;
+    struct input_op *input; /* in flight, or NULL */
 };
 
 struct embedded {
@@ -141,6 +145,10 @@ struct engine_op *embedded_container_signal(struct engine *, const char *, int, 
                                             engine_done_fn, void *);
 struct engine_op *embedded_container_attach(struct engine *, const char *, void (*)(void *),
                                             engine_output_fn, engine_done_fn, void *);
+struct engine_op *embedded_container_input(struct engine *, const char *, const void *, size_t,
+                                           engine_done_fn, void *);
+struct engine_op *embedded_container_resize(struct engine *, const char *, struct terminal_size,
+                                            nsec_t, engine_done_fn, void *);
 struct engine_op *embedded_container_events(struct engine *, const char *, void (*)(void *),
                                             engine_event_fn, engine_done_fn, void *);
 struct engine_op *embedded_container_archive(struct engine *, const char *, const char *, nsec_t,

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`cleanroom shell`: somebody at a terminal, and a pipe."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+
+import harness
+from harness import APP, REDIS, LiveTest, wait_until
+
+SERVICES = f"""\
+services: [redis]
+redis: {{image: "{REDIS}"}}
+"""
+PROMPT = "in-here> "
+
+
+class Terminal:
+    """`cleanroom shell ARGS` at a terminal of its own, of 30 lines and 100 columns."""
+
+    def __init__(self, test, *args):
+        directory = test.make_directory("terminal")
+        (directory / "forklift.yaml").write_text(SERVICES)
+        self.master, slave = pty.openpty()
+        test.addCleanup(os.close, self.master)
+        self.before = termios.tcgetattr(slave)
+        self.resize(30, 100)
+        user = harness.USER.popen() if harness.USER else {}
+        self.popen = subprocess.Popen(
+            [harness.CLEANROOM, "shell", *map(str, args)], cwd=directory,
+            env=test.environment({"TERM": "dumb"}), stdin=slave, stdout=slave, stderr=slave,
+            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0), **user)
+        test.addCleanup(test.stop, self)
+        self.slave = slave
+        test.addCleanup(os.close, slave)
+        self.seen = ""
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
+
+    def type(self, text):
+        os.write(self.master, text.encode())
+
+    def expect(self, pattern, seconds=30):
+        """Reads until the pattern is there, and forgets all up to its end."""
+        end = time.monotonic() + seconds
+        while not (found := re.search(pattern, self.seen)):
+            if not select.select([self.master], [], [], max(0, end - time.monotonic()))[0]:
+                raise AssertionError(f"no '{pattern}' within {seconds} s: {self.seen!r}")
+            self.seen += os.read(self.master, 4096).decode(errors="replace")
+        self.seen = self.seen[found.end():]
+        return found
+
+    def run(self, command, pattern):
+        """What the command, typed at the prompt, says."""
+        self.type(command + "\n")
+        found = self.expect(r"\n" + pattern)
+        self.expect(PROMPT)
+        return found
+
+    def greet(self):
+        """The shell's own prompt may be any."""
+        self.expect(r"[#$] $", 60)
+        self.type(f"PS1='{PROMPT[:4]}''{PROMPT[4:]}'\n")
+        self.expect(r"\n" + PROMPT)
+
+    def wait(self, seconds=60):
+        """The exit code, once all it says was read."""
+        end = time.monotonic() + seconds
+        while self.popen.poll() is None and time.monotonic() < end:
+            if select.select([self.master], [], [], 0.05)[0]:
+                self.seen += os.read(self.master, 4096).decode(errors="replace")
+        return self.popen.wait(1)
+
+    def is_as_before(self):
+        return termios.tcgetattr(self.slave)[:4] == self.before[:4]
+
+
+class Interactive(LiveTest):
+    def test_a_terminal(self):
+        terminal = Terminal(self, APP)
+        terminal.greet()
+        self.assertFalse(terminal.is_as_before())
+        terminal.run("stty size", "30 100\r")
+        terminal.run("tty", r"/dev/(pts/\d+|console)\r")
+        terminal.run("echo $TERM", "dumb\r")
+        terminal.resize(41, 132)
+        wait_until(lambda: terminal.run("stty size", r"(\d+ \d+)\r")[1] == "41 132", 10,
+                   "the size follows")
+        terminal.type("exit 7\n")
+        self.assertEqual(terminal.wait(), 7, terminal.seen)
+        self.assertTrue(terminal.is_as_before())
+
+    def test_keys_are_for_who_is_inside(self):
+        terminal = Terminal(self, APP)
+        terminal.greet()
+        terminal.type("sh -c 'echo begun; exec sleep 1000'\n")
+        terminal.expect("\nbegun\r")
+        terminal.type("\x03")
+        terminal.expect(PROMPT)
+        terminal.run("echo $?", "130\r")
+        terminal.type("sh -c 'trap \"echo again\" CONT; echo begun; while :; do sleep 0.1; done'\n")
+        terminal.expect("\nbegun\r")
+        terminal.type("\x1a")
+        terminal.expect("Stopped +sh")
+        terminal.expect(PROMPT)
+        terminal.run("jobs", r"\[1\]\+ +Stopped")
+        terminal.type("fg\n")
+        terminal.expect("\nagain\r")
+        terminal.type("\x03")
+        terminal.expect(PROMPT)
+        terminal.type("sh -c 'echo begun; exec sleep 1000'\n")
+        terminal.expect("\nbegun\r")
+        terminal.type("\x1c")
+        terminal.expect("Quit")
+        terminal.expect(PROMPT)
+        terminal.type("\x04")
+        self.assertEqual(terminal.wait(), 131, terminal.seen)
+        self.assertTrue(terminal.is_as_before())
+
+    def test_services_answer(self):
+        terminal = Terminal(self, "--shards", 3, "--shard", 2, APP)
+        terminal.greet()
+        terminal.run("echo $CLEANROOM_SHARD", "2/3\r")
+        terminal.run('exec 9<>/dev/tcp/${REDIS_HOSTS/://}; echo PING >&9; read -u 9 x; echo "$x"', r"\+PONG")
+        terminal.run("touch /storage/x && echo wrote", "wrote\r")
+        terminal.type("exit\n")
+        self.assertEqual(terminal.wait(), 0, terminal.seen)
+
+    def test_told_to_end(self):
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(number):
+                terminal = Terminal(self, APP) if number == signal.SIGTERM else self.again()
+                terminal.greet()
+                os.kill(terminal.popen.pid, number)
+                self.assertEqual(terminal.wait(), 128 + number, terminal.seen)
+                self.assertTrue(terminal.is_as_before())
+                self.assert_nothing_left()
+
+    def again(self):
+        (self.directory / "terminal").rename(self.directory / "earlier")
+        return Terminal(self, APP)
+
+    def test_killed(self):
+        terminal = Terminal(self, APP)
+        terminal.greet()
+        os.kill(terminal.popen.pid, signal.SIGKILL)
+        terminal.wait()
+        wait_until(terminal.is_as_before, 5, "the terminal is as it was")
+        self.assert_nothing_left()
+
+
+class Piped(LiveTest):
+    def shell(self, *args, said=b"", yaml="services: []\n"):
+        directory = self.make_directory(f"piped-{time.monotonic_ns()}")
+        (directory / "forklift.yaml").write_text(yaml)
+        user = harness.USER.popen() if harness.USER else {}
+        return subprocess.run([harness.CLEANROOM, "shell", *map(str, args)], input=said, cwd=directory,
+                              capture_output=True, env=self.environment(), timeout=120, check=False, **user)
+
+    def test_a_script(self):
+        done = self.shell(APP, said=b"echo out; echo err >&2; tty; exit 5\n")
+        self.assertEqual((done.returncode, done.stdout), (5, b"out\nnot a tty\n"), done.stderr)
+        self.assertIn(b"err\n", done.stderr)
+
+    def test_words_go_to_the_entry_point(self):
+        done = self.shell(APP, "test", "say begun; cat; exit 3", said=b"x" * 300000 + b"end")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertEqual(done.stdout, b"begun\n" + b"x" * 300000 + b"end")
+
+    def test_nobody_reads(self):
+        done = self.shell(APP, "test", "exec 0<&-; say closed", said=b"x" * 3000000)
+        self.assertEqual((done.returncode, done.stdout), (0, b"closed\n"), done.stderr)
+
+    def test_no_report(self):
+        done = self.shell(APP, "test", "junit one; exit 1")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertEqual([p.name for p in self.directory.rglob("*")if p.is_file()], ["forklift.yaml"])
+
+    def test_refused(self):
+        for args, words in (((APP, ), None), (("--shard", 2, APP), b"--shard '2'"),
+                            (("--shard", "x", APP), b"--shard 'x'")):
+            done = self.shell(*args)
+            self.assertEqual(done.returncode, 2 if words else 0, done.stderr)
+            self.assertIn(words or b"", done.stderr)
+
+    def test_a_service_that_does_not_come(self):
+        done = self.shell(APP, yaml=f"services: [redis]\nredis: {{image: '{harness.EXITS_AT_ONCE}'}}\n")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn(b"service 'redis'", done.stderr)
