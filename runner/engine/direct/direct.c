@@ -496,9 +496,8 @@ static struct engine_op *container_extract(struct engine *engine, const char *na
     return op;
 }
 
-static struct engine_op *container_input(struct engine *engine, const char *name,
-                                         const void *bytes, size_t len, engine_done_fn done,
-                                         void *data)
+static struct engine_op *container_input(struct engine *engine, const char *name, const void *bytes,
+                                         size_t len, engine_done_fn done, void *data)
 {
     if (!find(engine, name))
         return direct_of(engine)->inner->ops->container_input(inner_of(engine), name, bytes, len,
