@@ -126,8 +126,8 @@ struct container_spec {
     const char *hostname;    /* pod == NULL only */
     bool ours; /* its image is our own program and runs nothing else: an engine may leave out what
                   only other programs need (/proc, /sys, /dev, /etc/hosts; capabilities) */
-    const struct publish *publish; /* pod == NULL and ours only; where the engine has no other way,
-                                      it lets our program relay (--relay, see satellite.h) */
+    const struct publish *publish; /* pod == NULL and ours only, with argv: the engine lets our
+                                      program relay (--relay, see satellite.h) */
     size_t publish_count;          /* PUBLISH_MAX at most */
     bool input; /* it has a standard input: see container_input; else there is nothing to read */
     const struct terminal_size *terminal; /* with input: a terminal is its input and output, which

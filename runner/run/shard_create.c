@@ -86,10 +86,6 @@ void shard_create_holder(struct shard *s)
 
     struct publish publish[PUBLISH_MAX];
     size_t published = ports_to_publish(s, publish);
-    if (published && strcmp(s->ctx->engine->kind, "embedded") != 0) {
-        strvec_push(&argv, "--listen"); /* what a daemon lets in does not come by the loopback */
-        strvec_push(&argv, "anywhere");
-    }
     if (s->ctx->plan->serve_port && !s->ctx->plan->program) {
         strvec_push(&argv, "--probe");
         strvec_pushf(&argv, SHARD_SITE ":tcp:%d:", PLAN_PORT);

@@ -9,6 +9,7 @@
 
 #include "satellite/word.h"
 
+#define BACKLOG      4096
 #define PAIRS_MAX    500
 #define BUFFER_BYTES 16384
 #define DATAGRAMS    256 /* in one step: others want their turn too */
@@ -27,19 +28,42 @@ struct relay_pair {
     struct way way[2];
 };
 
+/* One of our own, for what comes to the pod's other addresses. */
+static int open_listener(const char *text, int type)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET};
+    uint16_t port;
+    _cleanup_close_ int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || word_port(text, &port) < 0)
+        return -1;
+    at.sin_port = htons(port);
+    if (bind(fd, (const struct sockaddr *)&at, sizeof(at)) < 0 ||
+        (type == SOCK_STREAM && listen(fd, BACKLOG) < 0))
+        return -1;
+    return TAKE_FD(fd);
+}
+
+static int handed(const char *text)
+{
+    long number = strtol(text, NULL, 10);
+
+    return number >= 3 && number <= INT16_MAX ? (int)number : -1;
+}
+
 int relay_init(struct relay *r, char *text)
 {
     *r = (struct relay){.fd = -1, .out = -1};
-    const char *fd = word_cut(&text), *port = fd ? word_cut(&text) : NULL;
-    long number = fd ? strtol(fd, NULL, 10) : -1;
+    const char *from = word_cut(&text), *port = from ? word_cut(&text) : NULL;
 
-    if (number < 3 || number > INT16_MAX || !port || word_port(port, &r->port) < 0)
+    if (!port || word_port(port, &r->port) < 0)
         return -1;
     r->udp = strcmp(text, "udp") == 0;
     if (!r->udp && strcmp(text, "tcp") != 0)
         return -1;
-    r->fd = (int)number;
-    int flags = fcntl(r->fd, F_GETFL);
+    r->fd = *from == '@' ? open_listener(from + 1, r->udp ? SOCK_DGRAM : SOCK_STREAM)
+                         : handed(from);
+    int flags = r->fd < 0 ? -1 : fcntl(r->fd, F_GETFL);
     return flags < 0 ? -1 : fcntl(r->fd, F_SETFL, flags | O_NONBLOCK);
 }
 

@@ -26,7 +26,8 @@ struct relay {
     size_t polled; /* how many of them are being polled */
 };
 
-/* Parses "FD:PORT:tcp" or "FD:PORT:udp"; changes the text. -1 when something is wrong. */
+/* Parses "FROM:PORT:tcp" or "FROM:PORT:udp", where FROM is a descriptor, or @ and a port to listen
+   on at all addresses; changes the text. -1 when something is wrong. */
 int relay_init(struct relay *r, char *text);
 void relay_deinit(struct relay *r);
 

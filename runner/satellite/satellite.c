@@ -22,7 +22,6 @@ struct satellite {
     VEC(struct prober) probers;
     VEC(struct sink) sinks;
     VEC(struct relay) relays;
-    bool anywhere;             /* sinks listen on every address */
     VEC(struct pollfd) polled; /* [0] the signals, each prober's socket, the sinks', the relays' */
     nsec_t up;
 };
@@ -101,8 +100,6 @@ static int parse_options(struct satellite *s, char **argv)
             continue;
         else if (strcmp(*arg, "--relay") == 0 && relay_init(vec_push(&s->relays), arg[1]) == 0)
             continue;
-        else if (strcmp(*arg, "--listen") == 0 && strcmp(arg[1], "anywhere") == 0)
-            s->anywhere = true;
         else if (strcmp(*arg, "--probe") != 0 ||
                  prober_init(vec_push(&s->probers), arg[1], find_password, 0) < 0) {
             fprintf(stderr, "satellite: cannot understand %s '%s'\n", *arg, arg[1]);
@@ -247,7 +244,7 @@ static void open_sinks(struct satellite *s)
         struct sink *sink = &s->sinks.items[i];
         _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
         char why[128];
-        int errnum = sink_open(sink, s->anywhere);
+        int errnum = sink_open(sink);
 
         word_errno(errnum, why, sizeof(why));
         if (errnum)
@@ -324,8 +321,7 @@ int main(int argc, char **argv)
     (void)argc;
     if (parse_options(&s, argv) < 0) {
         fprintf(stderr, "usage: satellite hold [--dir PATH]... [--probe NAME:PROVIDER:PORT:ARG]... "
-                        "[--sink NAME:KIND:PORT:DIR]... [--relay FD:PORT:tcp|udp]... "
-                        "[--listen anywhere]\n");
+                        "[--sink NAME:KIND:PORT:DIR]... [--relay FROM:PORT:tcp|udp]...\n");
         return 2;
     }
     return hold(&s);

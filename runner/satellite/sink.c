@@ -348,11 +348,11 @@ static int open_file(const struct sink *s)
     return openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-static int listen_on(const struct sink *s, int fd, bool anywhere)
+static int listen_on(const struct sink *s, int fd)
 {
-    in_addr_t address = anywhere ? INADDR_ANY : INADDR_LOOPBACK;
-    const struct sockaddr_in at = {
-        .sin_family = AF_INET, .sin_port = htons(s->port), .sin_addr.s_addr = htonl(address)};
+    const struct sockaddr_in at = {.sin_family = AF_INET,
+                                   .sin_port = htons(s->port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int yes = 1, size = QUEUE_BYTES;
 
     if (kinds[s->kind].type == SOCK_STREAM)
@@ -364,14 +364,14 @@ static int listen_on(const struct sink *s, int fd, bool anywhere)
     return kinds[s->kind].type == SOCK_STREAM ? listen(fd, BACKLOG) : 0;
 }
 
-int sink_open(struct sink *s, bool anywhere)
+int sink_open(struct sink *s)
 {
     s->store = (struct smtp_store){
         .bytes = MAIL_BYTES, .messages = MAIL_MESSAGES, .keep = keep_message, .data = s};
     s->file = open_file(s);
     if (s->file >= 0)
         s->fd = socket(AF_INET, kinds[s->kind].type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (s->fd >= 0 && listen_on(s, s->fd, anywhere) == 0)
+    if (s->fd >= 0 && listen_on(s, s->fd) == 0)
         return 0;
     int errnum = errno;
     if (s->fd >= 0)

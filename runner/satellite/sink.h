@@ -37,9 +37,8 @@ struct sink {
 int sink_init(struct sink *s, char *text);
 void sink_deinit(struct sink *s);
 
-/* Makes its files and listens, on loopback or anywhere; it stays where it is from now on. 0, or an
- * errno. */
-int sink_open(struct sink *s, bool anywhere);
+/* Makes its files and listens; it stays where it is from now on. 0, or an errno. */
+int sink_open(struct sink *s);
 
 /* How many sockets are to be polled now, and which; polled has room for them. */
 size_t sink_count(const struct sink *s);

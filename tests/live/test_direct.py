@@ -15,6 +15,7 @@ postgres: {{image: '{POSTGRES}'}}
 redis: {{image: '{REDIS}'}}
 memcache: {{image: '{MEMCACHED}'}}
 """
+MOSQUITTO = "cleanroom-test/mosquitto:2"
 ME = "$CLEANROOM_SHARD_NUMBER"
 
 
@@ -142,6 +143,14 @@ class Direct(LiveTest):
         for shard in (1, 2):
             self.assertIn(f"word {shard}", result.text(f"shard-{shard}/syslog.log"))
             self.assertIn(f"Subject: {shard}", result.text(f"shard-{shard}/mail/001.eml"))
+
+    def test_who_listens_on_loopback_alone(self):
+        """What serves nobody but its own pod can be reached all the same."""
+        yaml = f"services: [mosquitto]\nmosquitto: {{image: '{MOSQUITTO}'}}\n"
+        self.go(yaml=yaml, test='place=${MQTT_URL#mqtt://}; '
+                                'exec 8<> "/dev/tcp/${place%:*}/${place#*:}"; '
+                                r"printf '\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01a' >&8; "
+                                '[ "$(head -c 1 <&8 | od -An -tx1 | tr -d " ")" = 20 ] || fail "no CONNACK"')
 
     def test_a_port_is_taken(self):
         """Whoever listens at every address is in the way; one sentence says so."""

@@ -1074,6 +1074,30 @@ static void test_relay_refused(void)
     close(handed);
 }
 
+/* What it listens on itself, at all addresses. */
+static void test_relay_listens(void)
+{
+    struct run r;
+    uint16_t inside, outside;
+    int service = open_on(INADDR_LOOPBACK, SOCK_STREAM, &inside);
+    close(open_on(INADDR_ANY, SOCK_STREAM, &outside));
+    _cleanup_free_ char *word = xasprintf("@%u:%u:tcp", outside, inside);
+
+    start(&r, "--relay", word, NULL);
+    expect_line(&r, "up");
+    pid_t pid = fork();
+    if (pid == 0)
+        serve_one(service);
+    int fd = connect_there(ELSEWHERE, SOCK_STREAM, outside);
+    write_zeros(fd, 1000000);
+    check_int(shutdown(fd, SHUT_WR), 0);
+    check_int((long)read_to_end(fd), 1000001);
+    close(fd);
+    check_int(waitpid(pid, NULL, 0), pid);
+    check_int(run_stop(&r, SIGTERM), 0);
+    close(service);
+}
+
 static void test_relay_datagrams(void)
 {
     struct run r;
@@ -1096,35 +1120,20 @@ static void test_relay_datagrams(void)
 
 int main(void)
 {
-    return tap_run((struct tap_test[]){TAP(test_the_long_way),
-                                       TAP(test_silence),
-                                       TAP(test_pieces),
-                                       TAP(test_temporary_postgres),
-                                       TAP(test_password),
-                                       TAP(test_password_refused),
-                                       TAP(test_flood),
-                                       TAP(test_side_by_side),
-                                       TAP(test_plain_tcp),
-                                       TAP(test_plain_http),
-                                       TAP(test_directories),
-                                       TAP(test_directory_fails),
-                                       TAP(test_usage),
-                                       TAP(test_signals),
-                                       TAP(test_reaps),
-                                       TAP(test_reader_gone),
-                                       TAP(test_mail),
-                                       TAP(test_two_mailboxes),
-                                       TAP(test_many_mailers),
-                                       TAP(test_silent_clients),
-                                       TAP(test_deaf_mailer),
-                                       TAP(test_syslog_datagrams),
-                                       TAP(test_syslog_flood),
-                                       TAP(test_syslog_stream),
-                                       TAP(test_proxy),
-                                       TAP(test_sink_port_taken),
-                                       TAP(test_sink_link),
-                                       TAP(test_relay),
-                                       TAP(test_relay_refused),
-                                       TAP(test_relay_datagrams),
-                                       {0}});
+    return tap_run((struct tap_test[]){TAP(test_the_long_way),  TAP(test_silence),
+                                       TAP(test_pieces),        TAP(test_temporary_postgres),
+                                       TAP(test_password),      TAP(test_password_refused),
+                                       TAP(test_flood),         TAP(test_side_by_side),
+                                       TAP(test_plain_tcp),     TAP(test_plain_http),
+                                       TAP(test_directories),   TAP(test_directory_fails),
+                                       TAP(test_usage),         TAP(test_signals),
+                                       TAP(test_reaps),         TAP(test_reader_gone),
+                                       TAP(test_mail),          TAP(test_two_mailboxes),
+                                       TAP(test_many_mailers),  TAP(test_silent_clients),
+                                       TAP(test_deaf_mailer),   TAP(test_syslog_datagrams),
+                                       TAP(test_syslog_flood),  TAP(test_syslog_stream),
+                                       TAP(test_proxy),         TAP(test_sink_port_taken),
+                                       TAP(test_sink_link),     TAP(test_relay),
+                                       TAP(test_relay_refused), TAP(test_relay_datagrams),
+                                       TAP(test_relay_listens), {0}});
 }

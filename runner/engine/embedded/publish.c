@@ -29,6 +29,11 @@ static int open_one(const struct publish *p, struct error *err)
                          "port %u of %s is taken: something on this machine listens on it; stop "
                          "that, or choose another port",
                          p->port, p->address);
+    if (errno == EACCES && p->port < 1024)
+        return error_set(err, ERROR_CONFIG,
+                         "port %u of %s is not yours to open, for it is below 1024; choose another "
+                         "one, as in --SERVICE.port %u",
+                         p->port, p->address, 1024 + p->port);
     return error_set_errno(err, ERROR_ENGINE, errno, "port %u of %s could not be opened", p->port,
                            p->address);
 }
