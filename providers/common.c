@@ -5,6 +5,11 @@
 
 #include "url.h"
 
+const char *common_address(const struct provider_input *in)
+{
+    return in->address ? in->address : POD_ADDRESS;
+}
+
 bool common_is_external(const struct provider_input *in)
 {
     return provider_input_get(in, "host", NULL) || provider_input_get(in, "hosts", NULL) ||
@@ -99,7 +104,7 @@ int common_sink(const struct provider *provider, const struct provider_input *in
     if (given && url_host_port(given, host, &own_port, err) < 0)
         return error_wrap(err, "override 'host'");
     if (!given)
-        *host = xstrdup(POD_ADDRESS);
+        *host = xstrdup(common_address(in));
     out->port = own_port ? own_port
                          : port_value(provider_input_get(in, "port", NULL),
                                       (uint16_t)(provider->port + in->shift));
@@ -253,7 +258,7 @@ int common_endpoint(const struct provider_input *in, const char *name_key, uint1
     if (hosts.len == 0 && plan->external)
         return error_set(err, ERROR_CONFIG, "the list of hosts is empty");
     if (hosts.len == 0)
-        url_add_host_port(&hosts, POD_ADDRESS, port);
+        url_add_host_port(&hosts, common_address(in), port);
     out->hosts = strvec_join(&hosts, "|");
 
     if (path) {

@@ -7,7 +7,7 @@
 
 #include <cleanroom/provider.h>
 
-#define POD_ADDRESS "127.0.0.1" /* where the app finds the services of its own shard */
+#define POD_ADDRESS "127.0.0.1" /* where a service of this pod is found from inside */
 
 extern const struct provider provider_postgres;
 extern const struct provider provider_postgis;
@@ -30,6 +30,9 @@ extern const struct provider provider_kafka;
 
 extern const struct probe tcp_probe; /* probe.c */
 extern const struct probe plain_http_probe;
+
+/* Where the app finds this shard's services. */
+const char *common_address(const struct provider_input *in);
 
 /* Does the configuration name somebody else's server (host, hosts or urls)? */
 bool common_is_external(const struct provider_input *in);

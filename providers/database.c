@@ -88,7 +88,7 @@ static int set_location(struct url *u, const struct provider_input *in, const ch
         if (url_host_port(host, &u->host, &host_port, err) < 0)
             return error_wrap(err, "override 'host'");
     } else if (!u->host) {
-        u->host = xstrdup(POD_ADDRESS);
+        u->host = xstrdup(common_address(in));
     }
     if (host_port)
         u->port = host_port;

@@ -241,7 +241,7 @@ static int plan_at(const struct declaration *d, const struct provider_input *in,
 {
     struct values v = {.declaration = d,
                        .in = in,
-                       .host = provider_input_get(in, "host", POD_ADDRESS),
+                       .host = provider_input_get(in, "host", common_address(in)),
                        .password = provider_input_get(in, "password", in->secret)};
 
     if (common_begin(&d->provider, in, out, err) < 0)

@@ -48,7 +48,8 @@ static void set_container(const struct provider_input *in, struct service_plan *
         strvec_push(&out->env, env[i]);
     strvec_pushf(&out->env, "KAFKA_LISTENERS=PLAINTEXT://:%u,CONTROLLER://" POD_ADDRESS ":%u",
                  out->port, controller);
-    strvec_pushf(&out->env, "KAFKA_ADVERTISED_LISTENERS=PLAINTEXT://" POD_ADDRESS ":%u", out->port);
+    strvec_pushf(&out->env, "KAFKA_ADVERTISED_LISTENERS=PLAINTEXT://%s:%u", common_address(in),
+                 out->port);
     strvec_pushf(&out->env, "KAFKA_CONTROLLER_QUORUM_VOTERS=1@" POD_ADDRESS ":%u", controller);
     out->probe_arg = xstrdup("");
 }

@@ -105,7 +105,7 @@ static int set_hosts(struct target *t, const struct provider_input *in,
 
     if (!list && t->hosts && !port)
         return 0; /* as they are: those of mongodb+srv:// must not have a port */
-    strvec_split(&items, list ? list : t->hosts ? t->hosts : POD_ADDRESS, list ? "|" : ",");
+    strvec_split(&items, list ? list : t->hosts ? t->hosts : common_address(in), list ? "|" : ",");
     if (items.len == 0)
         return error_set(err, ERROR_CONFIG, "the list of hosts is empty");
     for (size_t i = 0; i < items.len; i++) {

@@ -35,8 +35,8 @@ static int plan(const struct provider *provider, const struct provider_input *in
         strvec_pushf(&out->app_env, "%s=http://%s", names[i], place.items[0]);
     if (out->external)
         return 0;
-    strvec_push(&out->app_env, "NO_PROXY=" POD_ADDRESS ",localhost");
-    strvec_push(&out->app_env, "no_proxy=" POD_ADDRESS ",localhost");
+    strvec_pushf(&out->app_env, "NO_PROXY=%s,localhost", common_address(in));
+    strvec_pushf(&out->app_env, "no_proxy=%s,localhost", common_address(in));
     return 0;
 }
 

@@ -74,7 +74,9 @@ static int find_endpoint(const struct provider_input *in, struct service_plan *o
     const char *host = provider_input_get(in, "host", NULL);
     uint16_t host_port = 0;
 
-    strvec_split(&urls, value ? value : "http://" POD_ADDRESS, "|");
+    _cleanup_free_ char *ours = xasprintf("http://%s", common_address(in));
+
+    strvec_split(&urls, value ? value : ours, "|");
     if (urls.len != 1)
         return error_set(err, ERROR_CONFIG,
                          "override 'urls' needs one URL, and has %zu: S3_ENDPOINT_URL holds one",

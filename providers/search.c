@@ -94,7 +94,7 @@ static int collect_urls(struct strvec *out, const struct provider_input *in,
     if (plan->external && (list ? hosts.len : urls.len) == 0)
         return error_set(err, ERROR_CONFIG, "the list of %s is empty", list ? "hosts" : "URLs");
     if (urls.len == 0)
-        strvec_push(&urls, "http://" POD_ADDRESS);
+        strvec_pushf(&urls, "http://%s", common_address(in));
 
     for (size_t i = 0; i < (list ? hosts.len : urls.len); i++) {
         if (add_url(out, in, urls.items[list ? 0 : i], list ? hosts.items[i] : NULL, plan, err) < 0)

@@ -94,6 +94,16 @@ struct mount {
     const char *options; /* MOUNT_TMPFS: as mount(8), e.g. "size=512m,mode=0700", or NULL */
 };
 
+/* A port of a pod that can be reached from this machine. */
+struct publish {
+    const char *address; /* of this machine: an IPv4 loopback address */
+    uint16_t port;       /* there */
+    uint16_t target;     /* in the pod, on 127.0.0.1 */
+    bool udp;            /* datagrams, one way */
+};
+
+enum { PUBLISH_MAX = 60 };
+
 /* A terminal's size in characters; 0 = unknown. */
 struct terminal_size {
     unsigned short rows, columns;
@@ -101,7 +111,10 @@ struct terminal_size {
 
 struct container_spec {
     const char *name;
-    const char *image; /* an image_info.id */
+    const char *image;   /* an image_info.id */
+    const char *program; /* instead of an image: a program of this machine, which is run on it, in
+                            no container, with just this argv and env; engine/direct's only */
+    const char *const *dirs; /* program: made before it starts, absolute; NULL-terminated */
     struct labels labels;
     const char *const *entrypoint; /* replaces the image's ENTRYPOINT (and drops its CMD);
                                       NULL-terminated, or NULL to keep it */
@@ -111,8 +124,11 @@ struct container_spec {
     const char *pod;         /* join the network namespace of this container, or NULL */
     const char *network;     /* pod == NULL: connect to this network; NULL: loopback only */
     const char *hostname;    /* pod == NULL only */
-    bool ours;  /* its image is our own program and runs nothing else: an engine may leave out what
-                   only other programs need (/proc, /sys, /dev, /etc/hosts; capabilities) */
+    bool ours; /* its image is our own program and runs nothing else: an engine may leave out what
+                  only other programs need (/proc, /sys, /dev, /etc/hosts; capabilities) */
+    const struct publish *publish; /* pod == NULL and ours only, with argv: the engine lets our
+                                      program relay (--relay, see satellite.h) */
+    size_t publish_count;          /* PUBLISH_MAX at most */
     bool input; /* it has a standard input: see container_input; else there is nothing to read */
     const struct terminal_size *terminal; /* with input: a terminal is its input and output, which
                                              comes as OUTPUT_STDOUT; NULL: there is none */

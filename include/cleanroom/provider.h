@@ -60,6 +60,8 @@ struct provider_input {
     const char *instance; /* NULL; or the name of one more of a kind: 'reports' */
     uint16_t shift;       /* added to every port that the user did not choose: the usual ones are
                              taken in this pod */
+    const char *address;  /* where the app finds this shard's services: NULL is 127.0.0.1; another
+                             loopback address when it runs on this machine itself */
     bool outside;         /* shards have a network */
     int shard;            /* 1-based */
     int shards;           /* of how many */

@@ -7,6 +7,7 @@
 
 #include "cli/invocation.h"
 
+int cmd_serve(const struct invocation *inv, FILE *out, struct error *err);
 int cmd_run(const struct invocation *inv, FILE *out, struct error *err);
 int cmd_plan(const struct invocation *inv, FILE *out, struct error *err);
 int cmd_shell(const struct invocation *inv, FILE *out, struct error *err);

@@ -39,6 +39,14 @@ static const struct option_def image_options[] = {
      .doc = "prune: all images that no run uses"},
 };
 
+static const struct option_def serve_options[] = {
+    {.flag = "port",
+     .kind = OPTION_TEXT,
+     .group = SETTING_GROUP_RUN,
+     .argument = "PORT",
+     .doc = "of 127.0.0.1, instead of a free one"},
+};
+
 static const struct option_def services_options[] = {
     {.flag = "markdown",
      .kind = OPTION_SWITCH,
@@ -61,6 +69,15 @@ const struct command commands[] = {
      .max_words = 1,
      .takes_args = true,
      .run = cmd_plan},
+    {.name = "serve",
+     .synopsis = "[OPTIONS] IMAGE [-- ARGUMENTS OF THE APP]",
+     .doc = "Deploy and serve an image at a port of this machine",
+     .groups = ALL_GROUPS,
+     .max_words = 1,
+     .takes_args = true,
+     .options = serve_options,
+     .option_count = ARRAY_SIZE(serve_options),
+     .run = cmd_serve},
     {.name = "shell",
      .synopsis = "[OPTIONS] IMAGE [COMMAND [ARGUMENTS]]",
      .doc = "Go inside a shard: a shell, or COMMAND by the image's entry",

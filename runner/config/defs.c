@@ -21,6 +21,8 @@ static const char *const deploy_names[] = {
     [DEPLOY_NO] = "no", [DEPLOY_EACH] = "each", [DEPLOY_ONCE] = "once", NULL};
 static const char *const keep_names[] = {
     [KEEP_NO] = "no", [KEEP_FAILED] = "failed", [KEEP_ALWAYS] = "always", NULL};
+static const char *const driver_names[] = {
+    [DRIVER_AUTO] = "auto", [DRIVER_DOCKER] = "docker", [DRIVER_DIRECT] = "direct", NULL};
 static const char *const pull_names[] = {
     [PULL_MISSING] = "missing", [PULL_ALWAYS] = "always", [PULL_NEVER] = "never", NULL};
 static const char *const network_names[] = {[NETWORK_NONE] = "none",
@@ -54,6 +56,15 @@ const struct setting_def setting_defs[] = {
      .names = deploy_names,
      .fallback = "no",
      .doc = "run 'deploy' first",
+     .group = SETTING_GROUP_RUN},
+    {.key = "driver",
+     .flag = "driver",
+     .type = SETTING_ENUM,
+     FIELD(driver),
+     .names = driver_names,
+     .fallback = "auto",
+     .argument = "WHAT",
+     .doc = "image, or program",
      .group = SETTING_GROUP_RUN},
     {.key = "snapshots",
      .flag = "snapshots",

@@ -7,12 +7,12 @@
 #include <sys/random.h>
 #include <sys/types.h>
 
+#include "config/program.h"
 #include "config/shardvars.h"
 
 #define RUN_ID_BYTES 6
 #define SECRET_BYTES 16
-#define MOVES_MAX    64               /* a pod has no more services that want one port */
-#define SITE_DOMAIN  "localhost:8000" /* Pallet's port; nothing is published, so the app itself */
+#define MOVES_MAX    64 /* a pod has no more services that want one port */
 
 typedef int random_fn(void *bytes, size_t len);
 
@@ -41,6 +41,7 @@ struct planning {
     const struct settings *settings;
     const struct service_setting *setting;
     int index, shard;
+    const char *address;
     uint16_t shift;
     char *secret;
 };
@@ -104,6 +105,7 @@ static int plan_once(struct plan_service *out, const struct planning *p, struct 
                                       .application_id = p->settings->application_id.value,
                                       .instance = instance,
                                       .shift = p->shift,
+                                      .address = p->address,
                                       .outside = p->settings->own.network != NETWORK_NONE,
                                       .shard = p->shard,
                                       .shards = (int)p->settings->own.shards,
@@ -213,7 +215,10 @@ static int plan_setting(struct plan_shard *shard, const struct service_setting *
 {
     const char *said = override_value(setting, "count");
     int count = said ? (int)strtol(said, NULL, 10) : 1;
-    struct planning p = {.settings = settings, .setting = setting, .shard = shard->number};
+    struct planning p = {.settings = settings,
+                         .setting = setting,
+                         .shard = shard->number,
+                         .address = shard->address};
     size_t first = shard->services.len;
 
     for (p.index = 0; p.index < count; p.index++) {
@@ -335,15 +340,16 @@ static int compare_entries(const void *a, const void *b)
     return left_len < right_len ? -1 : left_len > right_len;
 }
 
-static void set_app_env(struct plan_shard *shard, const struct settings *settings)
+static void set_app_env(struct plan_shard *shard, const struct plan *plan)
 {
+    const struct settings *settings = plan->settings;
     struct strvec *env = &shard->app_env;
     _cleanup_free_ char *user = user_name();
 
     strvec_setenv(env, "ENVIRONMENT", "dev_local");
     strvec_setenv(env, "DEVNAME", user);
     strvec_setenv(env, "SITE_PROTOCOL", "http");
-    strvec_setenv(env, "SITE_DOMAIN", SITE_DOMAIN);
+    strvec_setenv(env, "SITE_DOMAIN", plan->site);
     for (size_t i = 0; i < shard->services.len; i++) {
         const struct strvec *given = &shard->services.items[i].spec.app_env;
         for (size_t k = 0; k < given->len; k++) {
@@ -352,7 +358,14 @@ static void set_app_env(struct plan_shard *shard, const struct settings *setting
         }
     }
     if (shard->number > 0)
-        shardvars_set(env, shard->number, (int)settings->own.shards);
+        shardvars_set(env, shard->number, (int)settings->own.shards,
+                      shard->scratch ? shard->scratch : PLAN_SCRATCH);
+    if (shard->scratch)
+        program_set_dirs(env, shard->scratch);
+    if (shard->scratch && plan->serve_port) {
+        _cleanup_free_ char *port = xasprintf("%u", plan->serve_port);
+        strvec_setenv(env, "PORT", port);
+    }
     for (size_t i = 0; i < settings->environment.len; i++) {
         const struct env_setting *e = &settings->environment.items[i];
         strvec_setenv(env, e->key, e->set.value);
@@ -360,17 +373,33 @@ static void set_app_env(struct plan_shard *shard, const struct settings *setting
     qsort(env->items, env->len, sizeof(*env->items), compare_entries);
 }
 
-static int make_shard(struct plan_shard *shard, int number, const struct settings *settings,
+/* 127.A.B.K: A.B are the run's, so that runs side by side keep out of each other's way. Nothing of
+   127.0.x.x, where everybody listens. */
+static char *own_address(const struct plan *plan, int number)
+{
+    unsigned run = (unsigned)strtoul(plan->run_id + RUN_ID_BYTES * 2 - 4, NULL, 16);
+    unsigned a = 1 + (run >> 8) % 254, b = (run + (unsigned)number / 254) & 0xff;
+
+    return xasprintf("127.%u.%u.%d", a, b, 1 + number % 254);
+}
+
+static int make_shard(struct plan_shard *shard, int number, const struct plan *plan,
                       random_fn *random, struct error *err)
 {
+    const struct settings *settings = plan->settings;
+
     shard->number = number;
+    if (plan->program) {
+        shard->address = own_address(plan, number);
+        shard->scratch = program_scratch(plan->run_id, number);
+    }
     for (size_t i = 0; i < settings->services.len; i++) {
         if (plan_setting(shard, &settings->services.items[i], settings, random, err) < 0)
             return -1;
     }
     if (check_pairs(shard, settings, err) < 0)
         return -1;
-    set_app_env(shard, settings);
+    set_app_env(shard, plan);
     return 0;
 }
 
@@ -394,7 +423,8 @@ static void collect_images(struct plan *plan)
 {
     const struct plan_shard *shard = &plan->shards.items[0];
 
-    need_image(plan, plan->settings->image.value, "app");
+    if (!plan->program)
+        need_image(plan, plan->settings->image.value, "app");
     for (size_t i = 0; i < shard->services.len; i++) {
         const struct plan_service *service = &shard->services.items[i];
         if (service->spec.image)
@@ -444,11 +474,26 @@ static int check_deploy_once(const struct plan *plan, struct error *err)
     return 0;
 }
 
-/* Without snapshots everything begins at nothing, deploy included. */
-static enum deploy_mode deploy_mode(const struct settings *settings)
+/* Without snapshots everything begins at nothing, deploy included. What a program is made of nobody
+   knows, so there is no telling whether its last deploy still holds. Who serves has deployed. */
+static enum deploy_mode deploy_mode(const struct plan *plan)
 {
-    bool each = settings->own.deploy == DEPLOY_ONCE && !settings->own.snapshots;
-    return each ? DEPLOY_EACH : settings->own.deploy;
+    const struct cleanroom_settings *own = &plan->settings->own;
+    bool each = own->deploy == DEPLOY_ONCE && (!own->snapshots || plan->program);
+
+    return each || plan->settings->serve ? DEPLOY_EACH : own->deploy;
+}
+
+/* The app's own port: inside the pod Pallet's, on this machine one that is free. */
+static int plan_site(struct plan *plan, struct error *err)
+{
+    if (plan->settings->serve) {
+        plan->serve_port = plan->settings->serve_port;
+        if (!plan->serve_port && program_free_port(&plan->serve_port, err) < 0)
+            return -1;
+    }
+    plan->site = xasprintf("localhost:%u", plan->serve_port ? plan->serve_port : PLAN_PORT);
+    return 0;
 }
 
 static int fill(struct plan *out, const struct settings *settings, random_fn *random,
@@ -460,19 +505,21 @@ static int fill(struct plan *out, const struct settings *settings, random_fn *ra
         return error_set(err, ERROR_CONFIG, "a run needs at least 1 shard");
 
     out->settings = settings;
-    out->deploy = deploy_mode(settings);
+    if (program_find(settings, &out->program, err) < 0 || plan_site(out, err) < 0)
+        return -1;
+    out->deploy = deploy_mode(out);
     out->run_id = random_hex(random, RUN_ID_BYTES, err);
     if (!out->run_id)
         return -1;
-    strvec_push(&out->test_argv, "test");
+    strvec_push(&out->test_argv, settings->serve ? "serve" : "test");
     strvec_append(&out->test_argv, &settings->test_args);
     strvec_push(&out->deploy_argv, "deploy");
 
     for (int number = 1; number <= settings->own.shards; number++) {
-        if (make_shard(vec_push(&out->shards), number, settings, random, err) < 0)
+        if (make_shard(vec_push(&out->shards), number, out, random, err) < 0)
             return -1;
     }
-    if (make_shard(&out->seed, 0, settings, random, err) < 0)
+    if (make_shard(&out->seed, 0, out, random, err) < 0)
         return -1;
     collect_images(out);
     collect_secrets(out);
@@ -497,6 +544,8 @@ static void shard_deinit(struct plan_shard *shard)
     }
     vec_deinit(&shard->services);
     strvec_deinit(&shard->app_env);
+    free(shard->address);
+    free(shard->scratch);
 }
 
 void plan_deinit(struct plan *plan)
@@ -511,6 +560,8 @@ void plan_deinit(struct plan *plan)
     vec_deinit(&plan->shards);
     vec_deinit(&plan->images);
     free(plan->run_id);
+    free(plan->program);
+    free(plan->site);
     strvec_deinit(&plan->test_argv);
     strvec_deinit(&plan->deploy_argv);
     strvec_deinit(&plan->secrets);

@@ -19,6 +19,8 @@
 #define PLAN_STATIC  "/static"
 #define PLAN_SCRATCH "/cleanroom"
 
+#define PLAN_PORT 8000 /* the app's own, when it serves */
+
 /* Below PLAN_SCRATCH; made by the satellite, writable by anybody. */
 #define PLAN_COLLECT     PLAN_SCRATCH "/collect" /* fetched when the tests end */
 #define PLAN_STATUS_FILE PLAN_COLLECT "/shard-status"
@@ -35,7 +37,10 @@ struct plan_service {
 };
 
 struct plan_shard {
-    int number; /* 1-based; 0: the seed */
+    int number;    /* 1-based; 0: the seed */
+    char *address; /* loopback address of this machine at which the app finds its services, when it
+                      is a program of it; or NULL */
+    char *scratch; /* with address: a directory of this machine, in place of PLAN_SCRATCH */
     VEC(struct plan_service) services;
     /* K=V, sorted by K. Later wins: Pallet, services, shard variables, the user's `environment`.
        Nothing of the process's own environment, where an outer CI's shard variables may be set. */
@@ -51,6 +56,9 @@ struct plan_image {
 struct plan {
     const struct settings *settings; /* borrowed */
     char *run_id;                    /* 12 hex digits */
+    char *program;                   /* the target's absolute path, or NULL: it is an image */
+    char *site;                      /* SITE_DOMAIN: where the app's own port is */
+    uint16_t serve_port;             /* `serve`: the same of this machine, else 0 */
     VEC(struct plan_image) images;
     VEC(struct plan_shard) shards;
     /* The world that snapshots are made in; like a shard, but no shard's number. */

@@ -94,7 +94,10 @@ static void add_run(struct table *t)
     const struct settings *s = plan->settings;
 
     add(t, 0, "run", plan->run_id, NULL);
-    add(t, 1, "image", s->image.value, s->image.source);
+    if (plan->program)
+        add(t, 1, "program", plan->program, s->image.source);
+    else
+        add(t, 1, "image", s->image.value, s->image.source);
     add(t, 1, "application_id", s->application_id.value, s->application_id.source);
     add_words(t, 1, "test", &plan->test_argv, NULL);
     if (plan->deploy)

@@ -81,10 +81,18 @@ enum keep_mode {
     KEEP_ALWAYS,
 };
 
+/* What the target is. */
+enum driver_choice {
+    DRIVER_AUTO,   /* a program when it is the path of one, else an image */
+    DRIVER_DOCKER, /* an image, whatever the engine; Forklift's word */
+    DRIVER_DIRECT, /* a program of this machine */
+};
+
 /* The values of our own keys, decoded. One row each in setting_defs[]. */
 struct cleanroom_settings {
     int64_t shards; /* 1..1000 */
     enum deploy_mode deploy;
+    enum driver_choice driver;
     bool snapshots; /* services that take long to initialise start from a copy that has */
     enum keep_mode keep;
     enum pull_policy pull;
@@ -107,6 +115,8 @@ struct cleanroom_settings {
 struct settings {
     struct setting image;          /* the target; value NULL when none was named */
     struct strvec test_args;       /* after "--" */
+    bool serve;                    /* `cleanroom serve`: deploy, and then the app itself */
+    uint16_t serve_port;           /* serve: of this machine; 0: one that is free */
     struct setting application_id; /* default: base name of the current directory */
     VEC(struct service_setting) services;
     VEC(struct env_setting) environment;

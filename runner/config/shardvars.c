@@ -57,8 +57,17 @@ static const struct {
     {"LIT_NUM_SHARDS", SHARD_TOTAL, NULL},
 };
 
-void shardvars_set(struct strvec *env, int number, int total)
+/* A text with `scratch` instead of PLAN_SCRATCH; release with free(). */
+static char *below(const char *text, const char *scratch)
 {
+    const char *place = strstr(text, PLAN_SCRATCH);
+
+    return xasprintf("%.*s%s%s", (int)(place - text), text, scratch, place + strlen(PLAN_SCRATCH));
+}
+
+void shardvars_set(struct strvec *env, int number, int total, const char *scratch)
+{
+    _cleanup_free_ char *path = NULL;
     const char *text = NULL;
     char value[32];
 
@@ -78,7 +87,8 @@ void shardvars_set(struct strvec *env, int number, int total)
             snprintf(value, sizeof(value), "%d/%d", number, total);
             break;
         case SHARD_TEXT:
-            text = shardvars[i].text;
+            free(path);
+            text = path = below(shardvars[i].text, scratch);
             break;
         }
         strvec_setenv(env, shardvars[i].name, text);

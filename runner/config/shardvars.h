@@ -12,7 +12,7 @@
 #include <cleanroom/vec.h>
 
 /* Sets all of them for shard `number` (1-based) of `total`. */
-void shardvars_set(struct strvec *env, int number, int total);
+void shardvars_set(struct strvec *env, int number, int total, const char *scratch);
 
 /* Is this the name of one of them? */
 bool shardvars_has(const char *name);

@@ -191,6 +191,8 @@ int unpack_tar(struct unpack *u, int fd, struct error *err)
 {
     _cleanup_(cleanup_archivep) struct archive *a = archive_read_new();
     if (!a || archive_read_support_format_tar(a) != ARCHIVE_OK ||
+        /* What a program left follows what the satellite had. */
+        archive_read_set_options(a, "tar:read_concatenated_archives") != ARCHIVE_OK ||
         archive_read_open_fd(a, fd, BLOCK) != ARCHIVE_OK)
         return broken(a, err);
     return unpack_all(u, a, err);

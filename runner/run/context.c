@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/context.h"
 
+#include <string.h>
+
 #include <assert.h>
 
 const struct image_info *context_image(const struct run_context *ctx, const char *ref)
@@ -15,6 +17,13 @@ const struct image_info *context_image(const struct run_context *ctx, const char
 static const char *place(int shard)
 {
     return shard == CONTEXT_SEED ? "seed" : "bake";
+}
+
+bool context_needs_network(const struct run_context *ctx)
+{
+    bool publishes = ctx->plan->program || ctx->plan->serve_port;
+    return ctx->settings->own.network != NETWORK_NONE ||
+           (publishes && strcmp(ctx->engine->kind, "embedded") != 0);
 }
 
 char *context_name(const struct run_context *ctx, int shard, const char *what)

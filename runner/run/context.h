@@ -47,6 +47,9 @@ struct run_context {
 /* The image of a reference the plan named. */
 const struct image_info *context_image(const struct run_context *ctx, const char *ref);
 
+/* Whether pods are to be on a network of the run's: a daemon publishes ports by one. */
+bool context_needs_network(const struct run_context *ctx);
+
 /* "cleanroom-RUN-2-postgres", "cleanroom-RUN-seed-postgres": in the engine; release with free(). */
 char *context_name(const struct run_context *ctx, int shard, const char *what);
 /* "shard 2 postgres", "seed postgres": in the journal; release with free(). what: or "". */

@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 
 #include "base/proctitle.h"
+#include "config/program.h"
+#include "engine/direct/direct.h"
 #include "report/journal.h"
 #include "run/ledger.h"
 #include "run/sweep.h"
@@ -266,6 +268,8 @@ static int janitor_main(const struct janitor_options *asked)
         return 0; /* without an engine nothing was made */
 
     open_log();
+    _cleanup_free_ char *scratch = program_scratch(asked->run_id, -1);
+    direct_remove_scratch(scratch); /* if its app was a program of this machine */
     struct engine_options options = used_engine(&ledger, &asked->engine);
     return clean_up(asked->run_id, &options);
 }

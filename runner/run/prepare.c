@@ -209,7 +209,7 @@ static void on_network(void *data, enum engine_outcome outcome, const struct err
 
 static void create_network(struct prepare *p)
 {
-    if (p->ctx->settings->own.network == NETWORK_NONE)
+    if (!context_needs_network(p->ctx))
         return;
     struct labels labels = context_labels(p->ctx, 0, "network");
     p->network_name = xasprintf("cleanroom-%s", p->ctx->plan->run_id);

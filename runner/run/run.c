@@ -11,6 +11,8 @@
 
 #include <cleanroom/log.h>
 
+#include "config/program.h"
+#include "engine/direct/direct.h"
 #include "report/directory.h"
 #include "report/text.h"
 #include "run/bake.h"
@@ -344,10 +346,18 @@ static bool is_clean(const struct run *r)
     return r->state == RUN_DONE && r->sweep.left.len == 0 && !error_is_set(&r->sweep.error);
 }
 
+/* Ctrl-C is how it is ended. */
+static bool was_serving(const struct run *r)
+{
+    return r->ctx.settings->serve && r->shard_count && r->shards[0].test.begun;
+}
+
 /* The most serious thing that happened, by the README's table: what broke outranks what failed. */
 static int outcome_code(const struct run *r)
 {
     int code = 0;
+    if (r->signal == SIGINT && was_serving(r))
+        return is_clean(r) ? 0 : 4;
     if (r->signal)
         return 128 + r->signal;
     if (error_is_set(&r->error))
@@ -365,6 +375,8 @@ static int outcome_code(const struct run *r)
             }
         }
     }
+    if (code == 1 && was_serving(r) && r->shards[0].test.container.stage >= CONTAINER_EXITED)
+        code = r->shards[0].test.container.exit_code;
     if (code == 0 && r->ctx.shell)
         code = r->ctx.shell->exit_code;
     return code == 0 && !is_clean(r) ? 4 : code;
@@ -440,7 +452,8 @@ static int conclude(struct run *r, struct error *err)
     r->result.finished = true;
     r->result.duration = clock_now() - r->started_at;
 
-    outcome_error(r, err);
+    if (code || !was_serving(r))
+        outcome_error(r, err);
     if (error_is_set(err))
         journal_fact(r->ctx.journal, "error", err->message);
     _cleanup_error_ struct error unwritten = ERROR_INIT;
@@ -600,6 +613,19 @@ static void release_engine(struct run *r)
     free(r->shards);
 }
 
+/* What a daemon elsewhere publishes is published there. */
+static int refuse_remote(const struct run *r, struct error *err)
+{
+    const struct engine *e = r->ctx.engine;
+    if ((!r->plan.program && !r->plan.serve_port) || has_world(r) ||
+        strncmp(e->where, "unix://", 7) == 0)
+        return 0;
+    return error_set(err, ERROR_USAGE,
+                     "%s is another machine, whose ports do not lead here: 'serve' and programs of "
+                     "this machine need an engine of this machine",
+                     e->where);
+}
+
 static int run_with_janitor(struct run *r, struct error *err)
 {
     const struct settings *settings = r->ctx.settings;
@@ -611,6 +637,8 @@ static int run_with_janitor(struct run *r, struct error *err)
     _cleanup_free_ char *owner = owner_of(r->janitor.pid);
     r->ctx.owner = owner;
     r->ctx.engine = engine_open(r->ctx.loop, &options, err);
+    if (r->ctx.engine && refuse_remote(r, err) < 0)
+        engine_free(TAKE_PTR(r->ctx.engine));
     if (!r->ctx.engine) {
         error_copy(&r->error, err);
         error_clear(err);
@@ -618,6 +646,10 @@ static int run_with_janitor(struct run *r, struct error *err)
         return conclude(r, err);
     }
 
+    if (r->plan.program) {
+        _cleanup_free_ char *scratch = program_scratch(r->plan.run_id, -1);
+        r->ctx.engine = direct_open(r->ctx.engine, scratch);
+    }
     ledger_tell_engine(&r->ledger, r->ctx.engine->kind, r->ctx.engine->where);
     if (has_world(r))
         ledger_enter(&r->ledger, OBJECT_WORLD, r->plan.run_id); /* it comes with the first object */
@@ -668,8 +700,12 @@ static int check_text(const struct strvec *texts, const char *what, struct error
 }
 
 /* What no engine would take is found before anything is started. */
-static int check_plan(const struct plan *plan, struct error *err)
+static int check_plan(const struct plan *plan, const struct shell *shell, struct error *err)
 {
+    if (plan->program && (shell || plan->settings->own.keep != KEEP_NO))
+        return error_set(err, ERROR_USAGE,
+                         "'%s' is a program of this machine: only images can be gone inside (%s)",
+                         plan->program, shell ? "cleanroom shell" : "--keep");
     if (check_text(&plan->test_argv, "the argument", err) < 0)
         return -1;
     return check_text(&plan->shards.items[0].app_env, "the variable", err);
@@ -715,7 +751,11 @@ int run_execute(const struct settings *settings, struct shell *shell, FILE *out,
     raise_descriptor_limit();
     if (plan_make(&r.plan, settings, NULL, err) < 0)
         return error_exit_code(err->kind);
-    if (check_plan(&r.plan, err) < 0) {
+    if (shell && r.plan.program)
+        error_set(err, ERROR_USAGE,
+                  "'%s' is a program of this machine: there is no container to go into",
+                  settings->image.value);
+    if (error_is_set(err) || check_plan(&r.plan, shell, err) < 0) {
         plan_deinit(&r.plan);
         return error_exit_code(err->kind);
     }

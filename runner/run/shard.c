@@ -276,6 +276,11 @@ static void service_is_ready(struct shard *s, struct shard_service *service)
     shard_go_on_if_ready(s);
 }
 
+static void say_site(struct shard *s, const char *verb)
+{
+    console_say(s->ctx->console, 0, "%s http://%s/ (Ctrl-C ends it)", verb, s->ctx->plan->site);
+}
+
 /* A line of the satellite's; see satellite.h. */
 static void holder_said(struct shard *s, const char *line)
 {
@@ -291,6 +296,12 @@ static void holder_said(struct shard *s, const char *line)
     if (strcmp(line, SATELLITE_FLUSHED) == 0) {
         s->flushed = true;
         archive_if_flushed(s);
+        return;
+    }
+
+    if (strncmp(line, SATELLITE_READY " " SHARD_SITE " ", sizeof(SATELLITE_READY SHARD_SITE) + 1) ==
+        0) {
+        say_site(s, "serves at");
         return;
     }
 
@@ -443,12 +454,15 @@ static void enter_keep(struct shard *s)
 
 static void enter_test(struct shard *s)
 {
-    if (!s->ctx->shell) {
-        begin_phase(s, &s->test, s->ctx->settings->own.test_timeout);
+    const struct settings *settings = s->ctx->settings;
+    if (!s->ctx->shell && !settings->serve) {
+        begin_phase(s, &s->test, settings->own.test_timeout);
         return;
     }
     s->test.begun = true; /* and has all the time it wants */
     container_start(&s->test.container);
+    if (settings->serve && s->ctx->plan->program)
+        say_site(s, "to be served at"); /* it listens by itself, we cannot know when */
 }
 
 static void phase_ended(struct shard *s, struct shard_phase *phase)
@@ -458,9 +472,12 @@ static void phase_ended(struct shard *s, struct shard_phase *phase)
     char took[16];
     clock_human(c->exited_at - c->started_at, took, sizeof(took));
     console_end_stream(s->ctx->console, shard_voice(s));
+    bool served = phase == &s->test && s->ctx->settings->serve;
     console_say(s->ctx->console, shard_voice(s), "%s %s in %s%s%s", phase->name,
-                c->exit_code ? "failed" : "passed", took, c->exit_code ? ": " : "",
-                c->exit_code ? verdict : "");
+                c->exit_code ? "failed"
+                : served     ? "ended"
+                             : "passed",
+                took, c->exit_code ? ": " : "", c->exit_code ? verdict : "");
     if (c->exit_code != 0)
         s->failed = true;
 
@@ -590,12 +607,18 @@ static void archive_bytes(void *data, const void *bytes, size_t len)
     collect_feed(s->collect, bytes, len);
 }
 
+static void fetch_program(struct shard *s);
+
 static void archive_ended(void *data, enum engine_outcome outcome, const struct error *err)
 {
     struct shard *s = data;
     s->archive = NULL;
     if (s->state != SHARD_COLLECT) {
         shard_teardown_goes_on(s);
+        return;
+    }
+    if (outcome == ENGINE_OK && s->ctx->plan->program && !s->fetching_program) {
+        fetch_program(s);
         return;
     }
     if (outcome != ENGINE_OK) {
@@ -607,10 +630,25 @@ static void archive_ended(void *data, enum engine_outcome outcome, const struct 
     shard_set_state(s, is_to_be_kept(s) ? SHARD_KEPT : SHARD_TEARDOWN);
 }
 
+/* A program of this machine has written to this machine. */
+static void fetch_program(struct shard *s)
+{
+    _cleanup_free_ char *path = xasprintf("%s%s", s->plan->scratch,
+                                          PLAN_COLLECT + strlen(PLAN_SCRATCH));
+    s->fetching_program = true;
+    s->archive = s->ctx->engine->ops->container_archive(s->ctx->engine, s->test.container.name,
+                                                        path, context_teardown_deadline(s->ctx),
+                                                        archive_bytes, archive_ended, s);
+}
+
 static void fetch_archive(struct shard *s)
 {
     loop_timer_disarm(s->ctx->loop, &s->deadline);
     s->collect = collect_new(s->ctx->results_dir, s->number);
+    if (s->ctx->plan->program && !has_sinks(s)) {
+        fetch_program(s);
+        return;
+    }
     s->archive = s->ctx->engine->ops->container_archive(
         s->ctx->engine, s->holder.name, PLAN_COLLECT, context_teardown_deadline(s->ctx),
         archive_bytes, archive_ended, s);
@@ -835,7 +873,7 @@ void shard_init(struct shard *s, struct run_context *ctx, int number,
         volume_init(&s->volumes[i], ctx, number, targets[i], volume_changed, s);
     container_init(&s->holder, ctx, number, "holder", holder_changed, s);
     s->holder.on_output = holder_output;
-    if (ctx->settings->own.network != NETWORK_NONE)
+    if (context_needs_network(ctx))
         s->holder.gate = ctx->holders;
 
     s->service_count = s->plan->services.len;
@@ -844,7 +882,7 @@ void shard_init(struct shard *s, struct run_context *ctx, int number,
         init_service(s, &s->services[i], &s->plan->services.items[i]);
     init_inside(s);
     init_phase(s, &s->deploy, "deploy");
-    init_phase(s, &s->test, ctx->shell ? "shell" : "test");
+    init_phase(s, &s->test, ctx->shell ? "shell" : ctx->settings->serve ? "serve" : "test");
 }
 
 static void deinit_container(struct container *c, void *arg)

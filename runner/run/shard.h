@@ -40,6 +40,9 @@ enum shard_state {
 
 enum { SHARD_VOLUMES = 3 };
 
+/* By which name the satellite speaks of the app's own port. */
+#define SHARD_SITE "."
+
 struct shard_service {
     const struct plan_service *plan;
     bool off;                 /* not started in this world */
@@ -88,6 +91,7 @@ struct shard {
     bool up;                   /* the satellite has made the directories */
     struct engine_op *flush;   /* the satellite is being asked to write what it has got */
     bool flushed;              /* and it has */
+    bool fetching_program;     /* what the satellite had has come, now what the program left */
     struct shard_service *services;
     size_t service_count;
     struct shard_phase deploy, test;

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/shard_create.h"
 
+#include <string.h>
+#include <unistd.h>
+
+#include "config/program.h"
 #include "run/files.h"
 #include "run/shell.h"
 #include "satellite/satellite.h"
@@ -16,6 +20,40 @@ static size_t volume_mounts(const struct shard *s, struct mount *mounts)
 static const char *probe_name(const struct provider *provider)
 {
     return provider->probe_name ? provider->probe_name : provider->name;
+}
+
+static void add_port(struct publish *publish, size_t *count, const struct publish *port)
+{
+    if (*count < PUBLISH_MAX)
+        publish[(*count)++] = *port;
+}
+
+/* What has to be reached from this machine: of an app that is a program of it all services, at the
+   shard's own address; of one that is served its own port. */
+static size_t ports_to_publish(const struct shard *s, struct publish *publish)
+{
+    const struct plan *plan = s->ctx->plan;
+    size_t count = 0;
+    for (size_t i = 0; s->plan->address && i < s->service_count; i++) {
+        const struct service_plan *spec = s->services[i].sink ? &s->services[i].plan->spec
+                                                              : &s->services[i].spec;
+        struct publish port = {.address = s->plan->address,
+                               .port = spec->port,
+                               .target = spec->port,
+                               .udp = spec->sink == SINK_SYSLOG_UDP};
+        if (s->services[i].off)
+            continue;
+        add_port(publish, &count, &port);
+        for (size_t k = 0; k < SERVICE_PORTS && spec->more_ports[k]; k++) {
+            port.port = port.target = spec->more_ports[k];
+            add_port(publish, &count, &port);
+        }
+    }
+    if (plan->serve_port && !plan->program)
+        add_port(publish, &count,
+                 &(struct publish){
+                     .address = "127.0.0.1", .port = plan->serve_port, .target = PLAN_PORT});
+    return count;
 }
 
 void shard_create_holder(struct shard *s)
@@ -46,6 +84,13 @@ void shard_create_holder(struct shard *s)
             strvec_pushf(&env, SATELLITE_PASSWORD "%s=%s", p->name, spec->password);
     }
 
+    struct publish publish[PUBLISH_MAX];
+    size_t published = ports_to_publish(s, publish);
+    if (s->ctx->plan->serve_port && !s->ctx->plan->program) {
+        strvec_push(&argv, "--probe");
+        strvec_pushf(&argv, SHARD_SITE ":tcp:%d:", PLAN_PORT);
+    }
+
     struct mount mounts[SHARD_VOLUMES];
     _cleanup_free_ char *hostname = s->number > 0 ? xasprintf("shard-%d", s->number)
                                                   : context_subject(s->number, "");
@@ -55,6 +100,8 @@ void shard_create_holder(struct shard *s)
                                   .network = s->ctx->network,
                                   .hostname = hostname,
                                   .ours = true,
+                                  .publish = publish,
+                                  .publish_count = published,
                                   .mounts = mounts,
                                   .mount_count = volume_mounts(s, mounts)};
     container_create(&s->holder, &spec);
@@ -117,10 +164,35 @@ void shard_create_service_again(struct shard *s, struct shard_service *service)
     create_service(s, service, container_create_again);
 }
 
+/* An app that is a program of this machine. */
+static void create_program(struct shard *s, struct container *c, const struct strvec *argv)
+{
+    static const char *const below[] = {"collect/xml", "collect/outputs", "tmp", "storage",
+                                        "static"};
+    _cleanup_strvec_ struct strvec env = STRVEC_INIT, dirs = STRVEC_INIT;
+    program_base_env(&env, (const char *const *)environ);
+    for (size_t i = 0; i < s->plan->app_env.len; i++) {
+        const char *entry = s->plan->app_env.items[i];
+        _cleanup_free_ char *key = xstrndup(entry, strcspn(entry, "="));
+        strvec_setenv(&env, key, entry + strlen(key) + 1);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(below); i++)
+        strvec_pushf(&dirs, "%s/%s", s->plan->scratch, below[i]);
+    struct container_spec spec = {.program = s->ctx->plan->program,
+                                  .dirs = (const char *const *)dirs.items,
+                                  .argv = (const char *const *)argv->items,
+                                  .env = (const char *const *)env.items};
+    container_create(c, &spec);
+}
+
 static void create_app(struct shard *s, struct container *c, const struct strvec *argv,
                        struct shell *shell)
 {
     const struct settings *settings = s->ctx->settings;
+    if (s->ctx->plan->program) {
+        create_program(s, c, argv);
+        return;
+    }
     struct mount mounts[SHARD_VOLUMES];
     struct container_spec spec = {.image = context_image(s->ctx, settings->image.value)->id,
                                   .argv = argv ? (const char *const *)argv->items : NULL,

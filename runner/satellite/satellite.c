@@ -11,6 +11,7 @@
 #include <cleanroom/vec.h>
 
 #include "satellite/prober.h"
+#include "satellite/relay.h"
 #include "satellite/sink.h"
 #include "satellite/word.h"
 
@@ -20,7 +21,8 @@ struct satellite {
     struct strvec dirs;
     VEC(struct prober) probers;
     VEC(struct sink) sinks;
-    VEC(struct pollfd) polled; /* [0] the signals, then each prober's socket, then the sinks' */
+    VEC(struct relay) relays;
+    VEC(struct pollfd) polled; /* [0] the signals, each prober's socket, the sinks', the relays' */
     nsec_t up;
 };
 
@@ -30,8 +32,11 @@ static void satellite_deinit(struct satellite *s)
         prober_deinit(&s->probers.items[i]);
     for (size_t i = 0; i < s->sinks.len; i++)
         sink_deinit(&s->sinks.items[i]);
+    for (size_t i = 0; i < s->relays.len; i++)
+        relay_deinit(&s->relays.items[i]);
     vec_deinit(&s->probers);
     vec_deinit(&s->sinks);
+    vec_deinit(&s->relays);
     vec_deinit(&s->polled);
     strvec_deinit(&s->dirs);
 }
@@ -93,9 +98,13 @@ static int parse_options(struct satellite *s, char **argv)
             strvec_push(&s->dirs, arg[1]);
         else if (strcmp(*arg, "--sink") == 0 && sink_init(vec_push(&s->sinks), arg[1]) == 0)
             continue;
+        else if (strcmp(*arg, "--relay") == 0 && relay_init(vec_push(&s->relays), arg[1]) == 0)
+            continue;
         else if (strcmp(*arg, "--probe") != 0 ||
-                 prober_init(vec_push(&s->probers), arg[1], find_password, 0) < 0)
+                 prober_init(vec_push(&s->probers), arg[1], find_password, 0) < 0) {
+            fprintf(stderr, "satellite: cannot understand %s '%s'\n", *arg, arg[1]);
             return -1;
+        }
     }
     return 0;
 }
@@ -177,6 +186,12 @@ static void prepare_poll(struct satellite *s, int signals)
             (void)vec_push(&s->polled);
         sink_prepare(&s->sinks.items[i], &s->polled.items[first]);
     }
+    for (size_t i = 0; i < s->relays.len; i++) {
+        size_t first = s->polled.len;
+        for (size_t n = relay_count(&s->relays.items[i]); n > 0; n--)
+            (void)vec_push(&s->polled);
+        relay_prepare(&s->relays.items[i], &s->polled.items[first]);
+    }
 }
 
 static nsec_t next_wake(const struct satellite *s)
@@ -241,7 +256,7 @@ static void open_sinks(struct satellite *s)
     }
 }
 
-/* Returns whether anything has arrived. */
+/* Returns whether anything has arrived, at sinks or on the way to them. */
 static bool step_sinks(struct satellite *s)
 {
     size_t at = 1 + s->probers.len;
@@ -252,6 +267,12 @@ static bool step_sinks(struct satellite *s)
         struct sink *sink = &s->sinks.items[i];
         size_t count = sink_count(sink); /* as it was prepared */
         arrived |= sink_step(sink, &s->polled.items[at], now);
+        at += count;
+    }
+    for (size_t i = 0; i < s->relays.len; i++) {
+        struct relay *relay = &s->relays.items[i];
+        size_t count = relay_count(relay);
+        arrived |= relay_step(relay, &s->polled.items[at]);
         at += count;
     }
     return arrived;
@@ -300,7 +321,7 @@ int main(int argc, char **argv)
     (void)argc;
     if (parse_options(&s, argv) < 0) {
         fprintf(stderr, "usage: satellite hold [--dir PATH]... [--probe NAME:PROVIDER:PORT:ARG]... "
-                        "[--sink NAME:KIND:PORT:DIR]...\n");
+                        "[--sink NAME:KIND:PORT:DIR]... [--relay FROM:PORT:tcp|udp]...\n");
         return 2;
     }
     return hold(&s);

@@ -6,6 +6,7 @@ Test an image, each shard among fresh services of its own.
 Options:
   -n, --shards N              private worlds to run side by side (default 1)
       --[no-]deploy           run 'deploy' first: no (default), each, once
+      --driver WHAT           image, or program: auto (default), docker, direct
       --[no-]snapshots        keep initialised services for later runs
       --keep WHICH            shards to leave up: no (default), failed, always
   -r, --results DIR           report and logs (default cleanroom-results)
@@ -50,6 +51,7 @@ Output:
 Commands:
   run      Test an image, each shard among fresh services of its own (default)
   plan     Print what a run would do, and where each value comes from
+  serve    Deploy and serve an image at a port of this machine
   shell    Go inside a shard: a shell, or COMMAND by the image's entry
   services List the services, what each tells the app and takes
   recycle  Remove what dead runs left behind, or all of one RUN
@@ -62,7 +64,7 @@ Exit code: 0 passed, 1 tests failed, 2 usage, 3 engine or service, 4 leftovers,
 'cleanroom:' in forklift.yaml.
 # It fits a screen and says the same wherever it is asked for.
 $ cleanroom --help | awk 'length > 80'
-$ test $(cleanroom --help | wc -l) -le 60
+$ test $(cleanroom --help | wc -l) -le 64
 $ cleanroom --help >a; cleanroom help >b; cleanroom help run >c; cleanroom myapp -h >d; cmp a b && cmp b c && cmp c d
 # Of each command.
 $ cleanroom recycle --help

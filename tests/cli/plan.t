@@ -19,6 +19,7 @@ run ...
 settings
   shards ... 4 ... --shards
   deploy ... false ... --deploy
+  driver ... auto ... default
   snapshots ... true ... default
   keep ... no ... default
   results ... cleanroom-results ... default

@@ -10,8 +10,10 @@ import collections
 import email
 import email.policy
 import re
+import signal
+import urllib.request
 
-from harness import MEMCACHED, POSTGRES, RABBITMQ, REDIS, TOP, LiveTest, on
+from harness import MEMCACHED, POSTGRES, RABBITMQ, REDIS, TOP, LiveTest, on, wait_until
 
 SHARDS = 4
 SERVICE_IMAGES = {"postgres": POSTGRES, "redis": REDIS, "memcache": MEMCACHED, "amqp": RABBITMQ}
@@ -27,15 +29,18 @@ class Example(LiveTest):
     def source(self):
         return TOP / "examples" / self.name
 
-    def go(self, *args, shards=SHARDS, code=0, words=()):
+    def begin(self, *args, words=()):
         images = [word for service in self.services
                   for word in (f"--{service}.image", SERVICE_IMAGES[service])]
-        result = self.run_cleanroom(
-            "--shards", shards, "--pull", "never", "--application-id", self.name, "--start-timeout", "3m",
-            *images, *args, f"cleanroom-example/{self.name}:latest", *words,
+        return self.start(
+            *args, "--pull", "never", "--application-id", self.name, "--start-timeout", "3m", *images,
+            f"cleanroom-example/{self.name}:latest", *words,
             # The images are those of the store: a Docker on this machine may have older ones.
             env={"DOCKER_HOST": "unix:///nowhere/docker.sock"},
-            yaml=(self.source / "forklift.yaml").read_text(), seconds=400)
+            yaml=(self.source / "forklift.yaml").read_text())
+
+    def go(self, *args, shards=SHARDS, code=0, words=()):
+        result = self.begin("--shards", shards, *args, words=words).wait(400)
         self.assert_exit(result, code)
         self.assert_valid_junit(result)
         self.assert_nothing_left_now(result)
@@ -70,6 +75,25 @@ class Example(LiveTest):
         alone = self.assert_each_once(self.go(shards=1), 1)
         self.assertEqual(len(alone), self.declared(), sorted(alone))
         self.assertEqual(self.assert_each_once(self.go(), SHARDS), alone)
+
+    def check_serve(self, path, text):
+        """`cleanroom serve`: after `deploy` there is a page."""
+        process = self.begin("serve")
+        process.wait_for_output("serves at", 200)
+        url = re.search(r"http://localhost:\d+", process.output()[0])[0] + path
+        self.assertIn(text, wait_until(lambda: self.page(url), 30, f"{url} answers"))
+        process.signal(signal.SIGINT)
+        result = process.wait()
+        self.assert_exit(result, 0)
+        self.assert_nothing_left_now(result)
+
+    @staticmethod
+    def page(url):
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return answer.read().decode()
+        except OSError:
+            return None
 
     def check_red(self):
         """One test that fails makes one red case, and the run."""
@@ -110,6 +134,9 @@ class Node(Example):
     def test_red(self):
         self.check_red()
 
+    def test_serve(self):
+        self.check_serve("/health", '{"redis":"PONG"}')
+
     def test_the_lockfile_names_no_registry(self):
         self.assertNotIn("resolved", (self.source / "package-lock.json").read_text())
 
@@ -118,6 +145,9 @@ class Legacy(Example):
     name, services = "legacy", ["postgres", "memcache"]
     breaks = ("PHONEBOOK_BROKEN", "alone_t.5 - not broken on demand")
     declares = (r"^(?:is|is_deeply|like|ok)\b", "t/*.t")
+
+    def test_serve(self):
+        self.check_serve("/", "<title>Telephone book</title>")
 
     def test_shards(self):
         self.check_shards()
@@ -152,3 +182,6 @@ class Django(Example):
         red = {test for test, runs in self.reported(result).items() if runs[0][1] != "passed"}
         self.assertEqual(red, {"tests.test_letters.PostTest.test_it_is_delivered",
                                "tests.test_letters.PostTest.test_any_letters_are_delivered"})
+
+    def test_serve(self):
+        self.check_serve("/", "The Hound of the Baskervilles")

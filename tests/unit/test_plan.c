@@ -8,6 +8,7 @@
 #include <cleanroom/strbuf.h>
 
 #include "config/mask.h"
+#include "config/program.h"
 #include "config/shardvars.h"
 #include "tap.h"
 
@@ -196,8 +197,8 @@ static void test_numbers(void)
     };
     _cleanup_strvec_ struct strvec first = STRVEC_INIT, last = STRVEC_INIT;
 
-    shardvars_set(&first, 1, 12);
-    shardvars_set(&last, 12, 12);
+    shardvars_set(&first, 1, 12, PLAN_SCRATCH);
+    shardvars_set(&last, 12, 12, PLAN_SCRATCH);
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
         check_int(strtol(strvec_getenv(&first, numbers[i].name), NULL, 10), numbers[i].first);
         check_int(strtol(strvec_getenv(&last, numbers[i].name), NULL, 10), numbers[i].last);
@@ -546,6 +547,61 @@ static void test_mask(void)
     check(!mask_is_secret_name("KEYBOARD"));
 }
 
+/* A program of this machine: no image of its own, an address and directories for each shard. */
+static void test_program(void)
+{
+    _cleanup_settings_ struct settings s;
+    _cleanup_plan_ struct plan plan;
+    struct error err _cleanup_error_ = ERROR_INIT;
+
+    settings_make(&s, 300);
+    add_service(&s, "redis");
+    replace_str(&s.image.value, "/bin/sh");
+    s.own.deploy = DEPLOY_ONCE;
+    s.own.snapshots = true;
+    if (!check_int(make_plan(&plan, &s, &err), 0))
+        return;
+    check_str(plan.program, "/bin/sh");
+    check_int(plan.images.len, 1);
+    check_int(plan.deploy, DEPLOY_EACH);
+    for (size_t i = 0; i < plan.shards.len; i++) {
+        const struct plan_shard *shard = &plan.shards.items[i];
+        _cleanup_free_ char *hosts = xasprintf("%s:6379", shard->address);
+        _cleanup_free_ char *tmp = xasprintf("%s/tmp", shard->scratch);
+        check_str(strvec_getenv(&shard->app_env, "REDIS_HOSTS"), hosts);
+        check_str(strvec_getenv(&shard->app_env, "TEST_TMPDIR"), tmp);
+        for (size_t k = 0; k < i; k++)
+            check(strcmp(shard->address, plan.shards.items[k].address) != 0);
+    }
+}
+
+static void check_target(enum driver_choice driver, const char *target, bool good,
+                         const char *program)
+{
+    _cleanup_settings_ struct settings s;
+    _cleanup_free_ char *found = NULL;
+    struct error err _cleanup_error_ = ERROR_INIT;
+
+    settings_make(&s, 1);
+    s.own.driver = driver;
+    replace_str(&s.image.value, target);
+    check_int(program_find(&s, &found, &err), good ? 0 : -1);
+    check_str(found, program);
+}
+
+static void test_targets(void)
+{
+    check_target(DRIVER_AUTO, "sh", true, NULL);
+    check_target(DRIVER_AUTO, "registry.example/app:1", true, NULL);
+    check_target(DRIVER_AUTO, "/bin/sh", true, "/bin/sh");
+    check_target(DRIVER_AUTO, "/no/such/file", false, NULL);
+    check_target(DRIVER_AUTO, "/etc/passwd", false, NULL);
+    check_target(DRIVER_AUTO, "/etc", false, NULL);
+    check_target(DRIVER_DOCKER, "/bin/sh", true, NULL);
+    check_target(DRIVER_DIRECT, "sh", false, NULL);
+    check_target(DRIVER_DIRECT, "registry.example/app:1", false, NULL);
+}
+
 int main(void)
 {
     return tap_run((struct tap_test[]){TAP(test_app_environment),
@@ -563,5 +619,7 @@ int main(void)
                                        TAP(test_print),
                                        TAP(test_print_sources),
                                        TAP(test_mask),
+                                       TAP(test_program),
+                                       TAP(test_targets),
                                        {0}});
 }

@@ -1054,6 +1054,22 @@ static void test_registry(void)
     check(provider_override(p, "db_index") == NULL);
 }
 
+/* An app outside of the pod is told where that is, by every service. */
+static void test_another_address(void)
+{
+    for (size_t i = 0; i < provider_count; i++) {
+        struct service_plan plan = {0};
+        _cleanup_error_ struct error err = ERROR_INIT;
+        const struct provider_input in = {
+            .application_id = "a", .secret = SECRET, .shard = 1, .address = "127.9.8.7"};
+        check_int(providers[i]->plan(providers[i], &in, &plan, &err), 0);
+        _cleanup_free_ char *told = strvec_join(&plan.app_env, " ");
+        check(strstr(told, "127.9.8.7") != NULL);
+        check(strstr(told, "127.0.0.1") == NULL);
+        service_plan_deinit(&plan);
+    }
+}
+
 int main(void)
 {
     return tap_run((struct tap_test[]){TAP(test_app_environment),
@@ -1072,5 +1088,6 @@ int main(void)
                                        TAP(test_second_mongodb),
                                        TAP(test_bucket),
                                        TAP(test_registry),
+                                       TAP(test_another_address),
                                        {0}});
 }

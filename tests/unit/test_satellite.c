@@ -962,20 +962,178 @@ static void test_reaps(void)
     check_int(run_stop(&r, SIGTERM), 0);
 }
 
+/* --- relays ---------------------------------------------------------------------------------- */
+
+/* A socket on a free port of 127.0.0.1, or of another address of the loopback. */
+static int open_on(in_addr_t address, int type, uint16_t *port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(address)};
+    socklen_t size = sizeof(at);
+    int fd = socket(AF_INET, type, 0); /* inherited */
+
+    check_int(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    check(type == SOCK_DGRAM || listen(fd, 5) == 0);
+    check_int(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+    *port = ntohs(at.sin_port);
+    return fd;
+}
+
+static int connect_there(in_addr_t address, int type, uint16_t port)
+{
+    const struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(address)};
+    int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+
+    check_int(connect(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
+    return fd;
+}
+
+static size_t read_to_end(int fd)
+{
+    char bytes[65536];
+    size_t total = 0;
+
+    for (ssize_t n; (n = read(fd, bytes, sizeof(bytes))) > 0;)
+        total += (size_t)n;
+    return total;
+}
+
+static void write_zeros(int fd, size_t len)
+{
+    static const char zeros[65536];
+
+    for (ssize_t n; len > 0; len -= (size_t)n) {
+        n = write(fd, zeros, len < sizeof(zeros) ? len : sizeof(zeros));
+        if (n <= 0)
+            return;
+    }
+}
+
+/* A service that answers when the question has ended, with one byte more than it got. */
+static void serve_one(int listener)
+{
+    int fd = accept(listener, NULL, NULL);
+    size_t got = read_to_end(fd);
+
+    write_zeros(fd, got + 1);
+    _exit(0);
+}
+
+static void start_relay(struct run *r, int fd, uint16_t port, const char *kind)
+{
+    _cleanup_free_ char *word = xasprintf("%d:%u:%s", fd, port, kind);
+
+    start(r, "--relay", word, NULL);
+    expect_line(r, "up");
+}
+
+enum { ELSEWHERE = 0x7f070809 };
+
+/* Much more than fits the buffers, both ways, with the end of one before the other begins. */
+static void test_relay(void)
+{
+    struct run r;
+    uint16_t inside, outside;
+    int service = open_on(INADDR_LOOPBACK, SOCK_STREAM, &inside);
+    int handed = open_on(ELSEWHERE, SOCK_STREAM, &outside);
+
+    start_relay(&r, handed, inside, "tcp");
+    for (int i = 0; i < 3; i++) {
+        pid_t pid = fork();
+        if (pid == 0)
+            serve_one(service);
+        int fd = connect_there(ELSEWHERE, SOCK_STREAM, outside);
+        size_t len = i == 0 ? 0 : (size_t)5000000 * (size_t)i;
+        write_zeros(fd, len);
+        check_int(shutdown(fd, SHUT_WR), 0);
+        check_int((long)read_to_end(fd), (long)len + 1);
+        close(fd);
+        check_int(waitpid(pid, NULL, 0), pid);
+    }
+    check_int(run_stop(&r, SIGTERM), 0);
+    close(service);
+    close(handed);
+}
+
+/* Nobody listens in the pod: whoever comes is hung up on, and the next one is not forgotten. */
+static void test_relay_refused(void)
+{
+    struct run r;
+    uint16_t inside, outside;
+    int service = open_on(INADDR_LOOPBACK, SOCK_STREAM, &inside);
+    int handed = open_on(ELSEWHERE, SOCK_STREAM, &outside);
+
+    close(service);
+    start_relay(&r, handed, inside, "tcp");
+    for (int i = 0; i < 3; i++) {
+        int fd = connect_there(ELSEWHERE, SOCK_STREAM, outside);
+        check_int((long)read_to_end(fd), 0);
+        close(fd);
+    }
+    check_int(run_stop(&r, SIGTERM), 0);
+    close(handed);
+}
+
+/* What it listens on itself, at all addresses. */
+static void test_relay_listens(void)
+{
+    struct run r;
+    uint16_t inside, outside;
+    int service = open_on(INADDR_LOOPBACK, SOCK_STREAM, &inside);
+    close(open_on(INADDR_ANY, SOCK_STREAM, &outside));
+    _cleanup_free_ char *word = xasprintf("@%u:%u:tcp", outside, inside);
+
+    start(&r, "--relay", word, NULL);
+    expect_line(&r, "up");
+    pid_t pid = fork();
+    if (pid == 0)
+        serve_one(service);
+    int fd = connect_there(ELSEWHERE, SOCK_STREAM, outside);
+    write_zeros(fd, 1000000);
+    check_int(shutdown(fd, SHUT_WR), 0);
+    check_int((long)read_to_end(fd), 1000001);
+    close(fd);
+    check_int(waitpid(pid, NULL, 0), pid);
+    check_int(run_stop(&r, SIGTERM), 0);
+    close(service);
+}
+
+static void test_relay_datagrams(void)
+{
+    struct run r;
+    uint16_t inside, outside;
+    char got[16] = "";
+    int service = open_on(INADDR_LOOPBACK, SOCK_DGRAM, &inside);
+    int handed = open_on(ELSEWHERE, SOCK_DGRAM, &outside);
+
+    start_relay(&r, handed, inside, "udp");
+    int fd = connect_there(ELSEWHERE, SOCK_DGRAM, outside);
+    check_int(send(fd, "word", 4, 0), 4);
+    check(poll(&(struct pollfd){.fd = service, .events = POLLIN}, 1, 5000) == 1);
+    check_int(recv(service, got, sizeof(got), 0), 4);
+    check_str(got, "word");
+    close(fd);
+    check_int(run_stop(&r, SIGTERM), 0);
+    close(service);
+    close(handed);
+}
+
 int main(void)
 {
-    return tap_run((struct tap_test[]){TAP(test_the_long_way), TAP(test_silence),
-                                       TAP(test_pieces),       TAP(test_temporary_postgres),
-                                       TAP(test_password),     TAP(test_password_refused),
-                                       TAP(test_flood),        TAP(test_side_by_side),
-                                       TAP(test_plain_tcp),    TAP(test_plain_http),
-                                       TAP(test_directories),  TAP(test_directory_fails),
-                                       TAP(test_usage),        TAP(test_signals),
-                                       TAP(test_reaps),        TAP(test_reader_gone),
-                                       TAP(test_mail),         TAP(test_two_mailboxes),
-                                       TAP(test_many_mailers), TAP(test_silent_clients),
-                                       TAP(test_deaf_mailer),  TAP(test_syslog_datagrams),
-                                       TAP(test_syslog_flood), TAP(test_syslog_stream),
-                                       TAP(test_proxy),        TAP(test_sink_port_taken),
-                                       TAP(test_sink_link),    {0}});
+    return tap_run((struct tap_test[]){TAP(test_the_long_way),  TAP(test_silence),
+                                       TAP(test_pieces),        TAP(test_temporary_postgres),
+                                       TAP(test_password),      TAP(test_password_refused),
+                                       TAP(test_flood),         TAP(test_side_by_side),
+                                       TAP(test_plain_tcp),     TAP(test_plain_http),
+                                       TAP(test_directories),   TAP(test_directory_fails),
+                                       TAP(test_usage),         TAP(test_signals),
+                                       TAP(test_reaps),         TAP(test_reader_gone),
+                                       TAP(test_mail),          TAP(test_two_mailboxes),
+                                       TAP(test_many_mailers),  TAP(test_silent_clients),
+                                       TAP(test_deaf_mailer),   TAP(test_syslog_datagrams),
+                                       TAP(test_syslog_flood),  TAP(test_syslog_stream),
+                                       TAP(test_proxy),         TAP(test_sink_port_taken),
+                                       TAP(test_sink_link),     TAP(test_relay),
+                                       TAP(test_relay_refused), TAP(test_relay_datagrams),
+                                       TAP(test_relay_listens), {0}});
 }

@@ -434,8 +434,8 @@ static void test_wrong_names_in_files(void)
     wrong("cleanroom: {pull: alway}\n",
           "forklift.yaml:1:19: unknown value 'alway', did you mean 'always'?", NULL);
     wrong("cleanroom: {timeouts.test: 1h}\n",
-          "forklift.yaml:1:13: unknown key 'timeouts.test'; known are shards, deploy, snapshots, "
-          "keep, "
+          "forklift.yaml:1:13: unknown key 'timeouts.test'; known are shards, deploy, driver, "
+          "snapshots, keep, "
           "results, "
           "pull, network, memory, cpus, pids, scratch, start-limit, timeouts, engine, host, "
           "context, image-cache, color, "

@@ -24,7 +24,8 @@ TODAY = date(2024, 5, 2)
 
 # Children first, so that they can be deleted in this order.
 MODELS = [Fine, Loan, Copy, Title, Member, Branch]
-REDIS_MARK, CACHE_MARK, TABLE_MARK = "room:mark", "room:mark", "room_mark"
+REDIS_MARK, CACHE_MARK = "room:mark", "room:mark"
+TABLE_MARK, QUEUE_MARK = "room_mark", "room.mark"
 
 
 class NotAlone(AssertionError):
@@ -45,6 +46,18 @@ def memcached_stats():
         client.close()
 
 
+def marks_in_queue():
+    """Takes them out."""
+    found = []
+    with letters.channel() as opened:
+        opened.queue_declare(QUEUE_MARK)
+        while True:
+            method, _, body = opened.basic_get(QUEUE_MARK, auto_ack=True)
+            if method is None:
+                return found
+            found.append(body.decode())
+
+
 class Room:
     """A mark of our own in every service, made once and found again at every wipe and at the end."""
 
@@ -57,6 +70,7 @@ class Room:
         strangers = self.strangers()
         board.connection().set(REDIS_MARK, self.token)
         cache.set(CACHE_MARK, self.token, None)
+        self.mark_queue()
         self.rows = self.count_rows()
         try:
             with connection.cursor() as cursor:
@@ -79,13 +93,21 @@ class Room:
         wanted = letters.wanted()
         if wanted:
             found.append(f"{wanted} letters are wanted before the first test")
+        if marks_in_queue():
+            found.append("the broker is marked by somebody else")
         return found
+
+    def mark_queue(self):
+        with letters.channel() as opened:
+            opened.basic_publish("", QUEUE_MARK, self.token)
 
     def close(self):
         """The mark is everywhere, and next to it is only what was there at first."""
         try:
             self.check_database()
             check(board.connection().keys() == [REDIS_MARK], "redis holds more than our mark")
+            marks = marks_in_queue()
+            check(marks == [self.token], f"our mark in the broker is now {marks}")
             self.wipe()
         finally:
             board.connection().delete(REDIS_MARK)

@@ -189,6 +189,40 @@ static void put_mounts(struct object *host, const struct container_spec *spec)
     put(host, "Tmpfs", tmpfs.json);
 }
 
+/* A daemon lets in to the pod's own address, where not everybody listens: so the satellite does, at
+   ports that nobody else takes, and relays to the loopback. */
+#define RELAY_FIRST 61000
+
+static json_t *relaying_words(struct object *body, const struct container_spec *spec)
+{
+    _cleanup_strvec_ struct strvec words = STRVEC_INIT;
+    for (const char *const *word = spec->argv; word && *word; word++)
+        strvec_push(&words, *word);
+    for (size_t i = 0; i < spec->publish_count; i++) {
+        const struct publish *p = &spec->publish[i];
+        strvec_push(&words, "--relay");
+        strvec_pushf(&words, "@%zu:%u:%s", RELAY_FIRST + i, p->target, p->udp ? "udp" : "tcp");
+    }
+    return strings(body, (const char *const *)words.items);
+}
+
+/* As a key: "61000/tcp". */
+static json_t *port_bindings(struct object *body, const struct container_spec *spec)
+{
+    struct object out = {.json = json_object()};
+    struct object exposed = {.json = json_object()};
+    for (size_t i = 0; i < spec->publish_count; i++) {
+        const struct publish *p = &spec->publish[i];
+        _cleanup_free_ char *key = xasprintf("%zu/%s", RELAY_FIRST + i, p->udp ? "udp" : "tcp");
+        _cleanup_free_ char *port = xasprintf("%u", p->port);
+        put(&out, key, json_pack("[{s:s, s:s}]", "HostIp", p->address, "HostPort", port));
+        put(&exposed, key, json_object());
+    }
+    put(body, "ExposedPorts", exposed.json);
+    body->bad |= out.bad || exposed.bad;
+    return out.json;
+}
+
 static json_t *network_mode(const struct container_spec *spec, const char *network)
 {
     if (spec->pod)
@@ -202,6 +236,8 @@ static json_t *host_config(struct object *body, const struct container_spec *spe
     struct object host = {.json = json_object()};
     put(&host, "NetworkMode", network_mode(spec, network));
     put_mounts(&host, spec);
+    if (spec->publish_count)
+        put(&host, "PortBindings", port_bindings(body, spec));
     if (spec->memory) {
         put(&host, "Memory", json_integer((json_int_t)spec->memory));
         put(&host, "MemorySwap", json_integer((json_int_t)spec->memory));
@@ -231,7 +267,9 @@ int api_container_create(struct http_request *out, const struct container_spec *
     put(&body, "Labels", labels_json(&body, &spec->labels));
     if (spec->entrypoint)
         put(&body, "Entrypoint", strings(&body, spec->entrypoint));
-    if (spec->argv)
+    if (spec->publish_count)
+        put(&body, "Cmd", relaying_words(&body, spec));
+    else if (spec->argv)
         put(&body, "Cmd", strings(&body, spec->argv));
     if (spec->env)
         put(&body, "Env", strings(&body, spec->env));

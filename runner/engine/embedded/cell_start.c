@@ -79,6 +79,7 @@ static void start_own(struct keeper *k, struct cell *c)
     _cleanup_error_ struct error err = ERROR_INIT;
     pid_t pid = own_start(k, c, &err);
     cell_close_streams(c);
+    own_close_handed(c);
     if (pid < 0) {
         answer_failed(k, c, ERROR_ENGINE, err.message, 128);
         return;

@@ -10,6 +10,7 @@
 #include "engine/embedded/bundle.h"
 #include "engine/embedded/done.h"
 #include "engine/embedded/flow.h"
+#include "engine/embedded/publish.h"
 
 struct container *container_by_name(struct embedded *e, const char *name)
 {
@@ -165,23 +166,30 @@ static void on_created(struct world *w, struct call *call, const struct answer *
     done_answered(w, call, a);
 }
 
-static int send_recipe(struct container *c, struct recipe *recipe, struct done_op *op,
-                       struct error *err)
+static int send_recipe(struct container *c, const struct container_spec *spec,
+                       struct recipe *recipe, struct done_op *op, struct error *err)
 {
-    int ends[2][2];
-    struct request r = {.kind = REQUEST_MAKE, .object = c->id, .recipe = *recipe};
+    int ends[2][2], fds[3 + PUBLISH_MAX];
+    size_t count = 2;
     if (flow_open(c, ends) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "no pipes for the container's output");
-    int fds[3] = {ends[0][1], ends[1][1], -1};
+    fds[0] = ends[0][1];
+    fds[1] = ends[1][1];
     c->terminal = recipe->terminal;
-    if (recipe->input && (fds[2] = input_open(c)) < 0) {
-        int saved = errno;
-        close(fds[0]);
-        close(fds[1]);
-        return error_set_errno(err, ERROR_INTERNAL, saved, "nothing for the container's input");
+    if (recipe->input) {
+        fds[count] = input_open(c);
+        if (fds[count++] < 0)
+            error_set_errno(err, ERROR_INTERNAL, errno, "nothing for the container's input");
     }
+    if (fds[count - 1] < 0 || publish_open(spec, recipe, fds + count, err) < 0) {
+        for (size_t i = 0; i < count; i++)
+            if (fds[i] >= 0)
+                close(fds[i]);
+        return -1;
+    }
+    struct request r = {.kind = REQUEST_MAKE, .object = c->id, .recipe = *recipe};
     op->world = c->world;
-    world_call(c->world, &r, fds, recipe->input ? 3 : 2,
+    world_call(c->world, &r, fds, count + spec->publish_count,
                &(struct call){.answered = on_created, .object = c->id, .op = &op->op});
     return 0;
 }
@@ -220,7 +228,7 @@ struct engine_op *embedded_container_create(struct engine *engine,
     tags_init(&c->tags, &spec->labels);
     c->network = xstrdup(spec->pod ? NULL : spec->network);
     struct recipe recipe = {0};
-    if (fill_recipe(e, c, spec, &recipe, &err) < 0 || send_recipe(c, &recipe, op, &err) < 0) {
+    if (fill_recipe(e, c, spec, &recipe, &err) < 0 || send_recipe(c, spec, &recipe, op, &err) < 0) {
         container_drop(c);
         task_settle(&op->op, ENGINE_FAILED, &err);
     }

@@ -25,6 +25,7 @@ struct own {
     char *hostname;
     uint32_t netns; /* n/ID */
     struct strvec argv, env;
+    VEC(int) handed; /* descriptors */
 };
 
 /* A container. */

@@ -19,6 +19,7 @@
 #include "base/process.h"
 #include "engine/embedded/disguise.h"
 #include "engine/embedded/keep.h"
+#include "engine/embedded/own.h"
 #include "engine/embedded/readonly.h"
 #include "engine/embedded/runtime.h"
 #include "engine/embedded/userns.h"
@@ -126,6 +127,9 @@ static void make_cell(struct keeper *k, const struct request *r, struct wire *w)
     fds[1] = wire_take_fd(w);
     fds[2] = r->recipe.input ? wire_take_fd(w) : -1;
     cell_make(k, r->number, r->object, &r->recipe, fds);
+    struct cell *cell = cell_find(k, r->object);
+    for (uint32_t i = 0; cell && cell->ours && i < r->recipe.handed && i < PUBLISH_MAX; i++)
+        own_hand(cell, wire_take_fd(w));
 }
 
 static void refuse_truncated(struct keeper *k, const struct request *r)

@@ -57,6 +57,7 @@ static void wire_recipe(struct wire *w, struct recipe *r)
     wire_u32(w, &r->pod);
     wire_bool(w, &r->outside);
     wire_bool(w, &r->ours);
+    wire_u32(w, &r->handed);
     wire_bool(w, &r->input);
     wire_bool(w, &r->terminal);
     wire_u32(w, &r->rows);

@@ -31,6 +31,7 @@ struct recipe {
     uint32_t pod; /* the container whose network namespace it joins, 0 = one of its own */
     bool outside; /* pod == 0: can reach the outside */
     bool ours;
+    uint32_t handed; /* how many descriptors it is handed, as OWN_HANDED and up; see own.h */
     bool input, terminal;
     uint32_t rows, columns;
     VEC(struct recipe_mount) mounts;
@@ -44,8 +45,9 @@ void recipe_deinit(struct recipe *recipe);
 enum request_kind {
     REQUEST_VOLUME_MAKE,
     REQUEST_VOLUME_DROP,
-    REQUEST_MAKE, /* descriptors: its standard output and standard error; and with an input: that,
-                     or the socket on which the terminal's other end is to be sent */
+    REQUEST_MAKE, /* descriptors: its standard output and standard error; with an input: that, or
+                     the socket on which the terminal's other end is to be sent; then what it is
+                     handed */
     REQUEST_START,
     REQUEST_SIGNAL,
     REQUEST_REMOVE,

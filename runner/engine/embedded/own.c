@@ -26,10 +26,24 @@ void own_keep(struct cell *c, const struct recipe *r)
     strvec_append(&c->ours->env, &r->env);
 }
 
+void own_hand(struct cell *c, int fd)
+{
+    *vec_push(&c->ours->handed) = fd;
+}
+
+void own_close_handed(struct cell *c)
+{
+    for (size_t i = 0; i < c->ours->handed.len; i++)
+        close(c->ours->handed.items[i]);
+    c->ours->handed.len = 0;
+}
+
 void own_forget(struct cell *c)
 {
     if (!c->ours)
         return;
+    own_close_handed(c);
+    vec_deinit(&c->ours->handed);
     free(c->ours->hostname);
     strvec_deinit(&c->ours->argv);
     strvec_deinit(&c->ours->env);
@@ -113,6 +127,21 @@ static void enter_root(struct attempt *a)
     must(a, chdir("/"), "root file system");
 }
 
+/* To their places, by way of others, where none is in the place of another. Returns the first
+   descriptor that is free again. */
+static int place_handed(struct attempt *a)
+{
+    const struct own *own = a->cell->ours;
+    int count = (int)own->handed.len, away[PUBLISH_MAX];
+    for (int i = 0; i < count; i++) {
+        away[i] = fcntl(own->handed.items[i], F_DUPFD_CLOEXEC, OWN_HANDED + count);
+        must(a, away[i], "descriptors");
+    }
+    for (int i = 0; i < count; i++)
+        must(a, dup2(away[i], OWN_HANDED + i), "descriptors");
+    return OWN_HANDED + count;
+}
+
 static void redirect(struct attempt *a)
 {
     sigset_t none;
@@ -120,7 +149,7 @@ static void redirect(struct attempt *a)
     must(a, dup2(a->cell->out[0], STDOUT_FILENO), "standard output");
     must(a, dup2(a->cell->out[1], STDERR_FILENO), "standard error");
     must(a, sigprocmask(SIG_SETMASK, &none, NULL), "signals");
-    (void)close_range(STDERR_FILENO + 1, ~0U, 0); /* all of them are CLOEXEC */
+    (void)close_range((unsigned)place_handed(a), ~0U, 0); /* all of them are CLOEXEC */
 }
 
 /* root without anything that makes it so; files are still its own. Groups stay where a user

@@ -10,8 +10,15 @@
 
 #include "engine/embedded/keep.h"
 
+/* The first descriptor of those that the program is handed. */
+enum { OWN_HANDED = 3 };
+
 /* What own_start() needs of it later. */
 void own_keep(struct cell *cell, const struct recipe *recipe);
+/* One more descriptor to hand it; taken over. */
+void own_hand(struct cell *cell, int fd);
+/* It has them. */
+void own_close_handed(struct cell *cell);
 void own_forget(struct cell *cell);
 /* Returns when the program runs: it is pid 1 of a pid namespace, and a child of ours. -1 and
    ERROR_ENGINE when it does not. */

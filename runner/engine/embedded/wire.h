@@ -17,7 +17,7 @@
 /* A message may be this long (exec(2) takes 2 MiB of arguments and environment), and carry so many
    descriptors. */
 #define WIRE_MAX (8u << 20)
-#define WIRE_FDS 4
+#define WIRE_FDS 64
 
 struct wire {
     bool reading;
