@@ -700,12 +700,13 @@ static int check_text(const struct strvec *texts, const char *what, struct error
 }
 
 /* What no engine would take is found before anything is started. */
-static int check_plan(const struct plan *plan, const struct shell *shell, struct error *err)
+static int check_plan(const struct plan *plan, struct error *err)
 {
-    if (plan->program && (shell || plan->settings->own.keep != KEEP_NO))
+    if (plan->program && plan->settings->own.keep != KEEP_NO)
         return error_set(err, ERROR_USAGE,
-                         "'%s' is a program of this machine: only images can be gone inside (%s)",
-                         plan->program, shell ? "cleanroom shell" : "--keep");
+                         "'%s' is a program of this machine: there is no container to keep, so no "
+                         "--keep",
+                         plan->program);
     if (check_text(&plan->test_argv, "the argument", err) < 0)
         return -1;
     return check_text(&plan->shards.items[0].app_env, "the variable", err);
@@ -755,7 +756,7 @@ int run_execute(const struct settings *settings, struct shell *shell, FILE *out,
         error_set(err, ERROR_USAGE,
                   "'%s' is a program of this machine: there is no container to go into",
                   settings->image.value);
-    if (error_is_set(err) || check_plan(&r.plan, shell, err) < 0) {
+    if (error_is_set(err) || check_plan(&r.plan, err) < 0) {
         plan_deinit(&r.plan);
         return error_exit_code(err->kind);
     }
