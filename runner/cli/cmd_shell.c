@@ -4,6 +4,7 @@
 #include "cli/cmds.h"
 #include "run/run.h"
 #include "run/shell.h"
+#include "run/visit.h"
 
 static int find_number(const struct invocation *inv, const struct settings *settings,
                        struct error *err)
@@ -20,12 +21,28 @@ static int find_number(const struct invocation *inv, const struct settings *sett
     return (int)number;
 }
 
+/* There is no image to be named: all words are the command's. */
+static int go_inside(const struct invocation *inv, const char *run, struct error *err)
+{
+    _cleanup_strvec_ struct strvec words = STRVEC_INIT;
+    const char *shard = invocation_get(inv, "shard");
+    for (size_t i = 0; i < inv->words.len; i++)
+        strvec_push(&words, inv->words.items[i]);
+    for (const char *const *p = inv->args; p && *p; p++)
+        strvec_push(&words, *p);
+    return visit(run, shard ? (int)strtol(shard, NULL, 10) : 0,
+                 words.len ? (const char *const *)words.items : NULL, err);
+}
+
 int cmd_shell(const struct invocation *inv, FILE *out, struct error *err)
 {
     _cleanup_(settings_deinit) struct settings settings;
     (void)out; /* the container's alone */
     if (invocation_settings(inv, &settings, err) < 0)
         return error_exit_code(err->kind);
+    const char *kept = invocation_get(inv, "run");
+    if (kept)
+        return go_inside(inv, kept, err);
     int number = find_number(inv, &settings, err);
     if (number < 0)
         return error_exit_code(err->kind);

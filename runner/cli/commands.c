@@ -20,6 +20,11 @@ static const struct option_def shell_options[] = {
      .group = SETTING_GROUP_RUN,
      .argument = "K",
      .doc = "which one of the N it is (default 1)"},
+    {.flag = "run",
+     .kind = OPTION_TEXT,
+     .group = SETTING_GROUP_RUN,
+     .argument = "RUN",
+     .doc = "inside what that run keeps (--keep): no IMAGE then"},
 };
 
 static const struct option_def image_options[] = {

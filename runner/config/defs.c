@@ -19,6 +19,8 @@
 
 static const char *const deploy_names[] = {
     [DEPLOY_NO] = "no", [DEPLOY_EACH] = "each", [DEPLOY_ONCE] = "once", NULL};
+static const char *const keep_names[] = {
+    [KEEP_NO] = "no", [KEEP_FAILED] = "failed", [KEEP_ALWAYS] = "always", NULL};
 static const char *const driver_names[] = {
     [DRIVER_AUTO] = "auto", [DRIVER_DOCKER] = "docker", [DRIVER_DIRECT] = "direct", NULL};
 static const char *const pull_names[] = {
@@ -70,6 +72,15 @@ const struct setting_def setting_defs[] = {
      FIELD(snapshots),
      .fallback = "true",
      .doc = "keep initialised services for later runs",
+     .group = SETTING_GROUP_RUN},
+    {.key = "keep",
+     .flag = "keep",
+     .type = SETTING_ENUM,
+     FIELD(keep),
+     .names = keep_names,
+     .fallback = "no",
+     .argument = "WHICH",
+     .doc = "shards to leave up",
      .group = SETTING_GROUP_RUN},
     {.key = "results",
      .flag = "results",

@@ -74,6 +74,13 @@ enum deploy_mode {
     DEPLOY_ONCE, /* in a world of its own, of which every shard is a clone */
 };
 
+/* Which shards' worlds stay when the run is over. */
+enum keep_mode {
+    KEEP_NO,
+    KEEP_FAILED,
+    KEEP_ALWAYS,
+};
+
 /* What the target is. */
 enum driver_choice {
     DRIVER_AUTO,   /* a program when it is the path of one, else an image */
@@ -87,6 +94,7 @@ struct cleanroom_settings {
     enum deploy_mode deploy;
     enum driver_choice driver;
     bool snapshots; /* services that take long to initialise start from a copy that has */
+    enum keep_mode keep;
     enum pull_policy pull;
     enum network_mode network;
     char *results;       /* directory */

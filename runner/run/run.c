@@ -17,6 +17,7 @@
 #include "report/text.h"
 #include "run/bake.h"
 #include "run/context.h"
+#include "run/front.h"
 #include "run/janitor.h"
 #include "run/kept.h"
 #include "run/owner.h"
@@ -24,6 +25,7 @@
 #include "run/shard.h"
 #include "run/shell.h"
 #include "run/sweep.h"
+#include "run/visit.h"
 
 #define EVENTS_RETRIES 20
 #define EVENTS_PAUSE   (250 * NSEC_PER_MSEC)
@@ -34,6 +36,7 @@ enum run_state {
     RUN_BAKE,    /* snapshots that are missing */
     RUN_DEPLOY,  /* once, for all shards */
     RUN_SHARDS,
+    RUN_KEPT,  /* it is over and told, but some shards stay */
     RUN_SWEEP, /* what belongs to the whole run goes; then a look whether anything is left */
     RUN_DONE,
 };
@@ -50,7 +53,10 @@ struct run {
     struct prepare prepare;
     struct bake bake, deploy;
     struct shard *shards;
-    size_t shard_count, shards_done;
+    size_t shard_count, shards_done, shards_kept;
+    struct front *front; /* NULL: nothing is kept */
+    struct visits *visits;
+    bool concluded;
     struct engine_op *events;
     struct loop_timer events_timer;
     int events_retries;
@@ -66,6 +72,7 @@ struct run {
 static void enter_bake(struct run *r);
 static void enter_deploy(struct run *r);
 static void enter_shards(struct run *r);
+static void enter_kept(struct run *r);
 static void enter_sweep(struct run *r);
 static void enter_done(struct run *r);
 
@@ -73,10 +80,11 @@ static void enter_done(struct run *r);
 static void run_set_state(struct run *r, enum run_state state)
 {
     static void (*const enter[])(struct run *) = {
-        [RUN_BAKE] = enter_bake,   [RUN_DEPLOY] = enter_deploy, [RUN_SHARDS] = enter_shards,
-        [RUN_SWEEP] = enter_sweep, [RUN_DONE] = enter_done,
+        [RUN_BAKE] = enter_bake, [RUN_DEPLOY] = enter_deploy, [RUN_SHARDS] = enter_shards,
+        [RUN_KEPT] = enter_kept, [RUN_SWEEP] = enter_sweep,   [RUN_DONE] = enter_done,
     };
-    static const char *const names[] = {"prepare", "bake", "deploy", "shards", "sweep", "done"};
+    static const char *const names[] = {"prepare", "bake",  "deploy", "shards",
+                                        "kept",    "sweep", "done"};
 
     assert(state > r->state);
     r->state = state;
@@ -292,12 +300,16 @@ static void enter_deploy(struct run *r)
 static void on_shard_done(void *data, struct shard *s)
 {
     struct run *r = data;
-    (void)s;
+    if (s->state == SHARD_DONE && s->kept && --r->shards_kept == 0 && r->state == RUN_KEPT)
+        run_set_state(r, RUN_SWEEP);
+    if (s->state == SHARD_DONE && s->kept)
+        return;
+    r->shards_kept += s->state == SHARD_KEPT;
     r->shards_done++;
     if (r->state != RUN_SHARDS)
         return; /* it never began */
     if (r->shards_done == r->shard_count)
-        run_set_state(r, RUN_SWEEP);
+        run_set_state(r, r->shards_kept ? RUN_KEPT : RUN_SWEEP);
     else
         write_report_soon(r);
 }
@@ -337,6 +349,8 @@ static void enter_done(struct run *r)
 
 static bool is_clean(const struct run *r)
 {
+    if (r->state == RUN_KEPT)
+        return true; /* what is there is meant to be */
     return r->state == RUN_DONE && r->sweep.left.len == 0 && !error_is_set(&r->sweep.error);
 }
 
@@ -454,6 +468,28 @@ static int conclude(struct run *r, struct error *err)
     return code;
 }
 
+static void say_kept(struct run *r)
+{
+    for (size_t i = 0; i < r->shard_count; i++)
+        if (r->shards[i].state == SHARD_KEPT)
+            console_say(r->ctx.console, r->shards[i].number,
+                        "is kept; to go inside: cleanroom shell --run %s --shard %d",
+                        r->plan.run_id, r->shards[i].number);
+    console_say(r->ctx.console, 0, "to end what is kept: cleanroom recycle %s", r->plan.run_id);
+}
+
+static void enter_kept(struct run *r)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    int code = conclude(r, &err);
+    r->concluded = true;
+    say_kept(r);
+    r->visits = visits_new(r->ctx.loop, r->plan.run_id, r->shards, r->shard_count, &err);
+    if (!r->visits)
+        log_warning("%s", err.message);
+    front_leave(r->front, code, &err);
+}
+
 /* --- set up and take down -------------------------------------------------------------------- */
 
 static bool want_color(const struct settings *settings, FILE *out)
@@ -553,7 +589,7 @@ static int run_on_engine(struct run *r, struct error *err)
         r->ledger.doubt = false; /* nothing comes into a world that is gone */
     if (is_clean(r) && !r->ledger.doubt)
         ledger_dismiss(&r->ledger); /* it goes while we write reports */
-    int code = conclude(r, err);
+    int code = r->concluded ? 0 : conclude(r, err);
     if (is_clean(r) && has_made(r))
         kept_trim(r->ctx.engine, r->ctx.settings->own.teardown_timeout, r->signal_fd);
     return code;
@@ -562,6 +598,7 @@ static int run_on_engine(struct run *r, struct error *err)
 /* After a second signal much may still be under way: the engine drops it without a word. */
 static void release_engine(struct run *r)
 {
+    visits_free(r->visits);
     engine_free(r->ctx.engine);
     loop_timer_disarm(r->ctx.loop, &r->events_timer);
     loop_timer_disarm(r->ctx.loop, &r->report_timer);
@@ -667,6 +704,11 @@ static int check_text(const struct strvec *texts, const char *what, struct error
 /* What no engine would take is found before anything is started. */
 static int check_plan(const struct plan *plan, struct error *err)
 {
+    if (plan->program && plan->settings->own.keep != KEEP_NO)
+        return error_set(err, ERROR_USAGE,
+                         "'%s' is a program of this machine: there is no container to keep, so no "
+                         "--keep",
+                         plan->program);
     if (check_text(&plan->test_argv, "the argument", err) < 0)
         return -1;
     return check_text(&plan->shards.items[0].app_env, "the variable", err);
@@ -692,7 +734,14 @@ static void remove_passing(struct run *r)
 
 int run_execute(const struct settings *settings, struct shell *shell, FILE *out, struct error *err)
 {
-    struct run r = {.signal_fd = block_signals(), .started_at = clock_now()};
+    struct front front;
+    int answer = 0;
+    bool keeps = settings->own.keep != KEEP_NO && !shell;
+    int divided = keeps ? front_divide(&front, &answer, err) : 0;
+    if (divided)
+        return divided < 0 ? error_exit_code(err->kind) : answer;
+    struct run r = {
+        .signal_fd = block_signals(), .started_at = clock_now(), .front = keeps ? &front : NULL};
     r.ctx = (struct run_context){.settings = settings,
                                  .plan = &r.plan,
                                  .ledger = &r.ledger,

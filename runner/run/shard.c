@@ -17,9 +17,10 @@
 #define HOLDER_LINE_MAX 65536
 
 static const char *const state_names[] = {
-    [SHARD_QUEUED] = "queued",   [SHARD_HOLDER] = "holder",     [SHARD_SERVICES] = "services",
-    [SHARD_DEPLOY] = "deploy",   [SHARD_KEEP] = "keep",         [SHARD_TEST] = "test",
-    [SHARD_COLLECT] = "collect", [SHARD_TEARDOWN] = "teardown", [SHARD_DONE] = "done",
+    [SHARD_QUEUED] = "queued",   [SHARD_HOLDER] = "holder", [SHARD_SERVICES] = "services",
+    [SHARD_DEPLOY] = "deploy",   [SHARD_KEEP] = "keep",     [SHARD_TEST] = "test",
+    [SHARD_COLLECT] = "collect", [SHARD_KEPT] = "kept",     [SHARD_TEARDOWN] = "teardown",
+    [SHARD_DONE] = "done",
 };
 
 static void archive_if_flushed(struct shard *s);
@@ -29,6 +30,7 @@ static void enter_deploy(struct shard *s);
 static void enter_keep(struct shard *s);
 static void enter_test(struct shard *s);
 static void enter_collect(struct shard *s);
+static void enter_kept(struct shard *s);
 static void enter_teardown(struct shard *s);
 static void enter_done(struct shard *s);
 
@@ -36,10 +38,11 @@ static void enter_done(struct shard *s);
 void shard_set_state(struct shard *s, enum shard_state state)
 {
     static void (*const enter[])(struct shard *) = {
-        [SHARD_HOLDER] = enter_holder,     [SHARD_SERVICES] = enter_services,
-        [SHARD_DEPLOY] = enter_deploy,     [SHARD_KEEP] = enter_keep,
-        [SHARD_TEST] = enter_test,         [SHARD_COLLECT] = enter_collect,
-        [SHARD_TEARDOWN] = enter_teardown, [SHARD_DONE] = enter_done,
+        [SHARD_HOLDER] = enter_holder, [SHARD_SERVICES] = enter_services,
+        [SHARD_DEPLOY] = enter_deploy, [SHARD_KEEP] = enter_keep,
+        [SHARD_TEST] = enter_test,     [SHARD_COLLECT] = enter_collect,
+        [SHARD_KEPT] = enter_kept,     [SHARD_TEARDOWN] = enter_teardown,
+        [SHARD_DONE] = enter_done,
     };
 
     assert(state > s->state);
@@ -411,7 +414,8 @@ static struct shard_phase *current_phase(struct shard *s)
 /* What a failed deploy has sent may say why. */
 static enum shard_state after_failed_deploy(const struct shard *s)
 {
-    return s->kind == SHARD_TESTS && has_sinks(s) ? SHARD_COLLECT : SHARD_TEARDOWN;
+    bool kept = s->ctx->settings->own.keep != KEEP_NO && !s->ctx->shell;
+    return s->kind == SHARD_TESTS && (has_sinks(s) || kept) ? SHARD_COLLECT : SHARD_TEARDOWN;
 }
 
 static void phase_deadline_passed(void *data)
@@ -522,6 +526,85 @@ static void phase_output(void *data, enum output_stream stream, const void *byte
         console_output(s->ctx->console, shard_voice(s), stream, bytes, len);
 }
 
+/* --- KEPT ------------------------------------------------------------------------------------ */
+
+static void report_once(struct shard *s)
+{
+    if (!s->reported)
+        shard_report(s);
+    s->reported = true;
+}
+
+static bool is_to_be_kept(const struct shard *s)
+{
+    enum keep_mode keep = s->ctx->settings->own.keep;
+    if (s->kind != SHARD_TESTS || s->ctx->shell || s->holder.stage != CONTAINER_RUNNING)
+        return false;
+    return keep == KEEP_ALWAYS || (keep == KEEP_FAILED && (s->failed || error_is_set(&s->error)));
+}
+
+/* The app's own have had their time; who comes gets a new one. */
+static void enter_kept(struct shard *s)
+{
+    nsec_t deadline = context_teardown_deadline(s->ctx);
+    s->kept = true;
+    console_end_stream(s->ctx->console, shard_voice(s));
+    container_remove(&s->test.container, deadline);
+    container_remove(&s->deploy.container, deadline);
+    s->on_done(s->data, s);
+}
+
+static void inside_output(void *data, enum output_stream stream, const void *bytes, size_t len)
+{
+    struct shard *s = data;
+    if (s->visitor)
+        shell_output(s->visitor, stream, bytes, len);
+}
+
+static void inside_changed(void *data, struct container *c)
+{
+    struct shard *s = data;
+    if (s->visitor && c->stage == CONTAINER_RUNNING)
+        shell_begin(s->visitor, c);
+    else if (s->visitor && c->stage >= CONTAINER_EXITED)
+        shell_end(s->visitor);
+    if (s->on_inside)
+        s->on_inside(s->inside_data, c);
+    if (c->stage == CONTAINER_GONE)
+        s->visitor = NULL;
+    if (s->state >= SHARD_TEARDOWN)
+        shard_teardown_goes_on(s);
+    else if (c->stage == CONTAINER_EXITED || c->stage == CONTAINER_FAILED)
+        shard_put_out(s);
+}
+
+static void init_inside(struct shard *s)
+{
+    container_init(&s->inside, s->ctx, s->number, "shell", inside_changed, s);
+    s->inside.on_output = inside_output;
+}
+
+bool shard_let_in(struct shard *s, struct shell *visitor,
+                  void (*changed)(void *data, struct container *c), void *data)
+{
+    if (s->state != SHARD_KEPT || s->visitor)
+        return false;
+    container_deinit(&s->inside);
+    init_inside(s);
+    s->visitor = visitor;
+    s->on_inside = changed;
+    s->inside_data = data;
+    shard_create_inside(s, visitor);
+    container_start(&s->inside);
+    return true;
+}
+
+void shard_put_out(struct shard *s)
+{
+    if (s->visitor)
+        container_remove(&s->inside, context_teardown_deadline(s->ctx));
+}
+
 /* --- COLLECT --------------------------------------------------------------------------------- */
 
 static void archive_bytes(void *data, const void *bytes, size_t len)
@@ -549,7 +632,8 @@ static void archive_ended(void *data, enum engine_outcome outcome, const struct 
                   err && error_is_set(err) ? err->message : "the pod's holder is gone");
         collect_free(TAKE_PTR(s->collect));
     }
-    shard_set_state(s, SHARD_TEARDOWN);
+    report_once(s);
+    shard_set_state(s, is_to_be_kept(s) ? SHARD_KEPT : SHARD_TEARDOWN);
 }
 
 /* A program of this machine has written to this machine. */
@@ -619,6 +703,7 @@ static void enter_collect(struct shard *s)
 
 static void each_container(struct shard *s, void (*fn)(struct container *c, void *arg), void *arg)
 {
+    fn(&s->inside, arg);
     fn(&s->test.container, arg);
     fn(&s->deploy.container, arg);
     for (size_t i = 0; i < s->service_count; i++)
@@ -644,7 +729,7 @@ static void enter_teardown(struct shard *s)
     for (size_t i = 0; i < s->service_count; i++)
         sign_cancel(&s->services[i].sign);
     console_end_stream(s->ctx->console, shard_voice(s));
-    shard_report(s);
+    report_once(s);
     each_container(s, remove_one, &s->teardown_by);
     shard_teardown_goes_on(s);
 }
@@ -801,6 +886,7 @@ void shard_init(struct shard *s, struct run_context *ctx, int number,
     s->services = xcalloc(s->service_count, sizeof(*s->services));
     for (size_t i = 0; i < s->service_count; i++)
         init_service(s, &s->services[i], &s->plan->services.items[i]);
+    init_inside(s);
     init_phase(s, &s->deploy, "deploy");
     init_phase(s, &s->test, ctx->shell ? "shell" : ctx->settings->serve ? "serve" : "test");
 }

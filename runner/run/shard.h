@@ -33,6 +33,7 @@ enum shard_state {
     SHARD_KEEP, /* not of tests: services are stopped and kept */
     SHARD_TEST,
     SHARD_COLLECT, /* fetch what the tests left in PLAN_COLLECT */
+    SHARD_KEPT,    /* its services stay up, for somebody who comes and looks */
     SHARD_TEARDOWN,
     SHARD_DONE,
 };
@@ -94,6 +95,10 @@ struct shard {
     struct shard_service *services;
     size_t service_count;
     struct shard_phase deploy, test;
+    struct container inside; /* KEPT: of who came, one at a time */
+    struct shell *visitor;   /* or NULL */
+    void (*on_inside)(void *data, struct container *c);
+    void *inside_data;
     struct capture out, err; /* of both phases */
     int log_fd;              /* app.log */
     struct collect *collect;
@@ -111,6 +116,7 @@ struct shard {
     bool failed;        /* deploy or tests said no */
     bool acknowledged;  /* the app's runner touched the shard status file */
     bool left;          /* something could not be removed */
+    bool reported, kept;
 };
 
 /* plan's shard of that number (the seed for the two that are none). */
@@ -127,6 +133,12 @@ void shard_stop(struct shard *s, const struct error *err);
 bool shard_container_died(struct shard *s, const char *name);
 /* Events may have been lost: looks at everything that runs. */
 void shard_recheck(struct shard *s);
+
+/* KEPT: a further container of the app, for `visitor`; changed(data, c) hears of all its stages,
+   the last is GONE. False: there is somebody. */
+bool shard_let_in(struct shard *s, struct shell *visitor,
+                  void (*changed)(void *data, struct container *c), void *data);
+void shard_put_out(struct shard *s);
 
 /* For the parts of the shard in other files. */
 /* Why it was not ready when last asked, or NULL. */

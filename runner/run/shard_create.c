@@ -165,7 +165,7 @@ void shard_create_service_again(struct shard *s, struct shard_service *service)
 }
 
 /* An app that is a program of this machine. */
-static void create_program(struct shard *s, struct shard_phase *phase, const struct strvec *argv)
+static void create_program(struct shard *s, struct container *c, const struct strvec *argv)
 {
     static const char *const below[] = {"collect/xml", "collect/outputs", "tmp", "storage",
                                         "static"};
@@ -182,19 +182,20 @@ static void create_program(struct shard *s, struct shard_phase *phase, const str
                                   .dirs = (const char *const *)dirs.items,
                                   .argv = (const char *const *)argv->items,
                                   .env = (const char *const *)env.items};
-    container_create(&phase->container, &spec);
+    container_create(c, &spec);
 }
 
-void shard_create_phase(struct shard *s, struct shard_phase *phase, const struct strvec *argv)
+static void create_app(struct shard *s, struct container *c, const struct strvec *argv,
+                       struct shell *shell)
 {
     const struct settings *settings = s->ctx->settings;
     if (s->ctx->plan->program) {
-        create_program(s, phase, argv);
+        create_program(s, c, argv);
         return;
     }
     struct mount mounts[SHARD_VOLUMES];
     struct container_spec spec = {.image = context_image(s->ctx, settings->image.value)->id,
-                                  .argv = (const char *const *)argv->items,
+                                  .argv = argv ? (const char *const *)argv->items : NULL,
                                   .env = (const char *const *)s->plan->app_env.items,
                                   .pod = s->holder.name,
                                   .mounts = mounts,
@@ -202,7 +203,17 @@ void shard_create_phase(struct shard *s, struct shard_phase *phase, const struct
                                   .memory = settings->own.memory,
                                   .cpu = settings->own.cpus,
                                   .pids = (uint64_t)settings->own.pids};
-    if (s->ctx->shell && phase == &s->test)
-        shell_specify(s->ctx->shell, &spec, &s->plan->app_env);
-    container_create(&phase->container, &spec);
+    if (shell)
+        shell_specify(shell, &spec, &s->plan->app_env);
+    container_create(c, &spec);
+}
+
+void shard_create_phase(struct shard *s, struct shard_phase *phase, const struct strvec *argv)
+{
+    create_app(s, &phase->container, argv, phase == &s->test ? s->ctx->shell : NULL);
+}
+
+void shard_create_inside(struct shard *s, struct shell *shell)
+{
+    create_app(s, &s->inside, NULL, shell);
 }

@@ -12,4 +12,7 @@ void shard_create_service(struct shard *s, struct shard_service *service);
 void shard_create_service_again(struct shard *s, struct shard_service *service);
 void shard_create_phase(struct shard *s, struct shard_phase *phase, const struct strvec *argv);
 
+/* Of a kept shard: the app's, for somebody who comes. */
+void shard_create_inside(struct shard *s, struct shell *shell);
+
 #endif

@@ -21,6 +21,10 @@ void shell_init(struct shell *s, int number, const char *const *words)
 {
     *s = (struct shell){.number = number,
                         .words = words && *words ? words : NULL,
+                        .in = STDIN_FILENO,
+                        .out = STDOUT_FILENO,
+                        .err = STDERR_FILENO,
+                        .term = getenv("TERM"),
                         .tty = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1,
                         .signals = -1};
 }
@@ -40,7 +44,7 @@ static struct terminal_size our_size(void)
 
 void shell_specify(struct shell *s, struct container_spec *spec, const struct strvec *env)
 {
-    const char *kind = getenv("TERM");
+    const char *kind = s->term;
     strvec_append(&s->env, env);
     if (s->tty)
         strvec_pushf(&s->env, "TERM=%s", kind && *kind ? kind : "xterm");
@@ -48,7 +52,8 @@ void shell_specify(struct shell *s, struct container_spec *spec, const struct st
     spec->entrypoint = s->words ? NULL : any_shell;
     spec->argv = s->words;
     spec->input = true;
-    s->size = our_size();
+    if (!s->remote)
+        s->size = our_size();
     spec->terminal = s->tty ? &s->size : NULL;
 }
 
@@ -77,9 +82,17 @@ static void tell_size(struct shell *s)
     s->resized = s->resize != NULL;
     if (s->resize)
         return;
-    s->size = our_size();
+    if (!s->remote)
+        s->size = our_size();
     s->resize = ctx->engine->ops->container_resize(ctx->engine, s->container->name, s->size,
                                                    context_teardown_deadline(ctx), on_resized, s);
+}
+
+void shell_resize(struct shell *s, struct terminal_size size)
+{
+    s->size = size;
+    if (s->container)
+        tell_size(s);
 }
 
 static void on_winch(void *data, int fd, short revents)
@@ -108,7 +121,7 @@ static void follow_size(struct shell *s)
 static void stop_listening(struct shell *s)
 {
     if (s->listening)
-        loop_unwatch(s->container->ctx->loop, STDIN_FILENO);
+        loop_unwatch(s->container->ctx->loop, s->in);
     s->listening = false;
 }
 
@@ -149,13 +162,12 @@ static void on_input(void *data, int fd, short revents)
 static void listen_to_us(struct shell *s)
 {
     s->listening = true;
-    loop_watch(s->container->ctx->loop, STDIN_FILENO, POLLIN, on_input, s);
+    loop_watch(s->container->ctx->loop, s->in, POLLIN, on_input, s);
 }
 
 void shell_output(struct shell *s, enum output_stream stream, const void *bytes, size_t len)
 {
-    (void)s;
-    if (file_write_all(stream == OUTPUT_STDERR ? STDERR_FILENO : STDOUT_FILENO, bytes, len) < 0)
+    if (file_write_all(stream == OUTPUT_STDERR ? s->err : s->out, bytes, len) < 0)
         log_debug("shell: its output: %s", strerror(errno));
 }
 
@@ -164,7 +176,9 @@ void shell_output(struct shell *s, enum output_stream stream, const void *bytes,
 void shell_begin(struct shell *s, struct container *c)
 {
     s->container = c;
-    if (s->tty) {
+    if (s->remote && s->tty) {
+        tell_size(s);
+    } else if (s->tty) {
         if (terminal_make_raw(&s->terminal, STDIN_FILENO) < 0)
             log_warning("the terminal cannot be made raw: %s", strerror(errno));
         console_set_raw(c->ctx->console, s->terminal.raw);

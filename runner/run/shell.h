@@ -14,8 +14,13 @@ struct shell {
     const char *const *words; /* for the image's entry point; NULL: a shell */
     int exit_code;            /* once it has ended */
 
-    /* private */
+    /* Of a visitor, see visit.h: what shell_init() finds out by itself. */
+    int in, out, err;
+    bool remote; /* its terminal is looked after elsewhere, which tells its size */
+    const char *term;
     bool tty;
+
+    /* private */
     struct terminal_size size;
     struct strvec env;
     struct terminal terminal;
@@ -33,6 +38,8 @@ void shell_deinit(struct shell *s);
 
 /* What its container has that no other has. spec borrows. env: the app's. */
 void shell_specify(struct shell *s, struct container_spec *spec, const struct strvec *env);
+/* A visitor's terminal has another size. */
+void shell_resize(struct shell *s, struct terminal_size size);
 /* The container runs. */
 void shell_begin(struct shell *s, struct container *c);
 void shell_output(struct shell *s, enum output_stream stream, const void *bytes, size_t len);

@@ -8,6 +8,7 @@ Options:
       --[no-]deploy           run 'deploy' first: no (default), each, once
       --driver WHAT           image, or program: auto (default), docker, direct
       --[no-]snapshots        keep initialised services for later runs
+      --keep WHICH            shards to leave up: no (default), failed, always
   -r, --results DIR           report and logs (default cleanroom-results)
       --pull WHEN             pull images: missing (default), always, never
       --network MODE          way out: none (default), outside, host-nat, pasta

@@ -21,6 +21,7 @@ settings
   deploy ... false ... --deploy
   driver ... auto ... default
   snapshots ... true ... default
+  keep ... no ... default
   results ... cleanroom-results ... default
   pull ... never ... --pull
 ...

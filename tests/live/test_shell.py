@@ -3,12 +3,14 @@
 
 import fcntl
 import os
+import pathlib
 import pty
 import re
 import select
 import signal
 import struct
 import subprocess
+import tempfile
 import termios
 import time
 
@@ -26,7 +28,7 @@ class Terminal:
     """`cleanroom shell ARGS` at a terminal of its own, of 30 lines and 100 columns."""
 
     def __init__(self, test, *args):
-        directory = test.make_directory("terminal")
+        directory = test.give(pathlib.Path(tempfile.mkdtemp(prefix="terminal-", dir=test.directory)))
         (directory / "forklift.yaml").write_text(SERVICES)
         self.master, slave = pty.openpty()
         test.addCleanup(os.close, self.master)
@@ -137,16 +139,12 @@ class Interactive(LiveTest):
     def test_told_to_end(self):
         for number in (signal.SIGTERM, signal.SIGHUP):
             with self.subTest(number):
-                terminal = Terminal(self, APP) if number == signal.SIGTERM else self.again()
+                terminal = Terminal(self, APP)
                 terminal.greet()
                 os.kill(terminal.popen.pid, number)
                 self.assertEqual(terminal.wait(), 128 + number, terminal.seen)
                 self.assertTrue(terminal.is_as_before())
                 self.assert_nothing_left()
-
-    def again(self):
-        (self.directory / "terminal").rename(self.directory / "earlier")
-        return Terminal(self, APP)
 
     def test_killed(self):
         terminal = Terminal(self, APP)
@@ -157,7 +155,7 @@ class Interactive(LiveTest):
         self.assert_nothing_left()
 
 
-class Piped(LiveTest):
+class Shell(LiveTest):
     def shell(self, *args, said=b"", yaml="services: []\n"):
         directory = self.make_directory(f"piped-{time.monotonic_ns()}")
         (directory / "forklift.yaml").write_text(yaml)
@@ -165,6 +163,8 @@ class Piped(LiveTest):
         return subprocess.run([harness.CLEANROOM, "shell", *map(str, args)], input=said, cwd=directory,
                               capture_output=True, env=self.environment(), timeout=120, check=False, **user)
 
+
+class Piped(Shell):
     def test_a_script(self):
         done = self.shell(APP, said=b"echo out; echo err >&2; tty; exit 5\n")
         self.assertEqual((done.returncode, done.stdout), (5, b"out\nnot a tty\n"), done.stderr)
@@ -195,3 +195,91 @@ class Piped(LiveTest):
         done = self.shell(APP, yaml=f"services: [redis]\nredis: {{image: '{harness.EXITS_AT_ONCE}'}}\n")
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn(b"service 'redis'", done.stderr)
+
+
+class Kept(Shell):
+    """--keep: worlds that outlive their run, until they are named."""
+
+    test = "say tested; put /storage/word $CLEANROOM_SHARD_NUMBER; [ $CLEANROOM_SHARD_NUMBER = 1 ]"
+
+    def keep(self, *args, code=1, **options):
+        result = self.run_cleanroom("--shards", 3, "--keep", "failed", *args, APP, yaml=SERVICES,
+                                    test=self.test, **options)
+        self.assert_exit(result, code)
+        run = result.run_json["run"]
+        self.addCleanup(self.run_cleanroom, "recycle", run)
+        return run, result
+
+    def recycle(self, run):
+        self.assert_exit(self.run_cleanroom("recycle", run), 0)
+        self.assert_nothing_left()
+
+    def test_failed(self):
+        run, result = self.keep()
+        self.assert_says(result, f"cleanroom shell --run {run} --shard 2", f"cleanroom recycle {run}")
+        self.assert_valid_junit(result)
+        self.assertNotIn("--shard 1", result.out)
+        for number in (2, 3):
+            done = self.shell("--run", run, "--shard", number, said=b"""
+                echo $CLEANROOM_SHARD; cat /storage/word; exec 9<>/dev/tcp/${REDIS_HOSTS/://}
+                echo PING >&9; read -u 9 answer; echo "$answer"; exit 9
+            """)
+            self.assertEqual((done.returncode, done.stdout.split()),
+                             (9, [f"{number}/3".encode(), str(number).encode() + b"+PONG"]), done)
+        self.assertEqual(self.shell("--run", run, "--shard", 1).returncode, 2)
+        self.assertEqual(self.shell("--run", run).returncode, 2)  # which one?
+        said = self.run_cleanroom("recycle")
+        self.assert_says(said, f"run {run} is going on")
+        self.assertEqual(self.shell("--run", run, "--shard", 2, "test", "exit 4").returncode, 4)
+        self.recycle(run)
+        self.assertEqual(self.shell("--run", run, "--shard", 2).returncode, 2)
+
+    def test_at_a_terminal(self):
+        run, _ = self.keep()
+        terminal = Terminal(self, "--run", run, "--shard", 3)
+        terminal.greet()
+        terminal.run("stty size", "30 100\r")
+        terminal.resize(41, 132)
+        wait_until(lambda: terminal.run("stty size", r"(\d+ \d+)\r")[1] == "41 132", 10, "the size follows")
+        self.assertIn(b"one at a time", self.shell("--run", run, "--shard", 3).stderr)
+        terminal.type("exit 7\n")
+        self.assertEqual(terminal.wait(), 7, terminal.seen)
+        self.assertTrue(terminal.is_as_before())
+        killed = Terminal(self, "--run", run, "--shard", 3)
+        killed.greet()
+        os.kill(killed.popen.pid, signal.SIGKILL)
+        killed.wait()
+        wait_until(killed.is_as_before, 5, "the terminal is as it was")
+        wait_until(lambda: self.shell("--run", run, "--shard", 3).returncode == 0, 10, "room for the next")
+        gone = Terminal(self, "--run", run, "--shard", 2)
+        gone.greet()
+        self.recycle(run)
+        self.assertNotEqual(gone.wait(), 0)
+        self.assertTrue(gone.is_as_before())
+
+    def test_nothing_to_keep(self):
+        self.test = "say fine"
+        self.keep(code=0)
+        self.assert_nothing_left()
+
+    def test_always(self):
+        self.test = "say fine"
+        run, _ = self.keep("--keep", "always", code=0)
+        self.assertEqual(self.shell("--run", run, "--shard", 1).returncode, 0)
+        self.recycle(run)
+
+    def test_who_keeps_is_killed(self):
+        run, _ = self.keep()
+        for pid in set(self.own_processes()) - self.processes_before - set(self.janitors()):
+            self.kill(pid)
+        self.assert_nothing_left()
+
+    def test_signals_while_it_runs(self):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
+            with self.subTest(number):
+                process = self.start("--keep", "failed", APP, test="hang")
+                process.wait_for_output("hanging")
+                process.signal(number)
+                code = process.wait().code
+                self.assertEqual(code, -9 if number == signal.SIGKILL else 128 + number)
+                self.assert_nothing_left()

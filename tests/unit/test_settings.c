@@ -435,7 +435,7 @@ static void test_wrong_names_in_files(void)
           "forklift.yaml:1:19: unknown value 'alway', did you mean 'always'?", NULL);
     wrong("cleanroom: {timeouts.test: 1h}\n",
           "forklift.yaml:1:13: unknown key 'timeouts.test'; known are shards, deploy, driver, "
-          "snapshots, "
+          "snapshots, keep, "
           "results, "
           "pull, network, memory, cpus, pids, scratch, start-limit, timeouts, engine, host, "
           "context, image-cache, color, "

@@ -71,6 +71,20 @@ static int send_create(struct create_op *create, const struct container_spec *sp
     return 0;
 }
 
+/* Whether it is in a list of names; an earlier container may have had the name. */
+static void note(struct strvec *names, const char *name, bool in)
+{
+    for (size_t i = 0; i < names->len; i++) {
+        if (strcmp(names->items[i], name) != 0)
+            continue;
+        if (!in)
+            replace_str(&names->items[i], "");
+        return;
+    }
+    if (in)
+        strvec_push(names, name);
+}
+
 struct engine_op *docker_container_create(struct engine *engine, const struct container_spec *spec,
                                           nsec_t deadline, engine_done_fn done, void *data)
 {
@@ -78,10 +92,8 @@ struct engine_op *docker_container_create(struct engine *engine, const struct co
     struct error err _cleanup_error_ = ERROR_INIT;
     create->plain.done = done;
     create->plain.rules = create_rules;
-    if (spec->input)
-        strvec_push(&create->plain.op.docker->inputs, spec->name);
-    if (spec->input && spec->terminal)
-        strvec_push(&create->plain.op.docker->terminals, spec->name);
+    note(&create->plain.op.docker->inputs, spec->name, spec->input);
+    note(&create->plain.op.docker->terminals, spec->name, spec->input && spec->terminal);
     if (send_create(create, spec, &err) < 0)
         op_fail_later(&create->plain.op, &err);
     return &create->plain.op;
