@@ -192,6 +192,12 @@ static void open_events(void *data)
 
 /* --- signals --------------------------------------------------------------------------------- */
 
+/* Ctrl-C is how it is ended. */
+static bool was_serving(const struct run *r)
+{
+    return r->ctx.settings->serve && r->shard_count && r->shards[0].test.begun;
+}
+
 static void on_signal(void *data, int fd, short revents)
 {
     struct run *r = data;
@@ -213,6 +219,8 @@ static void on_signal(void *data, int fd, short revents)
     error_set(&err, ERROR_CANCELLED, "interrupted by SIG%s", name);
     if (r->state == RUN_PREPARE)
         prepare_cancel(&r->prepare, &err);
+    else if (r->signal == SIGINT && was_serving(r))
+        shard_stop(&r->shards[0], &err);
     else
         run_fail(r, &err);
 }
@@ -344,12 +352,6 @@ static bool is_clean(const struct run *r)
     if (r->state == RUN_KEPT)
         return true; /* what is there is meant to be */
     return r->state == RUN_DONE && r->sweep.left.len == 0 && !error_is_set(&r->sweep.error);
-}
-
-/* Ctrl-C is how it is ended. */
-static bool was_serving(const struct run *r)
-{
-    return r->ctx.settings->serve && r->shard_count && r->shards[0].test.begun;
 }
 
 /* The most serious thing that happened, by the README's table: what broke outranks what failed. */

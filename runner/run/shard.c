@@ -70,11 +70,17 @@ int shard_voice(const struct shard *s)
     return s->number > 0 ? s->number : 0;
 }
 
+/* Whoever is served until somebody ends it has not failed then. */
+static bool was_served(const struct shard *s, const struct error *err)
+{
+    return s->ctx->settings->serve && s->state == SHARD_TEST && err->kind == ERROR_CANCELLED;
+}
+
 void shard_stop(struct shard *s, const struct error *err)
 {
     if (s->state >= SHARD_TEARDOWN)
         return;
-    if (!error_is_set(&s->error))
+    if (!error_is_set(&s->error) && !was_served(s, err))
         error_copy(&s->error, err);
     shard_set_state(s, SHARD_TEARDOWN);
 }

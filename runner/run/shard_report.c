@@ -67,6 +67,9 @@ static void report_phase(struct shard *s, struct result_suite *suite,
     if (exited && c->exit_code != 0) {
         status = CASE_FAILED;
         why = container_verdict(c);
+    } else if (!exited && phase == &s->test && s->ctx->settings->serve && phase->begun &&
+               !error_is_set(&s->error)) {
+        why = xstrdup("ended by Ctrl-C");
     } else if (!exited && (phase->begun || c->stage == CONTAINER_FAILED)) {
         status = CASE_ERROR;
         why = xstrdup(error_is_set(&s->error) ? s->error.message : "did not end");

@@ -31,6 +31,7 @@ class Serve(LiveTest):
         process.signal(signal.SIGINT)
         result = process.wait()
         self.assert_exit(result, 0)
+        self.assertEqual(result.red(), [])
         self.assert_nothing_left_now(result)
         with self.assertRaises(OSError):
             self.get(port)
