@@ -191,19 +191,13 @@ static void test_stubborn(void)
 static void test_bad_creates(void)
 {
     _cleanup_free_ char *c = name("bad");
-    RESULT r = {0}, p = {0}, s = {0}, u = {0};
+    RESULT r = {0}, s = {0}, u = {0};
     struct container_spec spec = {.name = c, .labels = labels(1, "x")};
     spec.image = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
     live.engine->ops->container_create(live.engine, &spec, soon(), on_done, &r);
     expect(&r, ENGINE_NOT_FOUND);
 
     spec.image = live.image_id;
-    spec.pod = "no-such-pod";
-    live.engine->ops->container_create(live.engine, &spec, soon(), on_done, &p);
-    expect(&p, ENGINE_FAILED);
-    check_contains(p.err.message, live.engine->kind);
-    spec.pod = NULL;
-
     spec.argv = (const char *[]){"\xff\xfe", NULL};
     live.engine->ops->container_create(live.engine, &spec, soon(), on_done, &u);
     expect(&u, ENGINE_FAILED);
