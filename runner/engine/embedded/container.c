@@ -185,8 +185,12 @@ struct engine_op *embedded_container_create(struct engine *engine,
     struct embedded *e = (struct embedded *)engine;
     struct done_op *op = done_new(engine, deadline, done, data);
     _cleanup_error_ struct error err = ERROR_INIT;
-    if (container_by_name(e, spec->name) || !image_held(e, spec->image)) {
-        task_settle(&op->op, image_held(e, spec->image) ? ENGINE_CONFLICT : ENGINE_NOT_FOUND, NULL);
+    if (!image_held(e, spec->image)) {
+        task_settle(&op->op, ENGINE_NOT_FOUND, NULL);
+        return &op->op;
+    }
+    if (container_by_name(e, spec->name)) {
+        task_settle(&op->op, ENGINE_CONFLICT, NULL);
         return &op->op;
     }
     struct world *w = embedded_world(e, &spec->labels, &err);
