@@ -59,8 +59,7 @@ static void test_output(void)
     check_str(o.text[OUTPUT_STDOUT].buf, "one\n");
     check_str(o.text[OUTPUT_STDERR].buf, "two\n");
     RESULT state = {0};
-    inspect(c, &state);
-    check(!state.state.running);
+    inspect_end(c, &state);
     check_int(state.state.exit_code, 7);
     check(!state.state.oom_killed);
     check_str(state.state_error, "");
@@ -192,10 +191,10 @@ static void test_bad_creates(void)
 {
     _cleanup_free_ char *c = name("bad");
     RESULT r = {0}, s = {0}, u = {0};
-    struct container_spec spec = {.name = c, .image = "sha256:00000000", .labels = labels(1, "x")};
+    struct container_spec spec = {.name = c, .labels = labels(1, "x")};
+    spec.image = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
     live.engine->ops->container_create(live.engine, &spec, soon(), on_done, &r);
-    expect(&r, ENGINE_FAILED);
-    check_contains(r.err.message, live.engine->kind);
+    expect(&r, ENGINE_NOT_FOUND);
 
     spec.image = live.image_id;
     spec.argv = (const char *[]){"\xff\xfe", NULL};
@@ -493,7 +492,7 @@ static void test_signal(void)
     send_signal(c, SIGINT, ENGINE_OK);
     await(&o.r.done);
     check_str(o.text[OUTPUT_STDOUT].buf, "up\nint\n");
-    inspect(c, &state);
+    inspect_end(c, &state);
     check_int(state.state.exit_code, 3);
     send_signal(c, SIGINT, ENGINE_CONFLICT);
     drop(OBJECT_CONTAINER, c, ENGINE_OK);
@@ -702,7 +701,7 @@ static void test_ours(void)
     run_spec(&spec, &o);
     check_str(o.text[OUTPUT_STDOUT].buf, "1 v w last\nshard1\n/\n");
     check_str(o.text[OUTPUT_STDERR].buf, "err\n");
-    inspect(c, &state);
+    inspect_end(c, &state);
     check_int(state.state.exit_code, 7);
     drop(OBJECT_CONTAINER, c, ENGINE_OK);
 

@@ -138,6 +138,19 @@ bool inspect(const char *container, struct result *r)
     return expect(r, ENGINE_OK);
 }
 
+bool inspect_end(const char *container, struct result *r)
+{
+    nsec_t until = soon();
+    bool good = inspect(container, r);
+    while (good && r->state.running && clock_now() < until) {
+        result_deinit(r);
+        *r = (struct result){0};
+        run_for(10 * NSEC_PER_MSEC);
+        good = inspect(container, r);
+    }
+    return good && check(!r->state.running);
+}
+
 void on_ready(void *data)
 {
     ((struct output *)data)->ready = true;

@@ -85,6 +85,8 @@ bool create(const struct container_spec *spec, enum engine_outcome outcome);
 bool start(const char *container, enum engine_outcome outcome);
 bool drop(enum object_kind kind, const char *object, enum engine_outcome outcome);
 bool inspect(const char *container, struct result *r);
+/* The same when its output has ended, which Podman tells before it says that it does not run. */
+bool inspect_end(const char *container, struct result *r);
 
 /* Attach's; data is a struct output. */
 void on_ready(void *data);

@@ -7,7 +7,7 @@ import random
 import signal
 import time
 
-from harness import APP, MEMCACHED, REDIS, LiveTest, wait_until
+from harness import APP, MEMCACHED, NEVER_READY, REDIS, LiveTest, wait_until
 
 SERVICES = f"""\
 services: [redis, memcache]
@@ -48,7 +48,9 @@ class Signals(LiveTest):
         self.check_signal(signal.SIGINT, times=2, test="deaf")
 
     def test_during_the_start(self):
-        process = self.start("--shards", 4, APP, yaml=SERVICES, test="say running")
+        # One service is never ready: however long the engine takes to list, the start is not over.
+        process = self.start("--shards", 4, "--redis.image", NEVER_READY, APP, yaml=SERVICES,
+                             test="say running")
         wait_until(lambda: self.engine.ours() - self.before, 30, "a first object in the engine")
         process.signal(signal.SIGTERM)
         result = process.wait(30)
@@ -178,7 +180,7 @@ class Killed(LiveTest):
     def test_janitor_ends_with_its_run(self):
         result = self.run_cleanroom(APP)
         self.assert_exit(result, 0)
-        wait_until(lambda: not self.janitors(), 2, "the janitor is gone")
+        wait_until(lambda: not self.janitors(), 10, "the janitor is gone")
 
 
 class LeftByTheApp(LiveTest):

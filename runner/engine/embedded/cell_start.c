@@ -270,12 +270,12 @@ static void runtime_ended(struct keeper *k, struct cell *c, int code)
         cell_finish_removal(k, c);
 }
 
-void cell_note_filter(struct keeper *k, pid_t pid)
+bool cell_had_filter(const struct keeper *k, pid_t pid)
 {
-    k->ended_filtered = any_starting(k) && is_filtered(pid);
+    return any_starting(k) && is_filtered(pid);
 }
 
-void cell_reaped(struct keeper *k, pid_t pid, int code)
+void cell_reaped(struct keeper *k, pid_t pid, int code, bool filtered)
 {
     for (size_t i = 0; i < k->cells.len; i++) {
         struct cell *c = k->cells.items[i];
@@ -291,5 +291,5 @@ void cell_reaped(struct keeper *k, pid_t pid, int code)
         }
     }
     if (any_starting(k))
-        *vec_push(&k->strays) = (struct stray){pid, code, k->ended_filtered};
+        *vec_push(&k->strays) = (struct stray){pid, code, filtered};
 }

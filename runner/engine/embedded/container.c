@@ -145,8 +145,6 @@ static int fill_recipe(struct embedded *e, struct container *c, const struct con
                        struct recipe *r, struct error *err)
 {
     struct held_image *image = image_held(e, spec->image);
-    if (!image)
-        return error_set(err, ERROR_ENGINE, "embedded: no such image '%s'", spec->image);
     c->image = xstrdup(image->image.info.id);
     copy_spec(r, spec);
     copy_image(r, &image->image);
@@ -210,6 +208,10 @@ struct engine_op *embedded_container_create(struct engine *engine,
     struct embedded *e = (struct embedded *)engine;
     struct done_op *op = done_new(engine, deadline, done, data);
     _cleanup_error_ struct error err = ERROR_INIT;
+    if (!image_held(e, spec->image)) {
+        task_settle(&op->op, ENGINE_NOT_FOUND, NULL);
+        return &op->op;
+    }
     if (container_by_name(e, spec->name)) {
         task_settle(&op->op, ENGINE_CONFLICT, NULL);
         return &op->op;

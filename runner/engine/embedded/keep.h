@@ -81,7 +81,6 @@ struct keeper {
     VEC(struct job) jobs;
     /* First processes that ended before their runtime told us who they are. */
     VEC(struct stray) strays;
-    bool ended_filtered;  /* whether the child that is being reaped had a seccomp filter */
     struct strvec groups; /* that were still busy */
     pid_t cleaner;        /* removes t/ */
     uint64_t discarded;   /* how much was ever put there */
@@ -109,10 +108,11 @@ void cell_close_streams(struct cell *cell);
 /* A child before its exec: system calls only. -1 and errno. */
 int cell_join_groups(const struct cell *cell);
 struct cell *cell_find(struct keeper *k, uint32_t id);
-/* A child of ours has ended, and is about to be reaped: before its state is gone. */
-void cell_note_filter(struct keeper *k, pid_t pid);
-/* It was reaped, and is no job's. */
-void cell_reaped(struct keeper *k, pid_t pid, int code);
+/* Whether a child of ours that has ended, and is not reaped yet, had a seccomp filter; false also
+   when nobody will ask. */
+bool cell_had_filter(const struct keeper *k, pid_t pid);
+/* It was reaped, and is no job's. filtered: as cell_had_filter() said. */
+void cell_reaped(struct keeper *k, pid_t pid, int code, bool filtered);
 
 /* console.c */
 /* Where the runtime hands over the terminal that it makes; cell->console. */

@@ -197,11 +197,11 @@ static void reap_all(struct keeper *k)
         siginfo_t info = {0};
         if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
             return;
-        cell_note_filter(k, info.si_pid);
+        bool filtered = cell_had_filter(k, info.si_pid);
         (void)waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG);
         int code = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
         if (!job_reaped(k, info.si_pid))
-            cell_reaped(k, info.si_pid, code);
+            cell_reaped(k, info.si_pid, code, filtered);
     }
 }
 
