@@ -126,9 +126,9 @@ static void find_keys(struct keys *k, const struct provider_input *in, bool exte
 /* MinIO does not start otherwise. */
 static int check_keys(const struct keys *k, struct error *err)
 {
-    if (strlen(k->access) < 3)
+    if (!k->access || strlen(k->access) < 3)
         return error_set(err, ERROR_CONFIG, "override 'access_key' needs at least 3 characters");
-    if (strlen(k->secret) < 8)
+    if (!k->secret || strlen(k->secret) < 8)
         return error_set(err, ERROR_CONFIG, "override 'secret_key' needs at least 8 characters");
     return 0;
 }

@@ -98,7 +98,16 @@ static void end_archive(struct engine_op *op)
     (void)waitpid(op->child, NULL, 0);
 }
 
-/* Frees it without a word. */
+static void op_free(struct engine_op *op)
+{
+    loop_timer_disarm(op->direct->engine.loop, &op->timer);
+    end_archive(op);
+    error_clear(&op->failure);
+    free(op->name);
+    free(op);
+}
+
+/* Forgets it without a word. */
 static void op_drop(struct engine_op *op)
 {
     struct direct *d = op->direct;
@@ -110,11 +119,7 @@ static void op_drop(struct engine_op *op)
         l->attach = l->attach == op ? NULL : l->attach;
         l->removing = l->removing == op ? NULL : l->removing;
     }
-    loop_timer_disarm(d->engine.loop, &op->timer);
-    end_archive(op);
-    error_clear(&op->failure);
-    free(op->name);
-    free(op);
+    op_free(op);
 }
 
 static void tell_state(const struct engine_op *op, const struct error *err)
@@ -198,21 +203,26 @@ static struct engine_op *op_impossible(struct engine *engine, const char *name, 
 
 /* --- programs -------------------------------------------------------------------------------- */
 
-static void local_free(struct local *l)
-{
-    strvec_deinit(&l->argv);
-    strvec_deinit(&l->env);
-    strvec_deinit(&l->dirs);
-    free(l->name);
-    free(l);
-}
-
 static void close_output(struct local *l, int i)
 {
     if (l->out[i] < 0)
         return;
     loop_unwatch(l->direct->engine.loop, l->out[i]);
     close(TAKE_FD(l->out[i]));
+}
+
+/* It does not run. */
+static void local_free(struct local *l)
+{
+    for (int i = 0; i < 2; i++)
+        close_output(l, i);
+    if (l->supervisor.pidfd >= 0)
+        close(l->supervisor.pidfd);
+    strvec_deinit(&l->argv);
+    strvec_deinit(&l->env);
+    strvec_deinit(&l->dirs);
+    free(l->name);
+    free(l);
 }
 
 /* Forgets it; it does not run. */
@@ -222,8 +232,6 @@ static void local_drop(struct local *l)
     for (size_t i = 0; i < d->locals.len; i++)
         if (d->locals.items[i] == l)
             d->locals.items[i] = d->locals.items[--d->locals.len];
-    for (int i = 0; i < 2; i++)
-        close_output(l, i);
     if (l->attach)
         op_settle(TAKE_PTR(l->attach), ENGINE_OK, NULL);
     local_free(l);
@@ -635,8 +643,7 @@ static void end_program(struct local *l)
         if (poll(&p, 1, FREE_WAIT_MS) > 0)
             take_exit(l);
     }
-    l->attach = NULL;
-    local_drop(l);
+    local_free(l);
 }
 
 void direct_remove_scratch(const char *scratch)
@@ -651,10 +658,10 @@ void direct_remove_scratch(const char *scratch)
 static void engine_free_all(struct engine *engine)
 {
     struct direct *d = direct_of(engine);
-    while (d->flying.len)
-        op_drop(d->flying.items[0]);
-    while (d->locals.len)
-        end_program(d->locals.items[0]);
+    for (size_t i = 0; i < d->flying.len; i++)
+        op_free(d->flying.items[i]);
+    for (size_t i = 0; i < d->locals.len; i++)
+        end_program(d->locals.items[i]);
     vec_deinit(&d->locals);
     vec_deinit(&d->flying);
     direct_remove_scratch(d->scratch);
@@ -698,11 +705,12 @@ struct engine *direct_open(struct engine *inner, const char *scratch)
                                     .kind = xstrdup(inner->kind),
                                     .version = xstrdup(inner->version),
                                     .where = xstrdup(inner->where),
-                                    .why = TAKE_PTR(inner->why),
+                                    .why = inner->why,
                                     .cpus = inner->cpus},
                          .ops = ops,
                          .inner = inner,
                          .scratch = xstrdup(scratch)};
+    inner->why = NULL;
     if (!inner->ops->list_kept)
         d->ops.list_kept = NULL;
     return &d->engine;
