@@ -231,7 +231,7 @@ const struct provider provider_s3 = {
     .alias = "minio",
     .doc = "S3 by MinIO: S3_ENDPOINT_URL, S3_BUCKET, AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID, "
            "AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_DEFAULT_REGION",
-    .image = "quay.io/minio/minio:RELEASE.2025-04-22T22-12-26Z",
+    .image = "minio/minio:RELEASE.2025-04-22T22-12-26Z",
     .port = 9000,
     .overrides = overrides,
     .override_count = ARRAY_SIZE(overrides),
