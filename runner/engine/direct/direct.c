@@ -27,7 +27,8 @@ enum phase {
 struct local {
     struct direct *direct;
     char *name;
-    struct strvec argv, env, dirs;
+    char *mark; /* in its environment, and in that of no other shard */
+    struct strvec argv, env;
     enum phase phase;
     bool dropping; /* forgotten when it has ended */
     struct supervisor supervisor;
@@ -202,8 +203,8 @@ static void local_free(struct local *l)
 {
     strvec_deinit(&l->argv);
     strvec_deinit(&l->env);
-    strvec_deinit(&l->dirs);
     free(l->name);
+    free(l->mark);
     free(l);
 }
 
@@ -257,6 +258,8 @@ static void take_exit(struct local *l)
     (void)waitpid(l->supervisor.pid, &status, 0);
     l->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     l->phase = PHASE_ENDED;
+    if (WIFSIGNALED(status))
+        supervisor_kill_marked(l->mark);
     close(TAKE_FD(l->supervisor.pidfd));
     if (l->supervisor.lifeline >= 0)
         close(TAKE_FD(l->supervisor.lifeline));
@@ -283,6 +286,15 @@ static void copy_strings(struct strvec *to, const char *const *from)
         strvec_push(to, *from);
 }
 
+/* Its directories are below one of its shard's, which is below the run's. */
+static char *mark_of(const struct direct *d, const char *const *dirs)
+{
+    size_t len = strlen(d->scratch);
+    if (!dirs || strncmp(*dirs, d->scratch, len) != 0 || dirs[0][len] != '/')
+        return xstrdup(d->scratch);
+    return xstrndup(*dirs, len + 1 + strcspn(*dirs + len + 1, "/") + 1);
+}
+
 static struct engine_op *container_create(struct engine *engine, const struct container_spec *spec,
                                           nsec_t deadline, engine_done_fn done, void *data)
 {
@@ -302,6 +314,7 @@ static struct engine_op *container_create(struct engine *engine, const struct co
     struct local *l = xcalloc(1, sizeof(*l));
     *l = (struct local){.direct = d,
                         .name = xstrdup(spec->name),
+                        .mark = mark_of(d, spec->dirs),
                         .out = {-1, -1},
                         .supervisor = {.pidfd = -1, .lifeline = -1}};
     strvec_push(&l->argv, spec->program);
@@ -639,13 +652,21 @@ static void end_program(struct local *l)
     local_drop(l);
 }
 
-void direct_remove_scratch(const char *scratch)
+static void remove_scratch(const char *scratch)
 {
     for (int i = 0; i < REMOVE_ROUNDS && access(scratch, F_OK) == 0; i++) {
         if (i)
             (void)poll(NULL, 0, REMOVE_PAUSE);
         (void)tree_remove(AT_FDCWD, scratch);
     }
+}
+
+void direct_bury(const char *scratch)
+{
+    if (access(scratch, F_OK) < 0)
+        return;
+    supervisor_kill_marked(scratch);
+    remove_scratch(scratch);
 }
 
 static void engine_free_all(struct engine *engine)
@@ -657,7 +678,7 @@ static void engine_free_all(struct engine *engine)
         end_program(d->locals.items[0]);
     vec_deinit(&d->locals);
     vec_deinit(&d->flying);
-    direct_remove_scratch(d->scratch);
+    remove_scratch(d->scratch);
     engine_free(d->inner);
     free(d->scratch);
     free(engine->kind);
