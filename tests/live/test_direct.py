@@ -182,7 +182,8 @@ class Direct(LiveTest):
         self.assert_no_scratch(run)
 
     def test_sinks(self):
-        yaml = "services: [email, syslog, proxy]\nemail: {port: 2525}\nsyslog: {port: 5514}\n"
+        """At their usual ports, or where everybody may listen."""
+        yaml = "services: [email, syslog, proxy]\n"
         result = self.go("--shards", 2, yaml=yaml, test=f"""
             printf '%s' "word {ME}" > "/dev/$SYSLOG_PROTO/$SYSLOG_SERVER/$SYSLOG_PORT"
             exec 8<> "/dev/tcp/$EMAIL_HOST/$EMAIL_PORT"
