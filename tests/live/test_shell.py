@@ -108,10 +108,11 @@ class Interactive(LiveTest):
         terminal.type("\x03")
         terminal.expect(PROMPT)
         terminal.run("echo $?", "130\r")
-        terminal.type("sh -c 'trap \"echo again\" CONT; echo begun; while :; do sleep 0.1; done'\n")
+        # One that forks nothing: a dash whose vfork is stopped half way never stops itself.
+        terminal.type("bash -c 'trap \"echo again\" CONT; echo begun; while :; do read -t 1; done'\n")
         terminal.expect("\nbegun\r")
         terminal.type("\x1a")
-        terminal.expect("Stopped +sh")
+        terminal.expect("Stopped +bash")
         terminal.expect(PROMPT)
         terminal.run("jobs", r"\[1\]\+ +Stopped")
         terminal.type("fg\n")
