@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 
 #include <cleanroom/log.h>
 
@@ -282,7 +283,9 @@ static void enter_kept(struct run *r)
     r->visits = visits_new(r->ctx.loop, r->plan.run_id, r->shards, r->shard_count, &err);
     if (!r->visits)
         log_warning("%s", err.message);
-    front_leave(r->front, code, &err);
+    _cleanup_free_ char *title = xasprintf("cleanroom: keeps what is left of run %s",
+                                           r->plan.run_id);
+    front_leave(r->front, title, code, &err);
 }
 
 /* --- set up and take down -------------------------------------------------------------------- */
@@ -455,6 +458,12 @@ static int run_with_janitor(struct run *r, struct error *err)
     return code;
 }
 
+static void remove_passing(const struct run *r)
+{
+    if (r->passing && directory_remove(AT_FDCWD, r->passing) < 0)
+        log_warning("'%s' could not be removed: %s", r->passing, strerror(errno));
+}
+
 static int run_with_results(struct run *r, FILE *out, struct error *err)
 {
     const struct settings *settings = r->ctx.settings;
@@ -475,6 +484,7 @@ static int run_with_results(struct run *r, FILE *out, struct error *err)
     /* In doubt it looks for what may still appear; that is worth a moment. */
     bool ends_soon = r->ledger.socket < 0 || (r->state == RUN_DONE && r->ledger.doubt);
     ledger_deinit(&r->ledger);
+    remove_passing(r); /* as long as the janitor would do it */
     janitor_leave(&r->janitor, ends_soon);
     console_free(r->ctx.console);
     return code;
@@ -514,17 +524,10 @@ static int open_results(struct run *r, struct error *err)
 {
     if (!r->ctx.shell)
         return results_open(r->ctx.settings->own.results, err);
-    r->passing = xstrdup("/tmp/cleanroom-shell-XXXXXX");
-    if (!mkdtemp(r->passing))
+    r->passing = program_scratch(r->plan.run_id, -1);
+    if (mkdir(r->passing, 0700) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "no directory '%s'", r->passing);
     return results_open(r->passing, err);
-}
-
-static void remove_passing(struct run *r)
-{
-    if (r->passing && directory_remove(AT_FDCWD, r->passing) < 0)
-        log_warning("'%s' could not be removed: %s", r->passing, strerror(errno));
-    free(r->passing);
 }
 
 int run_execute(const struct settings *settings, struct shell *shell, FILE *out, struct error *err)
@@ -575,6 +578,7 @@ int run_execute(const struct settings *settings, struct shell *shell, FILE *out,
     result_deinit(&r.result);
     plan_deinit(&r.plan);
     error_clear(&r.error);
+    free(r.passing);
     close(r.signal_fd);
     return code;
 }
