@@ -190,6 +190,14 @@ void common_secret(struct service_plan *plan, const char *plain, const char *quo
         strvec_push(&plan->secrets, quoted);
 }
 
+void common_url_secret(struct service_plan *plan, const struct url *url)
+{
+    if (!url->password)
+        return;
+    _cleanup_free_ char *plain = url_unquote(url->password);
+    common_secret(plan, plain, url->password);
+}
+
 /* Adds one "host" or "host:port" of the configuration. */
 static int add_host(struct strvec *hosts, const char *item, uint16_t port, struct error *err)
 {
@@ -212,10 +220,7 @@ static int add_url(struct strvec *hosts, const char *item, uint16_t port,
         return -1;
     if (!*u.host)
         return error_set(err, ERROR_CONFIG, "a URL has no host");
-    if (u.password) {
-        _cleanup_free_ char *plain = url_unquote(u.password);
-        common_secret(plan, plain, u.password);
-    }
+    common_url_secret(plan, &u);
     if (!out->name && u.path[0] && u.path[1])
         out->name = url_unquote(u.path + 1);
     url_add_host_port(hosts, u.host, u.port ? u.port : port);

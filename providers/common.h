@@ -7,6 +7,8 @@
 
 #include <cleanroom/provider.h>
 
+struct url;
+
 #define POD_ADDRESS "127.0.0.1" /* where a service of this pod is found from inside */
 
 extern const struct provider provider_postgres;
@@ -74,6 +76,8 @@ void common_endpoint_deinit(struct common_endpoint *e);
 
 /* Notes a password, in both of its spellings, as something never to be shown. */
 void common_secret(struct service_plan *plan, const char *plain, const char *quoted);
+/* The same of a URL's, if it has one. */
+void common_url_secret(struct service_plan *plan, const struct url *url);
 
 /* "512m", "2g", "1048576": bytes. */
 int common_parse_size(const char *text, uint64_t *out, struct error *err);

@@ -198,7 +198,7 @@ static void note_password(struct service_plan *out, const struct target *t, cons
     if (!t->u.password)
         return;
     _cleanup_free_ char *plain = url_unquote(t->u.password);
-    common_secret(out, plain, t->u.password);
+    common_url_secret(out, &t->u);
     if (strcmp(plain, random) == 0)
         out->password = xstrdup(plain);
 }

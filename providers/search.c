@@ -70,10 +70,7 @@ static int add_url(struct strvec *urls, const struct provider_input *in, const c
         u.port = own_port;
     else if (!u.port || provider_input_get(in, "port", NULL))
         u.port = plan->port;
-    if (u.password) {
-        _cleanup_free_ char *plain = url_unquote(u.password);
-        common_secret(plan, plain, u.password);
-    }
+    common_url_secret(plan, &u);
     if (path) {
         free(u.path);
         u.path = xasprintf("%s%s", *path && *path != '/' ? "/" : "", path);

@@ -42,30 +42,25 @@ static void add_word(struct strbuf *to, struct word word)
         strbuf_adds(to, "...");
 }
 
-/* Cuts the first line off. */
-static struct word take_line(struct word *rest)
+/* Cuts off what comes before the first `end`, or all. */
+static struct word take(struct word *rest, char end)
 {
-    const char *newline = memchr(rest->text, '\n', rest->len);
-    size_t len = newline ? (size_t)(newline - rest->text) : rest->len;
-    struct word line = {rest->text, len};
+    const char *there = memchr(rest->text, end, rest->len);
+    size_t len = there ? (size_t)(there - rest->text) : rest->len;
+    struct word word = {rest->text, len};
 
-    rest->text += newline ? len + 1 : len;
-    rest->len -= newline ? len + 1 : len;
-    if (len && line.text[len - 1] == '\r')
-        line.len--;
-    return line;
+    rest->text += there ? len + 1 : len;
+    rest->len -= there ? len + 1 : len;
+    return word;
 }
 
-/* Cuts the first word off. */
-static struct word take_word(struct word *line)
+static struct word take_line(struct word *rest)
 {
-    const char *blank = memchr(line->text, ' ', line->len);
-    size_t len = blank ? (size_t)(blank - line->text) : line->len;
-    struct word word = {line->text, len};
+    struct word line = take(rest, '\n');
 
-    line->text += blank ? len + 1 : len;
-    line->len -= blank ? len + 1 : len;
-    return word;
+    if (line.len && line.text[line.len - 1] == '\r')
+        line.len--;
+    return line;
 }
 
 static struct word find_host(struct word headers)
@@ -114,7 +109,7 @@ static void refuse(const struct proxy *p, const char *when, struct strbuf *log, 
 {
     _cleanup_strbuf_ struct strbuf body = STRBUF_INIT;
     struct word rest = {p->head.buf, p->head.len};
-    struct word line = take_line(&rest), method = take_word(&line), url = take_word(&line);
+    struct word line = take_line(&rest), method = take(&line, ' '), url = take(&line, ' ');
 
     if (!may_be_request(&p->head) || method.len == 0 || url.len == 0 || line.len < 5 ||
         memcmp(line.text, "HTTP/", 5) != 0) {
