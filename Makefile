@@ -74,7 +74,10 @@ $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(TESTLIB_OBJS) $(LIB_OBJS)
 
 # What the satellite's sinks understand is tested without it, too.
 SINK_OBJS := $(addprefix $(BUILD)/runner/satellite/,smtp.o syslog.o proxy.o)
+PROBER_OBJS := $(addprefix $(BUILD)/runner/satellite/,prober.o word.o)
 $(BUILD)/tests/test_sinks $(BUILD)/fuzz/fuzz_sinks: $(SINK_OBJS)
+$(BUILD)/fuzz/fuzz_yaml: $(PROBER_OBJS)
+$(BUILD)/fuzz/fuzz_words: $(SINK_OBJS) $(PROBER_OBJS) $(addprefix $(BUILD)/runner/satellite/,sink.o relay.o)
 
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB_OBJS)
 	@echo "  LD    $@"

@@ -125,6 +125,26 @@ static int print_all(FILE *out, struct error *err)
     return 0;
 }
 
+/* Those that the files of the project here have besides: what they tell its app a plan says. */
+static int print_own(const struct invocation *inv, FILE *out, struct error *err)
+{
+    _cleanup_(settings_deinit) struct settings settings;
+    bool first = true;
+
+    if (invocation_settings(inv, &settings, err) < 0)
+        return -1;
+    for (size_t i = 0; i < settings.services.len; i++) {
+        const struct service_setting *service = &settings.services.items[i];
+        if (!service->defined)
+            continue;
+        if (first)
+            fputs("\nof this project, see 'cleanroom plan IMAGE':\n", out);
+        first = false;
+        fprintf(out, "%-22s %s  %s\n", service->name, service->provider->image, service->defined);
+    }
+    return 0;
+}
+
 /* --- README's table -------------------------------------------------------------------------- */
 
 static int print_row(const struct provider *provider, FILE *out, struct error *err)
@@ -192,7 +212,9 @@ int cmd_services(const struct invocation *inv, FILE *out, struct error *err)
                            name);
     else if (name)
         status = print_named(name, out, err);
-    else
-        status = markdown ? print_table(out, err) : print_all(out, err);
+    else if (markdown)
+        status = print_table(out, err);
+    else if (print_all(out, err) < 0 || print_own(inv, out, err) < 0)
+        status = -1;
     return status < 0 ? error_exit_code(err->kind) : 0;
 }

@@ -102,6 +102,8 @@ static void phase_changed(void *data, struct container *c)
         shell_begin(s->ctx->shell, c);
     else if (c->stage == CONTAINER_EXITED && is_shell(s, phase))
         shard_set_state(s, SHARD_TEARDOWN);
+    else if (c->stage == CONTAINER_GONE && is_shell(s, phase))
+        shard_fail(s, ERROR_ENGINE, "the shell could not be given its input");
     else if (c->stage == CONTAINER_EXITED && s->state < SHARD_COLLECT)
         phase_ended(s, phase);
 }

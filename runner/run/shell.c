@@ -125,22 +125,27 @@ static void stop_listening(struct shell *s)
     s->listening = false;
 }
 
+/* Whom no key reaches any more nobody could end. */
+static void on_given(struct shell *s, enum engine_outcome outcome, const struct error *err)
+{
+    s->input = NULL;
+    if (outcome != ENGINE_FAILED || !s->container)
+        return;
+    log_warning("shell: its input: %s", err->message);
+    container_remove(s->container, context_teardown_deadline(s->container->ctx));
+}
+
 static void on_taken(void *data, enum engine_outcome outcome, const struct error *err)
 {
     struct shell *s = data;
-    s->input = NULL;
-    if (outcome == ENGINE_FAILED)
-        log_warning("shell: its input: %s", err->message);
+    on_given(s, outcome, err);
     if (outcome == ENGINE_OK && s->container)
         listen_to_us(s);
 }
 
 static void on_ended(void *data, enum engine_outcome outcome, const struct error *err)
 {
-    struct shell *s = data;
-    (void)outcome;
-    (void)err;
-    s->input = NULL;
+    on_given(data, outcome, err);
 }
 
 /* As long as it was not taken no more is read. */

@@ -19,6 +19,10 @@ $ cat >forklift.yaml <<END
 >         SEARCH_URL: http://\${host}:\${port}
 >         SEARCH_KEY: \${password}
 > END
+$ cleanroom services | tail -n 3
+of this project, see 'cleanroom plan IMAGE':
+reports                postgres:16  forklift.yaml:7:5
+search                 typesense/typesense:0.25.2  forklift.yaml:8:5
 $ cleanroom plan myapp | sed -n '/^images/,/^  app$/p'
 images
   myapp                           for app

@@ -10,6 +10,8 @@
 
 #include "config/plan.h"
 #include "config/yaml.h"
+#include "run/sign.h"
+#include "satellite/prober.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -54,10 +56,27 @@ static int fixed_random(void *bytes, size_t len)
     return 0;
 }
 
+/* What is planned the satellite is told, and understands. */
+static void check_probe(const struct plan_service *service)
+{
+    const struct service_plan *spec = &service->spec;
+    const struct provider *provider = service->provider;
+    if (spec->external || spec->sink != SINK_NONE || sign_is_needed(spec))
+        return;
+    struct prober p;
+    _cleanup_free_ char *text = xasprintf(
+        "%s:%s:%u:%s", service->name, provider->probe_name ? provider->probe_name : provider->name,
+        spec->port, spec->probe_arg ? spec->probe_arg : "");
+    assert(prober_init(&p, text, NULL, 0) == 0);
+    assert(strcmp(p.name, service->name) == 0 && p.port == spec->port);
+    prober_deinit(&p);
+}
+
 static void check_shard(const struct plan_shard *shard)
 {
     for (size_t i = 0; i < shard->services.len; i++) {
         const struct plan_service *a = &shard->services.items[i];
+        check_probe(a);
         assert(a->spec.external == !a->spec.image);
         assert(a->spec.files.len % 2 == 0);
         for (size_t k = i + 1; k < shard->services.len; k++) {

@@ -17,6 +17,7 @@ struct object {
     char *name, *run, *role;
     bool running, exited;
     int exit_code;
+    int asked; /* how often */
     struct engine_op *attach;
     struct object *next;
 };
@@ -33,6 +34,8 @@ enum op_kind {
     OP_ARCHIVE,
     OP_EXTRACT,
     OP_SIGNAL,
+    OP_INPUT,
+    OP_RESIZE,
     OP_EXEC,
     OP_COMMIT,
     OP_REMOVE,
@@ -41,9 +44,10 @@ enum op_kind {
     OP_EVENTS,
 };
 
-static const char *const op_names[] = {"resolve", "import", "network", "volume",  "create", "start",
-                                       "inspect", "attach", "archive", "extract", "signal", "exec",
-                                       "commit",  "remove", "list",    "kept",    "events"};
+static const char *const op_names[] = {"resolve", "import",  "network", "volume",  "create",
+                                       "start",   "inspect", "attach",  "archive", "extract",
+                                       "signal",  "input",   "resize",  "exec",    "commit",
+                                       "remove",  "list",    "kept",    "events"};
 
 struct engine_op {
     struct fake *fake;
@@ -51,8 +55,9 @@ struct engine_op {
     enum fake_fault fault;
     bool cancelled, ready_told;
     char *name;
-    char *image; /* COMMIT: its name */
-    int number;  /* SIGNAL */
+    char *image;   /* COMMIT: its name */
+    int number;    /* SIGNAL; INPUT: whether it is the last */
+    int exit_code; /* EXEC */
     nsec_t deadline;
     struct loop_timer timer;
     void (*ready)(void *data);
@@ -188,7 +193,7 @@ static void complete(struct engine_op *op, enum engine_outcome outcome, enum err
                 .running = o->running, .exit_code = o->exit_code, .error = ""};
         op->state_done(op->data, outcome, &state, &err);
     } else if (op->kind == OP_EXEC) {
-        op->exit_done(op->data, outcome, 0, &err);
+        op->exit_done(op->data, outcome, op->exit_code, &err);
     } else if (op->kind == OP_LIST) {
         complete_list(op, outcome, &err);
     } else if (op->kind == OP_KEPT) {
@@ -229,6 +234,8 @@ static void probe_service(struct fake *f, const struct object *service)
     size_t pod = (size_t)(strrchr(service->name, '-') - service->name);
     if (strcmp(service->role, "asked") == 0)
         return; /* it is asked by words in its container */
+    if (strcmp(service->role, "heard") == 0)
+        return; /* it has said so */
     for (struct object *o = f->objects; o; o = o->next) {
         if (strcmp(o->role, "holder") != 0 || strncmp(o->name, service->name, pod) != 0)
             continue;
@@ -256,6 +263,8 @@ static enum engine_outcome start_container(struct fake *f, const char *name)
         come_up(o);
     else if (strcmp(o->role, "test") == 0 || strcmp(o->role, "deploy") == 0)
         exit_container(o, f->options.app_exit);
+    else if (strcmp(o->role, "heard") == 0)
+        say(o, "I am up\n");
     else
         probe_service(f, o);
     return ENGINE_OK;
@@ -292,10 +301,23 @@ static enum engine_outcome signal_container(struct fake *f, const char *name, in
     return ENGINE_OK;
 }
 
-static bool is_running(struct fake *f, const char *name)
+static enum engine_outcome exec_in(struct engine_op *op)
 {
-    const struct object *o = find(f, OBJECT_CONTAINER, name);
-    return o && o->running;
+    struct object *o = find(op->fake, OBJECT_CONTAINER, op->name);
+    if (!o || !o->running)
+        return ENGINE_CONFLICT;
+    op->exit_code = o->asked++ < op->fake->options.not_yet;
+    return ENGINE_OK;
+}
+
+static enum engine_outcome take_input(struct engine_op *op)
+{
+    struct object *o = find(op->fake, OBJECT_CONTAINER, op->name);
+    if (!o || !o->running)
+        return ENGINE_CONFLICT;
+    if (op->number)
+        exit_container(o, op->fake->options.app_exit);
+    return ENGINE_OK;
 }
 
 static enum engine_outcome effect(struct engine_op *op)
@@ -307,10 +329,13 @@ static enum engine_outcome effect(struct engine_op *op)
     case OP_RESOLVE:
         return is_there(f, op->name) ? ENGINE_OK : ENGINE_FAILED;
     case OP_EXEC:
-        return is_running(f, op->name) ? ENGINE_OK : ENGINE_CONFLICT;
+        return exec_in(op);
+    case OP_INPUT:
+        return take_input(op);
     case OP_SIGNAL:
         return signal_container(f, op->name, op->number);
     case OP_INSPECT:
+    case OP_RESIZE:
     case OP_ARCHIVE:
     case OP_EXTRACT:
     case OP_COMMIT:
@@ -530,6 +555,28 @@ static struct engine_op *container_signal(struct engine *e, const char *name, in
     return op;
 }
 
+static struct engine_op *container_input(struct engine *e, const char *name, const void *bytes,
+                                         size_t len, engine_done_fn done, void *data)
+{
+    /* Nobody waits for ever for a shell that reads nothing: he interrupts it. */
+    struct engine_op *op = begin(e, OP_INPUT, name, NSEC_INFINITY, data);
+    op->done = done;
+    op->number = len && memchr(bytes, 'x', len);
+    if (op->fault == FAULT_HANG)
+        kill(getpid(), SIGINT);
+    return op;
+}
+
+static struct engine_op *container_resize(struct engine *e, const char *name,
+                                          struct terminal_size size, nsec_t deadline,
+                                          engine_done_fn done, void *data)
+{
+    (void)size;
+    struct engine_op *op = begin(e, OP_RESIZE, name, deadline, data);
+    op->done = done;
+    return op;
+}
+
 static struct engine_op *container_exec(struct engine *e, const char *name, const char *const *argv,
                                         nsec_t deadline, engine_exit_fn done, void *data)
 {
@@ -634,6 +681,8 @@ struct engine *fake_engine_new(struct loop *loop, const struct fake_options *opt
         .container_archive = container_archive,
         .container_extract = container_extract,
         .container_signal = container_signal,
+        .container_input = container_input,
+        .container_resize = container_resize,
         .container_exec = container_exec,
         .container_commit = container_commit,
         .remove = remove_op,

@@ -5,8 +5,9 @@
  * what cannot be asked of a real one.
  *
  * Holders behave as the satellite: they say "up", and "ready" of each service that is started
- * but of one called "asked".
- * Other containers run until they are removed; "deploy" and "test" exit with `app_exit`.
+ * but of "asked", whose words end with 0 after `not_yet` others, and "heard", which says "I am up".
+ * Other containers run until they are removed; "deploy" and "test" exit with `app_exit`, and
+ * "shell" does at the end of its input, which is an 'x'.
  */
 #ifndef TESTS_FAKE_ENGINE_H
 #define TESTS_FAKE_ENGINE_H
@@ -25,6 +26,7 @@ struct fake_options {
     size_t fault_at; /* number of the operation, from 1; 0 = none */
     enum fake_fault fault;
     int app_exit;
+    int not_yet;
 };
 
 struct engine *fake_engine_new(struct loop *loop, const struct fake_options *options);

@@ -16,11 +16,20 @@
 #include "fake_engine.h"
 #include "run/janitor.h"
 #include "run/run.h"
+#include "run/shell.h"
 #include "tap.h"
 
 static struct fake_options fake;
-/* EACH: in the shards, with a snapshot made before; ONCE; NO: neither, and no snapshots. */
-static enum deploy_mode deploy;
+static enum mode {
+    PLAIN,  /* no deploy, no snapshots */
+    EACH,   /* deploy in the shards, and a snapshot made before */
+    ONCE,   /* deploy once */
+    INSIDE, /* a shell in place of tests */
+    MODES,
+} mode;
+
+static const enum deploy_mode deploy_of[] = {
+    [PLAIN] = DEPLOY_NO, [EACH] = DEPLOY_EACH, [ONCE] = DEPLOY_ONCE, [INSIDE] = DEPLOY_NO};
 
 struct engine *__wrap_engine_open(struct loop *loop, const struct engine_options *options,
                                   struct error *err);
@@ -56,20 +65,51 @@ static void add_service(struct settings *s, const char *name)
     service->source = (char *)"test";
 }
 
+static void add_declared(struct settings *s, struct declaration *d)
+{
+    declaration_finish(d);
+    struct service_setting *service = vec_push(&s->services);
+    service->provider = &d->provider;
+    service->declaration = d;
+    service->name = service->source = service->defined = d->name;
+}
+
 /* One that is given a file, and says that it is ready by words run in it; there are no copies. */
-static struct declaration *add_declared(struct settings *s)
+static struct declaration *asked_service(void)
 {
     struct declaration *d = declaration_new("asked", "redis");
     strvec_push(&d->files, "/etc/asked");
     strvec_push(&d->files, "${password}");
     d->ready = DECLARATION_EXEC;
     strvec_push(&d->ready_words, "true");
-    declaration_finish(d);
-    struct service_setting *service = vec_push(&s->services);
-    service->provider = &d->provider;
-    service->declaration = d;
-    service->name = service->source = service->defined = (char *)"asked";
     return d;
+}
+
+/* One that says it itself. */
+static struct declaration *heard_service(void)
+{
+    struct declaration *d = declaration_new("heard", "redis");
+    d->ready = DECLARATION_LOG;
+    d->ready_arg = xstrdup("I am up");
+    return d;
+}
+
+/* Somebody at a terminal, who types two lines; the second one ends it. */
+static void init_visitor(struct shell *shell, int keys[2], FILE *out)
+{
+    shell_init(shell, 1, NULL);
+    check_int(pipe2(keys, O_CLOEXEC | O_DIRECT), 0); /* what is written at once is read so */
+    check(write(keys[1], "ls\n", 3) == 3 && write(keys[1], "x\n", 2) == 2);
+    shell->in = keys[0];
+    shell->out = shell->err = fileno(out);
+    shell->remote = shell->tty = true;
+}
+
+static void deinit_visitor(struct shell *shell, const int keys[2])
+{
+    shell_deinit(shell);
+    close(keys[0]);
+    close(keys[1]);
 }
 
 static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw)
@@ -78,7 +118,8 @@ static int remove_entry(const char *path, const struct stat *st, int flag, struc
     return remove(path);
 }
 
-/* A run of 2 shards with deploy against the fake engine. Returns its exit code. */
+/* A run of 2 shards against the fake engine, or of one with somebody inside, which has no report.
+   Returns its exit code. */
 static int run_once(struct fake_options options, char **junit)
 {
     /* Short where the deadline is what ends it; else so long that a busy machine does not matter.
@@ -90,8 +131,8 @@ static int run_once(struct fake_options options, char **junit)
     struct settings s = {.image = {.value = (char *)"app", .source = (char *)"test"},
                          .application_id = {.value = (char *)"app", .source = (char *)"test"}};
     s.own = (struct cleanroom_settings){.shards = 2,
-                                        .deploy = deploy,
-                                        .snapshots = deploy != DEPLOY_NO,
+                                        .deploy = deploy_of[mode],
+                                        .snapshots = mode == EACH || mode == ONCE,
                                         .results = results,
                                         .pull_timeout = limit,
                                         .start_timeout = limit,
@@ -101,62 +142,77 @@ static int run_once(struct fake_options options, char **junit)
     add_service(&s, "postgres");
     add_service(&s, "redis");
     add_service(&s, "email");
-    struct declaration *declared = deploy == DEPLOY_ONCE ? NULL : add_declared(&s);
+    struct declaration *asked = mode == ONCE ? NULL : asked_service();
+    struct declaration *heard = mode == ONCE ? NULL : heard_service();
+    if (mode != ONCE) {
+        add_declared(&s, asked);
+        add_declared(&s, heard);
+    }
 
     _cleanup_error_ struct error err = ERROR_INIT;
     _cleanup_fclose_ FILE *out = fopen("/dev/null", "we");
     fake = options;
     setenv("XDG_CACHE_HOME", dir, 1);
-    int code = run_execute(&s, NULL, out, &err);
+    struct shell shell;
+    int keys[2];
+    if (mode == INSIDE)
+        init_visitor(&shell, keys, out);
+    int code = run_execute(&s, mode == INSIDE ? &shell : NULL, out, &err);
+    if (mode == INSIDE)
+        deinit_visitor(&shell, keys);
 
     _cleanup_free_ char *path = xasprintf("%s/results/junit.xml", dir);
     struct strbuf text = STRBUF_INIT;
-    check_int(strbuf_read_file(&text, path, 1 << 20), 0);
+    check_int(strbuf_read_file(&text, path, 1 << 20), mode == INSIDE ? -1 : 0);
     *junit = strbuf_detach(&text);
     (void)nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     vec_deinit(&s.services);
-    declaration_free(declared);
+    declaration_free(asked);
+    declaration_free(heard);
     return code;
 }
 
 static size_t run_passing(void)
 {
     _cleanup_free_ char *junit = NULL;
-    check_int(run_once((struct fake_options){0}, &junit), 0);
+    check_int(run_once((struct fake_options){.not_yet = mode == PLAIN}, &junit), 0);
     check_int(fake_engine_last_count, 0);
-    check_contains(junit, "errors=\"0\"");
-    check(strstr(junit, "started, not finished") == NULL);
+    if (mode != INSIDE) {
+        check_contains(junit, "errors=\"0\"");
+        check(strstr(junit, "started, not finished") == NULL);
+    }
     return fake_engine_last_ops;
 }
 
 static void test_a_run_that_passes(void)
 {
-    size_t plain = run_passing();
-    check(plain > 20);
-    deploy = DEPLOY_EACH;
-    size_t each = run_passing();
-    check(each > plain + 10); /* a bake, and the phases */
-    deploy = DEPLOY_ONCE;
-    check(run_passing() > plain + 10);
+    size_t count[MODES];
+    for (mode = PLAIN; mode < MODES; mode++)
+        count[mode] = run_passing();
+    check(count[PLAIN] > 20);
+    check(count[EACH] > count[PLAIN] + 10); /* a bake, and the phases */
+    check(count[ONCE] > count[PLAIN] + 10);
+    check(count[INSIDE] > 20);
 }
 
 static void test_a_run_that_fails(void)
 {
-    for (deploy = DEPLOY_NO; deploy <= DEPLOY_ONCE; deploy++) {
+    for (mode = PLAIN; mode < MODES; mode++) {
         _cleanup_free_ char *junit = NULL;
-        check_int(run_once((struct fake_options){.app_exit = 7}, &junit), 1);
+        check_int(run_once((struct fake_options){.app_exit = 7}, &junit), mode == INSIDE ? 7 : 1);
         check_int(fake_engine_last_count, 0);
-        check_contains(junit, "exit code 7");
+        if (mode != INSIDE)
+            check_contains(junit, "exit code 7");
     }
 }
 
 /* What a run asks again by itself, or does without; a fault in one of these need not cost it. */
 static bool is_repeated(const char *op)
 {
-    return op &&
-           (strcmp(op, "remove") == 0 || strcmp(op, "list") == 0 || strcmp(op, "kept") == 0 ||
-            strcmp(op, "events") == 0 || strcmp(op, "inspect") == 0 || strcmp(op, "attach") == 0 ||
-            strcmp(op, "look") == 0 || strcmp(op, "flush") == 0 || strcmp(op, "exec") == 0);
+    return op && (strcmp(op, "remove") == 0 || strcmp(op, "list") == 0 || strcmp(op, "kept") == 0 ||
+                  strcmp(op, "events") == 0 || strcmp(op, "inspect") == 0 ||
+                  strcmp(op, "attach") == 0 || strcmp(op, "look") == 0 ||
+                  strcmp(op, "flush") == 0 || strcmp(op, "exec") == 0 || strcmp(op, "resize") == 0);
 }
 
 /* A fault while snapshots are looked for or made costs them, not the run. */
@@ -169,11 +225,12 @@ static void torture_mode(enum fake_fault fault, const char *what)
 {
     size_t count = run_passing();
     /* To wait for a deadline takes its time. */
-    size_t step = fault == FAULT_HANG && deploy != DEPLOY_NO ? 4 : 1;
+    size_t step = fault == FAULT_HANG && mode != PLAIN ? 4 : 1;
     for (size_t k = 1; k <= count; k += step) {
         _cleanup_free_ char *junit = NULL;
         nsec_t begun = clock_now();
-        int code = run_once((struct fake_options){.fault_at = k, .fault = fault}, &junit);
+        int code = run_once(
+            (struct fake_options){.fault_at = k, .fault = fault, .not_yet = mode == PLAIN}, &junit);
         const char *op = fake_engine_last_faulted;
         nsec_t took = clock_now() - begun;
 
@@ -183,14 +240,15 @@ static void torture_mode(enum fake_fault fault, const char *what)
                   "%s %zu (%s): exit code 0", what, k, op);
         tap_check(took < 10 * NSEC_PER_SEC, __FILE__, __LINE__, "%s %zu (%s): took %.1f s", what, k,
                   op, nsec_to_sec(took));
-        tap_check(code == 0 || strstr(junit, "<error") != NULL, __FILE__, __LINE__,
-                  "%s %zu (%s): exit code %d, but the report is green", what, k, op, code);
+        tap_check(code == 0 || mode == INSIDE || strstr(junit, "<error") != NULL, __FILE__,
+                  __LINE__, "%s %zu (%s): exit code %d, but the report is green", what, k, op,
+                  code);
     }
 }
 
 static void torture(enum fake_fault fault, const char *what)
 {
-    for (deploy = DEPLOY_NO; deploy <= DEPLOY_ONCE; deploy++)
+    for (mode = PLAIN; mode < MODES; mode++)
         torture_mode(fault, what);
 }
 
@@ -228,7 +286,7 @@ static void signal_mode(void)
         int code = run_once((struct fake_options){.fault_at = k, .fault = FAULT_SIGNAL}, &junit);
         /* The last of all come when there is nothing left to interrupt: the end of the sweep, and
            the look at what is kept. */
-        size_t last = deploy == DEPLOY_NO ? count : count - 1;
+        size_t last = mode == PLAIN || mode == INSIDE ? count : count - 1;
         tap_check(code == 130 || k >= last, __FILE__, __LINE__, "signal at %zu (%s): exit code %d",
                   k, fake_engine_last_faulted, code);
         tap_check(fake_engine_last_count == 0, __FILE__, __LINE__,
@@ -239,7 +297,7 @@ static void signal_mode(void)
 
 static void test_a_signal_at_each_operation(void)
 {
-    for (deploy = DEPLOY_NO; deploy <= DEPLOY_ONCE; deploy++)
+    for (mode = PLAIN; mode < MODES; mode++)
         signal_mode();
 }
 
