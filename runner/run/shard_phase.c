@@ -48,14 +48,30 @@ void shard_enter_deploy(struct shard *s)
     begin_phase(s, &s->deploy, s->ctx->settings->own.deploy_timeout);
 }
 
+static void not_up_in_time(void *data)
+{
+    struct shard *s = data;
+    char limit[16];
+    clock_human(s->ctx->settings->own.start_timeout, limit, sizeof(limit));
+    shard_fail(s, ERROR_TIMEOUT, "%s was not up within %s; --start-timeout TIME gives it longer",
+               s->test.name, limit);
+}
+
+static bool is_unlimited(const struct shard *s, const struct shard_phase *phase)
+{
+    return phase == &s->test && (s->ctx->shell || s->ctx->settings->serve);
+}
+
 void shard_enter_test(struct shard *s)
 {
     const struct settings *settings = s->ctx->settings;
-    if (!s->ctx->shell && !settings->serve) {
+    if (!is_unlimited(s, &s->test)) {
         begin_phase(s, &s->test, settings->own.test_timeout);
         return;
     }
-    s->test.begun = true; /* and has all the time it wants */
+    s->test.begun = true; /* and has all the time it wants, once it runs */
+    loop_timer_arm(s->ctx->loop, &s->deadline, clock_now() + settings->own.start_timeout,
+                   not_up_in_time, s);
     container_start(&s->test.container);
     if (settings->serve && s->ctx->plan->program)
         shard_say_site(s, "to be served at"); /* it listens by itself, we cannot know when */
@@ -90,6 +106,13 @@ static bool is_shell(const struct shard *s, const struct shard_phase *phase)
     return s->ctx->shell && phase == &s->test;
 }
 
+static void go_on_for_ever(struct shard *s, struct container *c)
+{
+    loop_timer_disarm(s->ctx->loop, &s->deadline);
+    if (s->ctx->shell)
+        shell_begin(s->ctx->shell, c);
+}
+
 static void phase_changed(void *data, struct container *c)
 {
     struct shard *s = data;
@@ -98,8 +121,8 @@ static void phase_changed(void *data, struct container *c)
         shard_teardown_goes_on(s);
     else if (c->stage == CONTAINER_FAILED)
         shard_fail(s, c->error.kind, "%s %s", phase->name, c->error.message);
-    else if (c->stage == CONTAINER_RUNNING && is_shell(s, phase))
-        shell_begin(s->ctx->shell, c);
+    else if (c->stage == CONTAINER_RUNNING && is_unlimited(s, phase))
+        go_on_for_ever(s, c);
     else if (c->stage == CONTAINER_EXITED && is_shell(s, phase))
         shard_set_state(s, SHARD_TEARDOWN);
     else if (c->stage == CONTAINER_GONE && is_shell(s, phase))

@@ -283,7 +283,9 @@ static void signal_mode(void)
     size_t count = run_passing();
     for (size_t k = 1; k <= count; k++) {
         _cleanup_free_ char *junit = NULL;
-        int code = run_once((struct fake_options){.fault_at = k, .fault = FAULT_SIGNAL}, &junit);
+        int code = run_once(
+            (struct fake_options){.fault_at = k, .fault = FAULT_SIGNAL, .not_yet = mode == PLAIN},
+            &junit);
         /* The last of all come when there is nothing left to interrupt: the end of the sweep, and
            the look at what is kept. */
         size_t last = mode == PLAIN || mode == INSIDE ? count : count - 1;
