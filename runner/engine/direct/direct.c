@@ -145,7 +145,7 @@ static void op_finish(void *data)
     if (op->state)
         tell_state(op, err);
     else if (op->exited)
-        op->exited(op->data, op->outcome, 0, err);
+        op->exited(op->data, op->outcome, 0, "", err);
     else if (op->image)
         op->image(op->data, op->outcome, NULL, err);
     else
