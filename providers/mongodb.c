@@ -32,10 +32,11 @@ static const struct override_def overrides[] = {
 };
 
 /* The application's id as the name of a database. */
-static char *database_name(const char *id)
+static char *database_name(const struct provider_input *in)
 {
     static const char *const reserved[] = {"", "admin", "config", "local"};
-    char *name = xasprintf("%.59s", id);
+    int room = (int)common_namespace_room(in);
+    char *name = xasprintf("%.*s", 59 - room, in->application_id);
 
     for (char *p = name; *p; p++) {
         char letter = (char)(*p | 0x20);
@@ -123,7 +124,7 @@ static int set_hosts(struct target *t, const struct provider_input *in,
 /* The database: overrides, the URL's, for our own server the application's id. */
 static void set_path(struct target *t, const struct provider_input *in)
 {
-    _cleanup_free_ char *usual = database_name(in->application_id);
+    _cleanup_free_ char *usual = database_name(in);
     const char *path = provider_input_get(in, "path", NULL);
     const char *name = provider_input_get(in, "name", t->u.path || path ? NULL : usual);
 
@@ -135,13 +136,17 @@ static void set_path(struct target *t, const struct provider_input *in)
         free(t->u.path);
         t->u.path = xasprintf("%s%s", *path == '/' ? "" : "/", path);
     }
+    if (t->u.path) {
+        _cleanup_free_ char *base = TAKE_PTR(t->u.path);
+        t->u.path = common_namespace(in, base, '_');
+    }
 }
 
 /* Who connects: overrides, the URL's, for our own server the application's id. */
 static int set_account(struct target *t, const struct provider_input *in, bool own,
                        struct error *err)
 {
-    _cleanup_free_ char *usual = database_name(in->application_id);
+    _cleanup_free_ char *usual = database_name(in);
     bool users = own && !in->shift;
     const char *user = provider_input_get(in, "user", users ? usual : NULL);
     const char *password = provider_input_get(in, "password", users ? in->secret : NULL);
@@ -236,5 +241,6 @@ const struct provider provider_mongodb = {
     .override_count = ARRAY_SIZE(overrides),
     .plan = plan,
     .probe = &mongodb_probe,
+    .namespaces = "a database each",
     .by_the_book = true,
 };
