@@ -20,6 +20,7 @@ static const char *const own_files[] = {
     "janitor.log",
     "seed",
     "bake",
+    "commons",
     ".junit.xml" REPLACEMENT_SUFFIX,
     ".run.json" REPLACEMENT_SUFFIX,
 };
@@ -99,6 +100,12 @@ int results_open(const char *path, struct error *err)
     return TAKE_FD(dir);
 }
 
+const char *results_place(int place)
+{
+    static const char *const names[] = {"seed", "bake", "commons"};
+    return names[-place - 1];
+}
+
 int results_create(int dir, int shard, const char *name, struct error *err)
 {
     if (strchr(name, '/') || name[0] == '\0' || name[0] == '.')
@@ -108,7 +115,7 @@ int results_create(int dir, int shard, const char *name, struct error *err)
     if (shard > 0)
         (void)snprintf(sub, sizeof(sub), "shard-%d", shard);
     else if (shard < 0)
-        (void)snprintf(sub, sizeof(sub), "%s", shard == RESULTS_SEED ? "seed" : "bake");
+        (void)snprintf(sub, sizeof(sub), "%s", results_place(shard));
     _cleanup_close_ int parent = directory_enter(dir, sub);
     int fd = parent < 0
                  ? -1
