@@ -58,12 +58,14 @@ static char *database_name(const struct provider_input *in)
 struct target {
     struct url u; /* all but host and port: MongoDB's URLs have several of these */
     char *hosts;  /* "host:port,host:port" */
+    char *first; /* the path that the server is begun with: u's, unless it is a shard's namespace */
 };
 
 static void target_deinit(struct target *t)
 {
     url_deinit(&t->u);
     free(t->hosts);
+    free(t->first);
 }
 
 /* The URL of the overrides, if there is one. */
@@ -137,8 +139,8 @@ static void set_path(struct target *t, const struct provider_input *in)
         t->u.path = xasprintf("%s%s", *path == '/' ? "" : "/", path);
     }
     if (t->u.path) {
-        _cleanup_free_ char *base = TAKE_PTR(t->u.path);
-        t->u.path = common_namespace(in, base, '_');
+        t->first = TAKE_PTR(t->u.path);
+        t->u.path = common_namespace(in, t->first, '_');
     }
 }
 
@@ -192,7 +194,7 @@ static void set_container(const struct provider_input *in, struct service_plan *
     if (out->port != INIT_PORT)
         common_port(in, out, INIT_PORT);
     _cleanup_free_ char *user = url_unquote(t->u.user), *password = url_unquote(t->u.password);
-    _cleanup_free_ char *name = url_unquote(t->u.path + 1);
+    _cleanup_free_ char *name = url_unquote(t->first + 1);
     strvec_setenv(&out->env, "MONGO_INITDB_ROOT_USERNAME", user);
     strvec_setenv(&out->env, "MONGO_INITDB_ROOT_PASSWORD", password);
     strvec_setenv(&out->env, "MONGO_INITDB_DATABASE", name); /* where init scripts begin */

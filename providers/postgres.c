@@ -86,11 +86,12 @@ static void add_quoted(struct strbuf *out, const char *name)
     strbuf_addc(out, '"');
 }
 
-/* A copy of what the image made, extensions and all, over the unix socket, where it trusts. */
+/* A copy of what the image made, extensions and all, over the unix socket, where it trusts. Nobody
+   may be connected to what is copied. */
 static void set_namespace(struct service_plan *out, const struct database *db)
 {
-    static const char *const words[] = {"psql", "--no-psqlrc", "--quiet", "--no-password",
-                                        "--dbname=postgres"};
+    static const char *const words[] = {"psql", "--no-psqlrc", "--quiet", "--no-password"};
+    bool usual = strcmp(db->first, "postgres") != 0;
     _cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
 
     strbuf_adds(&sql, "CREATE DATABASE ");
@@ -99,6 +100,7 @@ static void set_namespace(struct service_plan *out, const struct database *db)
     add_quoted(&sql, db->first);
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)
         strvec_push(&out->namespace_words, words[i]);
+    strvec_pushf(&out->namespace_words, "--dbname=%s", usual ? "postgres" : "template1");
     strvec_pushf(&out->namespace_words, "--username=%s", db->user);
     strvec_pushf(&out->namespace_words, "--command=%s", sql.buf);
 }
