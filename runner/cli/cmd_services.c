@@ -15,8 +15,8 @@
 #define PASSWORD    "password"
 
 static const char *const type_words[] = {
-    [OVERRIDE_STRING] = "TEXT", [OVERRIDE_PORT] = "PORT", [OVERRIDE_NUMBER] = "N",
-    [OVERRIDE_LIST] = "A|B",    [OVERRIDE_ENV] = "K=V",   [OVERRIDE_WORDS] = "WORDS",
+    [OVERRIDE_STRING] = "TEXT", [OVERRIDE_PORT] = "PORT",      [OVERRIDE_NUMBER] = "N",
+    [OVERRIDE_LIST] = "A|B",    [OVERRIDE_ENV] = "K=V",        [OVERRIDE_WORDS] = "WORDS",
     [OVERRIDE_COUNT] = "N",     [OVERRIDE_ISOLATION] = "TEXT",
 };
 

@@ -62,19 +62,19 @@ void program_set_dirs(struct strvec *env, const char *scratch)
     strvec_setenv(env, "CLEANROOM_STATIC", statics);
 }
 
-void program_base_env(struct strvec *env, const char *const *environ)
+void program_base_env(struct strvec *env, const char *const *from)
 {
     static const char *const kept[] = {
         "PATH", "HOME",   "USER", "LOGNAME",     "SHELL",           "LANG",           "LANGUAGE",
         "TZ",   "TMPDIR", "TERM", "VIRTUAL_ENV", "XDG_RUNTIME_DIR", "LD_LIBRARY_PATH"};
 
-    for (; *environ; environ++) {
-        size_t len = strcspn(*environ, "=");
-        bool keep = strncmp(*environ, "LC_", 3) == 0;
+    for (; *from; from++) {
+        size_t len = strcspn(*from, "=");
+        bool keep = strncmp(*from, "LC_", 3) == 0;
         for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
-            keep = keep || (strlen(kept[i]) == len && strncmp(*environ, kept[i], len) == 0);
+            keep = keep || (strlen(kept[i]) == len && strncmp(*from, kept[i], len) == 0);
         if (keep)
-            strvec_push(env, *environ);
+            strvec_push(env, *from);
     }
 }
 
@@ -89,4 +89,14 @@ int program_free_port(uint16_t *port, struct error *err)
         return error_set_errno(err, ERROR_INTERNAL, errno, "there is no free port");
     *port = ntohs(at.sin_port);
     return 0;
+}
+
+bool program_may_listen(const char *address, uint16_t port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+    _cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || inet_pton(AF_INET, address, &at.sin_addr) != 1)
+        return true;
+    return bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0 || errno != EACCES;
 }
