@@ -126,9 +126,9 @@ static void find_keys(struct keys *k, const struct provider_input *in, bool exte
 /* MinIO does not start otherwise. */
 static int check_keys(const struct keys *k, struct error *err)
 {
-    if (strlen(k->access) < 3)
+    if (!k->access || strlen(k->access) < 3)
         return error_set(err, ERROR_CONFIG, "override 'access_key' needs at least 3 characters");
-    if (strlen(k->secret) < 8)
+    if (!k->secret || strlen(k->secret) < 8)
         return error_set(err, ERROR_CONFIG, "override 'secret_key' needs at least 8 characters");
     return 0;
 }
@@ -231,7 +231,7 @@ const struct provider provider_s3 = {
     .alias = "minio",
     .doc = "S3 by MinIO: S3_ENDPOINT_URL, S3_BUCKET, AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID, "
            "AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_DEFAULT_REGION",
-    .image = "quay.io/minio/minio:RELEASE.2025-04-22T22-12-26Z",
+    .image = "minio/minio:RELEASE.2025-04-22T22-12-26Z",
     .port = 9000,
     .overrides = overrides,
     .override_count = ARRAY_SIZE(overrides),

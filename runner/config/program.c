@@ -62,19 +62,19 @@ void program_set_dirs(struct strvec *env, const char *scratch)
     strvec_setenv(env, "CLEANROOM_STATIC", statics);
 }
 
-void program_base_env(struct strvec *env, const char *const *environ)
+void program_base_env(struct strvec *env, const char *const *from)
 {
     static const char *const kept[] = {
         "PATH", "HOME",   "USER", "LOGNAME",     "SHELL",           "LANG",           "LANGUAGE",
         "TZ",   "TMPDIR", "TERM", "VIRTUAL_ENV", "XDG_RUNTIME_DIR", "LD_LIBRARY_PATH"};
 
-    for (; *environ; environ++) {
-        size_t len = strcspn(*environ, "=");
-        bool keep = strncmp(*environ, "LC_", 3) == 0;
+    for (; *from; from++) {
+        size_t len = strcspn(*from, "=");
+        bool keep = strncmp(*from, "LC_", 3) == 0;
         for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
-            keep = keep || (strlen(kept[i]) == len && strncmp(*environ, kept[i], len) == 0);
+            keep = keep || (strlen(kept[i]) == len && strncmp(*from, kept[i], len) == 0);
         if (keep)
-            strvec_push(env, *environ);
+            strvec_push(env, *from);
     }
 }
 

@@ -21,7 +21,7 @@ void program_set_dirs(struct strvec *env, const char *scratch);
 
 /* What of our own environment it gets too: what a person's programs need, nothing that an outer CI
    may have set. */
-void program_base_env(struct strvec *env, const char *const *environ);
+void program_base_env(struct strvec *env, const char *const *from);
 
 /* A TCP port of 127.0.0.1 that nobody listens on just now. */
 int program_free_port(uint16_t *port, struct error *err);

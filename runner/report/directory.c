@@ -29,7 +29,6 @@ static int read_names(DIR *stream, struct strvec *names)
     for (;;) {
         errno = 0;
         /* One thread, one stream: what cppcheck warns of cannot be. */
-        /* cppcheck-suppress readdirCalled */
         const struct dirent *entry = readdir(stream);
         if (!entry)
             return errno ? -1 : 0;

@@ -640,7 +640,7 @@ static void archive_ended(void *data, enum engine_outcome outcome, const struct 
 static void fetch_program(struct shard *s)
 {
     _cleanup_free_ char *path = xasprintf("%s%s", s->plan->scratch,
-                                          PLAN_COLLECT + strlen(PLAN_SCRATCH));
+                                          &PLAN_COLLECT[strlen(PLAN_SCRATCH)]);
     s->fetching_program = true;
     s->archive = s->ctx->engine->ops->container_archive(s->ctx->engine, s->test.container.name,
                                                         path, context_teardown_deadline(s->ctx),

@@ -87,6 +87,20 @@ static const char *find_password(const char *name)
     return getenv(variable);
 }
 
+static int take_option(struct satellite *s, const char *name, char *value)
+{
+    if (strcmp(name, "--sink") == 0)
+        return sink_init(vec_push(&s->sinks), value);
+    if (strcmp(name, "--relay") == 0)
+        return relay_init(vec_push(&s->relays), value);
+    if (strcmp(name, "--probe") == 0)
+        return prober_init(vec_push(&s->probers), value, find_password, 0);
+    if (strcmp(name, "--dir") != 0 || *value != '/')
+        return -1;
+    strvec_push(&s->dirs, value);
+    return 0;
+}
+
 static int parse_options(struct satellite *s, char **argv)
 {
     if (!argv[0] || !argv[1] || strcmp(argv[1], "hold") != 0)
@@ -94,14 +108,7 @@ static int parse_options(struct satellite *s, char **argv)
     for (char **arg = argv + 2; *arg; arg += 2) {
         if (!arg[1])
             return -1;
-        if (strcmp(*arg, "--dir") == 0 && arg[1][0] == '/')
-            strvec_push(&s->dirs, arg[1]);
-        else if (strcmp(*arg, "--sink") == 0 && sink_init(vec_push(&s->sinks), arg[1]) == 0)
-            continue;
-        else if (strcmp(*arg, "--relay") == 0 && relay_init(vec_push(&s->relays), arg[1]) == 0)
-            continue;
-        else if (strcmp(*arg, "--probe") != 0 ||
-                 prober_init(vec_push(&s->probers), arg[1], find_password, 0) < 0) {
+        if (take_option(s, *arg, arg[1]) < 0) {
             fprintf(stderr, "satellite: cannot understand %s '%s'\n", *arg, arg[1]);
             return -1;
         }

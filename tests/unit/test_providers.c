@@ -689,7 +689,7 @@ static const struct image_case {
     {"elasticsearch", "elasticsearch:8.17.0", 9200},
     {"opensearch", "opensearchproject/opensearch:2", 9200},
     {"mongodb", "mongo:7", 27017},
-    {"s3", "quay.io/minio/minio:RELEASE.2025-04-22T22-12-26Z", 9000},
+    {"s3", "minio/minio:RELEASE.2025-04-22T22-12-26Z", 9000},
     {"kafka", "apache/kafka:3.9.1", 9092},
     {"amqp", "rabbitmq:4", 5672},
     {"mysql", "mysql:8.4", 3306},

@@ -51,13 +51,14 @@ static pid_t parent_of(pid_t pid)
 static void list_processes(struct processes *all)
 {
     DIR *proc = opendir("/proc");
-    for (struct dirent *d; proc && (d = readdir(proc));) {
+    if (!proc)
+        return;
+    for (struct dirent *d; (d = readdir(proc));) {
         pid_t pid = (pid_t)strtol(d->d_name, NULL, 10);
         if (pid > 1)
             *vec_push(all) = (struct process){.pid = pid, .parent = parent_of(pid)};
     }
-    if (proc)
-        (void)closedir(proc);
+    (void)closedir(proc);
 }
 
 /* Children of what is known to be ours, until there are no more. */

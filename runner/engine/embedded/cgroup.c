@@ -352,7 +352,6 @@ static int remove_run_dir(const char *dir)
     if (!entries)
         return errno == ENOENT ? 0 : -1;
     int removed = 0;
-    /* cppcheck-suppress readdirCalled */
     for (struct dirent *e; removed == 0 && (e = readdir(entries));) {
         _cleanup_free_ char *group = xasprintf("%s/%s", dir, e->d_name);
         if (e->d_type == DT_DIR && e->d_name[0] != '.')

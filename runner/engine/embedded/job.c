@@ -307,7 +307,6 @@ static void empty(const char *path)
     DIR *entries = opendir(path);
     if (!entries)
         return;
-    /* cppcheck-suppress readdirCalled */
     for (struct dirent *e; (e = readdir(entries));)
         if (e->d_name[0] != '.')
             (void)tree_remove(dirfd(entries), e->d_name);

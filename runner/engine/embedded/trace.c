@@ -208,7 +208,6 @@ void trace_list(struct strvec *runs)
     DIR *entries = base ? opendir(base) : NULL;
     if (!entries)
         return;
-    /* cppcheck-suppress readdirCalled */
     for (struct dirent *e; (e = readdir(entries));) {
         size_t skip = strncmp(e->d_name, UNFINISHED, strlen(UNFINISHED)) ? 0 : strlen(UNFINISHED);
         if (e->d_name[skip] != '.')
