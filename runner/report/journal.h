@@ -28,6 +28,9 @@ enum {
     RESULTS_BAKE = -2, /* "bake/NAME" */
 };
 int results_create(int dir, int shard, const char *name, struct error *err);
+/* The directory alone: "shard-K". */
+enum { RESULTS_NAME = 32 };
+void results_name(int shard, char name[RESULTS_NAME]);
 
 struct journal;
 

@@ -99,16 +99,24 @@ int results_open(const char *path, struct error *err)
     return TAKE_FD(dir);
 }
 
+void results_name(int shard, char name[RESULTS_NAME])
+{
+    if (shard > 0)
+        (void)snprintf(name, RESULTS_NAME, "shard-%d", shard);
+    else
+        (void)snprintf(name, RESULTS_NAME, "%s",
+                       shard == 0              ? "."
+                       : shard == RESULTS_SEED ? "seed"
+                                               : "bake");
+}
+
 int results_create(int dir, int shard, const char *name, struct error *err)
 {
     if (strchr(name, '/') || name[0] == '\0' || name[0] == '.')
         return error_set(err, ERROR_INTERNAL, "'%s' is no name for a file of results", name);
 
-    char sub[32] = ".";
-    if (shard > 0)
-        (void)snprintf(sub, sizeof(sub), "shard-%d", shard);
-    else if (shard < 0)
-        (void)snprintf(sub, sizeof(sub), "%s", shard == RESULTS_SEED ? "seed" : "bake");
+    char sub[RESULTS_NAME];
+    results_name(shard, sub);
     _cleanup_close_ int parent = directory_enter(dir, sub);
     int fd = parent < 0
                  ? -1

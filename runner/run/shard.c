@@ -57,7 +57,7 @@ void shard_set_state(struct shard *s, enum shard_state state)
     enter[state](s);
 }
 
-static bool has_sinks(const struct shard *s)
+bool shard_has_sinks(const struct shard *s)
 {
     for (size_t i = 0; i < s->service_count; i++)
         if (s->services[i].sink && !s->services[i].off)
@@ -415,7 +415,7 @@ static struct shard_phase *current_phase(struct shard *s)
 static enum shard_state after_failed_deploy(const struct shard *s)
 {
     bool kept = s->ctx->settings->own.keep != KEEP_NO && !s->ctx->shell;
-    return s->kind == SHARD_TESTS && (has_sinks(s) || kept) ? SHARD_COLLECT : SHARD_TEARDOWN;
+    return shard_has_sinks(s) || (s->kind == SHARD_TESTS && kept) ? SHARD_COLLECT : SHARD_TEARDOWN;
 }
 
 static void phase_deadline_passed(void *data)
@@ -647,11 +647,26 @@ static void fetch_program(struct shard *s)
                                                         archive_bytes, archive_ended, s);
 }
 
+/* Of a deploy whose result is kept nothing but what was sent counts: it is not a test. */
+static void begin_collect(struct shard *s)
+{
+    _cleanup_strvec_ struct strvec allowed = STRVEC_INIT;
+    if (s->kind == SHARD_TESTS) {
+        strvec_push(&allowed, "xml/");
+        strvec_push(&allowed, "outputs/");
+    }
+    for (size_t i = 0; i < s->service_count; i++)
+        if (s->services[i].sink)
+            strvec_take(&allowed,
+                        sink_file(s->services[i].plan->spec.sink, s->services[i].plan->name));
+    s->collect = collect_new(s->ctx->results_dir, s->number, &allowed);
+}
+
 static void fetch_archive(struct shard *s)
 {
     loop_timer_disarm(s->ctx->loop, &s->deadline);
-    s->collect = collect_new(s->ctx->results_dir, s->number);
-    if (s->ctx->plan->program && !has_sinks(s)) {
+    begin_collect(s);
+    if (s->ctx->plan->program && !shard_has_sinks(s)) {
         fetch_program(s);
         return;
     }
@@ -690,7 +705,7 @@ static void on_flush(void *data, enum engine_outcome outcome, const struct error
 static void enter_collect(struct shard *s)
 {
     nsec_t deadline = context_teardown_deadline(s->ctx);
-    if (!has_sinks(s)) {
+    if (!shard_has_sinks(s)) {
         fetch_archive(s);
         return;
     }

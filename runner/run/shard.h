@@ -32,7 +32,7 @@ enum shard_state {
     SHARD_DEPLOY,
     SHARD_KEEP, /* not of tests: services are stopped and kept */
     SHARD_TEST,
-    SHARD_COLLECT, /* fetch what the tests left in PLAN_COLLECT */
+    SHARD_COLLECT, /* fetch what the tests left in PLAN_COLLECT; of a deploy what it sent */
     SHARD_KEPT,    /* its services stay up, for somebody who comes and looks */
     SHARD_TEARDOWN,
     SHARD_DONE,
@@ -155,6 +155,7 @@ static inline bool shard_service_runs(const struct shard_service *service)
 void shard_fail(struct shard *s, enum error_kind kind, const char *fmt, ...) _printf_(3, 4);
 /* As whom the console shows it: its number, or 0. */
 int shard_voice(const struct shard *s);
+bool shard_has_sinks(const struct shard *s);
 void shard_set_state(struct shard *s, enum shard_state state);
 /* TEARDOWN: something that was waited for has ended. */
 void shard_teardown_goes_on(struct shard *s);

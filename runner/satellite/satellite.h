@@ -13,10 +13,10 @@
  * password, before it counts as ready.
  * Each --relay is a way in: what comes goes to PORT of 127.0.0.1, and back. FROM is a socket that
  * it is handed as that descriptor (3 or more), or @N: port N of all addresses.
- * Each --sink is a service that it serves itself, on 127.0.0.1: KIND is a word of sink_defs
- * (provider.h), and what comes is written below DIR, an absolute path: mail/001.eml ... of
- * messages, or lines of syslog.log or proxy.log. SIGUSR1: it writes all that has been sent to it so
- * far, and then says so.
+ * Each --sink is a service that it serves itself, on 127.0.0.1: KIND is one of sink_words
+ * (provider.h), and what comes is written below DIR, an absolute path, in what sink_file() names:
+ * mail/001.eml ... of messages, or lines of NAME.log. SIGUSR1: it writes all that has been sent to
+ * it so far, and then says so.
  *
  * It tells what happens by lines on standard output, one word each separated by one space, and the
  * rest of the line free text:
