@@ -42,3 +42,19 @@ void proctitle_set(const char *title, struct strvec *env)
     if (room)
         memcpy(a.arg_start, title, len < room ? len : room - 1);
 }
+
+void proctitle_disguise(const char *title)
+{
+    static const char *const kept[] = {
+        "HOME",          "PATH",           "TMPDIR",        "XDG_RUNTIME_DIR",  "XDG_CACHE_HOME",
+        "DOCKER_HOST",   "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY",
+        "SSL_CERT_FILE",
+    };
+    struct strvec env = STRVEC_INIT; /* for good */
+    for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+        const char *value = getenv(kept[i]);
+        if (value)
+            strvec_pushf(&env, "%s=%s", kept[i], value);
+    }
+    proctitle_set(title, &env);
+}

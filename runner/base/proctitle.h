@@ -11,4 +11,7 @@
  */
 void proctitle_set(const char *title, struct strvec *env);
 
+/* The same, with nothing left in the environment but what leads to files and engines. */
+void proctitle_disguise(const char *title);
+
 #endif

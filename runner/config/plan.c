@@ -10,9 +10,10 @@
 #include "config/program.h"
 #include "config/shardvars.h"
 
-#define RUN_ID_BYTES 6
-#define SECRET_BYTES 16
-#define MOVES_MAX    64 /* a pod has no more services that want one port */
+#define RUN_ID_BYTES  6
+#define SECRET_BYTES  16
+#define MOVES_MAX     64 /* a pod has no more services that want one port */
+#define PORTS_OF_ROOT 1024
 
 typedef int random_fn(void *bytes, size_t len);
 
@@ -159,11 +160,22 @@ static bool clashes(const struct plan_shard *shard)
     return false;
 }
 
+/* The app is a program of this machine, at whose address the service's port is not ours to open. */
+static bool is_forbidden(const struct planning *p, const struct service_plan *spec)
+{
+    return p->address && !spec->external && spec->port < PORTS_OF_ROOT &&
+           !override_value(p->setting, "port") && !program_may_listen(p->address, spec->port);
+}
+
 /* The later one moves on until nobody is in its way. What cannot be moved (the user chose its port,
    or it does not listen where it is told) stays, and check_port() speaks of it. */
 static int plan_somewhere(const struct plan_shard *shard, struct plan_service *service,
                           struct planning *p, struct error *err)
 {
+    if (plan_once(service, p, err) < 0)
+        return -1;
+    if (is_forbidden(p, &service->spec))
+        p->shift += PORTS_OF_ROOT;
     uint16_t first = p->shift;
 
     for (;; p->shift++) {
@@ -383,6 +395,26 @@ static char *own_address(const struct plan *plan, int number)
     return xasprintf("127.%u.%u.%d", a, b, 1 + number % 254);
 }
 
+/* Each port of a program's services is opened on this machine. */
+static int check_ports(const struct plan_shard *shard, struct error *err)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; shard->address && i < shard->services.len; i++) {
+        const struct service_plan *spec = &shard->services.items[i].spec;
+        count += !spec->external;
+        for (size_t k = 0; !spec->external && k < SERVICE_PORTS && spec->more_ports[k]; k++)
+            count++;
+    }
+    if (count <= PUBLISH_MAX)
+        return 0;
+    return error_set(
+        err, ERROR_CONFIG,
+        "a program of this machine can have %d ports of services in a shard, and these "
+        "services have %zu: start fewer of them, or give it an image",
+        PUBLISH_MAX, count);
+}
+
 static int make_shard(struct plan_shard *shard, int number, const struct plan *plan,
                       random_fn *random, struct error *err)
 {
@@ -397,7 +429,7 @@ static int make_shard(struct plan_shard *shard, int number, const struct plan *p
         if (plan_setting(shard, &settings->services.items[i], settings, random, err) < 0)
             return -1;
     }
-    if (check_pairs(shard, settings, err) < 0)
+    if (check_pairs(shard, settings, err) < 0 || check_ports(shard, err) < 0)
         return -1;
     set_app_env(shard, plan);
     return 0;

@@ -90,3 +90,13 @@ int program_free_port(uint16_t *port, struct error *err)
     *port = ntohs(at.sin_port);
     return 0;
 }
+
+bool program_may_listen(const char *address, uint16_t port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+    _cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || inet_pton(AF_INET, address, &at.sin_addr) != 1)
+        return true;
+    return bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0 || errno != EACCES;
+}

@@ -26,4 +26,8 @@ void program_base_env(struct strvec *env, const char *const *from);
 /* A TCP port of 127.0.0.1 that nobody listens on just now. */
 int program_free_port(uint16_t *port, struct error *err);
 
+/* Whether we may listen on that port of this machine, taken or not: those below 1024 may be root's.
+ */
+bool program_may_listen(const char *address, uint16_t port);
+
 #endif

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/proctitle.h"
 
 #define WORDS_MAX 2048 /* less than a pipe tears */
 
@@ -91,13 +92,14 @@ int front_divide(struct front *f, int *code, struct error *err)
     return child < 0 ? error_set_errno(err, ERROR_INTERNAL, errno, "no process") : 1;
 }
 
-void front_leave(struct front *f, int code, const struct error *err)
+void front_leave(struct front *f, const char *title, int code, const struct error *err)
 {
     struct verdict v = {.code = code, .kind = err->kind};
     if (err->message)
         (void)snprintf(v.message, sizeof(v.message), "%s", err->message);
     (void)prctl(PR_SET_PDEATHSIG, 0);
     (void)setsid();
+    proctitle_disguise(title);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = 0; null >= 0 && fd <= STDERR_FILENO; fd++)
         (void)dup2(null, fd);

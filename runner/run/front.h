@@ -17,7 +17,7 @@ struct front {
    1. -1: no process could be made. */
 int front_divide(struct front *f, int *code, struct error *err);
 /* In the child: the run is over, and this is how. The one in front ends; we go on without it, its
-   terminal and its session. err is copied. */
-void front_leave(struct front *f, int code, const struct error *err);
+   terminal, its session and its environment, as `title`. err is copied. */
+void front_leave(struct front *f, const char *title, int code, const struct error *err);
 
 #endif

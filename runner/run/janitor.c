@@ -33,21 +33,6 @@ static int janitor_main(const struct janitor_options *options);
 
 /* --- in the main process --------------------------------------------------------------------- */
 
-/* Only what leads to the engines. */
-static void clean_environment(struct strvec *env)
-{
-    static const char *const kept[] = {
-        "HOME",          "PATH",           "TMPDIR",        "XDG_RUNTIME_DIR",  "XDG_CACHE_HOME",
-        "DOCKER_HOST",   "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY",
-        "SSL_CERT_FILE",
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
-        const char *value = getenv(kept[i]);
-        if (value)
-            strvec_pushf(env, "%s=%s", kept[i], value);
-    }
-}
-
 /* Whoever waits for the end of what we hold (a lock of flock(1), a pipe somebody reads) must not
    wait for the janitor: it keeps its socket, and the results directory, which by the time it is
    needed may be another's. Both have their places then. */
@@ -65,11 +50,9 @@ static void let_go(int socket, int results_dir)
 
 static noreturn void be_janitor(int socket, const struct janitor_options *options)
 {
-    struct strvec env = STRVEC_INIT; /* for good */
     _cleanup_free_ char *title = xasprintf("cleanroom __janitor %s", options->run_id);
     let_go(socket, options->results_dir);
-    clean_environment(&env);
-    proctitle_set(title, &env);
+    proctitle_disguise(title);
     _exit(janitor_main(options));
 }
 
@@ -264,12 +247,13 @@ static int janitor_main(const struct janitor_options *asked)
     struct ledger ledger;
     ledger_init(&ledger, -1);
     read_ledger(&ledger);
-    if (ledger.done || !ledger.where)
-        return 0; /* without an engine nothing was made */
-
-    open_log();
+    bool work = !ledger.done && ledger.where; /* without an engine nothing was made */
+    if (work)
+        open_log();
     _cleanup_free_ char *scratch = program_scratch(asked->run_id, -1);
-    direct_remove_scratch(scratch); /* if its app was a program of this machine */
+    direct_bury(scratch);
+    if (!work)
+        return 0;
     struct engine_options options = used_engine(&ledger, &asked->engine);
     return clean_up(asked->run_id, &options);
 }

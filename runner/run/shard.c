@@ -5,8 +5,11 @@
 
 #include <cleanroom/log.h>
 
+#include "run/shard_collect.h"
 #include "run/shard_create.h"
+#include "run/shard_inside.h"
 #include "run/shard_keep.h"
+#include "run/shard_phase.h"
 #include "run/shell.h"
 #include "satellite/satellite.h"
 
@@ -23,14 +26,8 @@ static const char *const state_names[] = {
     [SHARD_DONE] = "done",
 };
 
-static void archive_if_flushed(struct shard *s);
 static void enter_holder(struct shard *s);
 static void enter_services(struct shard *s);
-static void enter_deploy(struct shard *s);
-static void enter_keep(struct shard *s);
-static void enter_test(struct shard *s);
-static void enter_collect(struct shard *s);
-static void enter_kept(struct shard *s);
 static void enter_teardown(struct shard *s);
 static void enter_done(struct shard *s);
 
@@ -38,10 +35,10 @@ static void enter_done(struct shard *s);
 void shard_set_state(struct shard *s, enum shard_state state)
 {
     static void (*const enter[])(struct shard *) = {
-        [SHARD_HOLDER] = enter_holder, [SHARD_SERVICES] = enter_services,
-        [SHARD_DEPLOY] = enter_deploy, [SHARD_KEEP] = enter_keep,
-        [SHARD_TEST] = enter_test,     [SHARD_COLLECT] = enter_collect,
-        [SHARD_KEPT] = enter_kept,     [SHARD_TEARDOWN] = enter_teardown,
+        [SHARD_HOLDER] = enter_holder,       [SHARD_SERVICES] = enter_services,
+        [SHARD_DEPLOY] = shard_enter_deploy, [SHARD_KEEP] = shard_enter_keep,
+        [SHARD_TEST] = shard_enter_test,     [SHARD_COLLECT] = shard_enter_collect,
+        [SHARD_KEPT] = shard_enter_kept,     [SHARD_TEARDOWN] = enter_teardown,
         [SHARD_DONE] = enter_done,
     };
 
@@ -55,14 +52,6 @@ void shard_set_state(struct shard *s, enum shard_state state)
     journal_state(s->ctx->journal, subject, state_names[state],
                   state == SHARD_TEARDOWN ? s->error.message : NULL);
     enter[state](s);
-}
-
-bool shard_has_sinks(const struct shard *s)
-{
-    for (size_t i = 0; i < s->service_count; i++)
-        if (s->services[i].sink && !s->services[i].off)
-            return true;
-    return false;
 }
 
 int shard_voice(const struct shard *s)
@@ -282,11 +271,6 @@ static void service_is_ready(struct shard *s, struct shard_service *service)
     shard_go_on_if_ready(s);
 }
 
-static void say_site(struct shard *s, const char *verb)
-{
-    console_say(s->ctx->console, 0, "%s http://%s/ (Ctrl-C ends it)", verb, s->ctx->plan->site);
-}
-
 /* A line of the satellite's; see satellite.h. */
 static void holder_said(struct shard *s, const char *line)
 {
@@ -301,13 +285,13 @@ static void holder_said(struct shard *s, const char *line)
 
     if (strcmp(line, SATELLITE_FLUSHED) == 0) {
         s->flushed = true;
-        archive_if_flushed(s);
+        shard_collect_if_flushed(s);
         return;
     }
 
     if (strncmp(line, SATELLITE_READY " " SHARD_SITE " ", sizeof(SATELLITE_READY SHARD_SITE) + 1) ==
         0) {
-        say_site(s, "serves at");
+        shard_say_site(s, "serves at");
         return;
     }
 
@@ -404,316 +388,6 @@ static bool service_has_no_image(void *data, struct container *c)
     return true;
 }
 
-/* --- DEPLOY, TEST ---------------------------------------------------------------------------- */
-
-static struct shard_phase *current_phase(struct shard *s)
-{
-    return s->state == SHARD_DEPLOY ? &s->deploy : &s->test;
-}
-
-/* What a failed deploy has sent may say why. */
-static enum shard_state after_failed_deploy(const struct shard *s)
-{
-    bool kept = s->ctx->settings->own.keep != KEEP_NO && !s->ctx->shell;
-    return shard_has_sinks(s) || (s->kind == SHARD_TESTS && kept) ? SHARD_COLLECT : SHARD_TEARDOWN;
-}
-
-static void phase_deadline_passed(void *data)
-{
-    struct shard *s = data;
-    struct shard_phase *phase = current_phase(s);
-    const struct cleanroom_settings *own = &s->ctx->settings->own;
-    char limit[16];
-    clock_human(phase == &s->deploy ? own->deploy_timeout : own->test_timeout, limit,
-                sizeof(limit));
-    phase->timed_out = true;
-    error_set(&s->error, ERROR_TIMEOUT,
-              "%s did not end within %s; --%s-timeout TIME gives it longer", phase->name, limit,
-              phase->name);
-    shard_set_state(s, phase == &s->deploy ? after_failed_deploy(s) : SHARD_COLLECT);
-}
-
-static void begin_phase(struct shard *s, struct shard_phase *phase, nsec_t timeout)
-{
-    phase->begun = true;
-    loop_timer_arm(s->ctx->loop, &s->deadline, clock_now() + timeout, phase_deadline_passed, s);
-    container_start(&phase->container);
-}
-
-static void enter_deploy(struct shard *s)
-{
-    begin_phase(s, &s->deploy, s->ctx->settings->own.deploy_timeout);
-}
-
-static void keep_deadline_passed(void *data)
-{
-    struct shard *s = data;
-    shard_fail(s, ERROR_TIMEOUT, "its services were not stopped and kept in time");
-}
-
-static void enter_keep(struct shard *s)
-{
-    loop_timer_arm(s->ctx->loop, &s->deadline,
-                   clock_now() + 2 * s->ctx->settings->own.start_timeout, keep_deadline_passed, s);
-    shard_enter_keep(s);
-}
-
-static void enter_test(struct shard *s)
-{
-    const struct settings *settings = s->ctx->settings;
-    if (!s->ctx->shell && !settings->serve) {
-        begin_phase(s, &s->test, settings->own.test_timeout);
-        return;
-    }
-    s->test.begun = true; /* and has all the time it wants */
-    container_start(&s->test.container);
-    if (settings->serve && s->ctx->plan->program)
-        say_site(s, "to be served at"); /* it listens by itself, we cannot know when */
-}
-
-static void phase_ended(struct shard *s, struct shard_phase *phase)
-{
-    const struct container *c = &phase->container;
-    _cleanup_free_ char *verdict = container_verdict(c);
-    char took[16];
-    clock_human(c->exited_at - c->started_at, took, sizeof(took));
-    console_end_stream(s->ctx->console, shard_voice(s));
-    bool served = phase == &s->test && s->ctx->settings->serve;
-    console_say(s->ctx->console, shard_voice(s), "%s %s in %s%s%s", phase->name,
-                c->exit_code ? "failed"
-                : served     ? "ended"
-                             : "passed",
-                took, c->exit_code ? ": " : "", c->exit_code ? verdict : "");
-    if (c->exit_code != 0)
-        s->failed = true;
-
-    if (phase == &s->test)
-        shard_set_state(s, SHARD_COLLECT);
-    else if (s->failed)
-        shard_set_state(s, after_failed_deploy(s));
-    else
-        shard_set_state(s, s->kind == SHARD_SEED ? SHARD_KEEP : SHARD_TEST);
-}
-
-static bool is_shell(const struct shard *s, const struct shard_phase *phase)
-{
-    return s->ctx->shell && phase == &s->test;
-}
-
-static void phase_changed(void *data, struct container *c)
-{
-    struct shard *s = data;
-    struct shard_phase *phase = container_of(c, struct shard_phase, container);
-    if (s->state >= SHARD_TEARDOWN)
-        shard_teardown_goes_on(s);
-    else if (c->stage == CONTAINER_FAILED)
-        shard_fail(s, c->error.kind, "%s %s", phase->name, c->error.message);
-    else if (c->stage == CONTAINER_RUNNING && is_shell(s, phase))
-        shell_begin(s->ctx->shell, c);
-    else if (c->stage == CONTAINER_EXITED && is_shell(s, phase))
-        shard_set_state(s, SHARD_TEARDOWN);
-    else if (c->stage == CONTAINER_EXITED && s->state < SHARD_COLLECT)
-        phase_ended(s, phase);
-}
-
-/* on_output's data is the container's: the shard, as in on_change. */
-static void phase_output(void *data, enum output_stream stream, const void *bytes, size_t len)
-{
-    struct shard *s = data;
-    if (s->ctx->shell && s->state == SHARD_TEST)
-        shell_output(s->ctx->shell, stream, bytes, len);
-    else
-        console_output(s->ctx->console, shard_voice(s), stream, bytes, len);
-}
-
-/* --- KEPT ------------------------------------------------------------------------------------ */
-
-static void report_once(struct shard *s)
-{
-    if (!s->reported)
-        shard_report(s);
-    s->reported = true;
-}
-
-static bool is_to_be_kept(const struct shard *s)
-{
-    enum keep_mode keep = s->ctx->settings->own.keep;
-    if (s->kind != SHARD_TESTS || s->ctx->shell || s->holder.stage != CONTAINER_RUNNING)
-        return false;
-    return keep == KEEP_ALWAYS || (keep == KEEP_FAILED && (s->failed || error_is_set(&s->error)));
-}
-
-/* The app's own have had their time; who comes gets a new one. */
-static void enter_kept(struct shard *s)
-{
-    nsec_t deadline = context_teardown_deadline(s->ctx);
-    s->kept = true;
-    console_end_stream(s->ctx->console, shard_voice(s));
-    container_remove(&s->test.container, deadline);
-    container_remove(&s->deploy.container, deadline);
-    s->on_done(s->data, s);
-}
-
-static void inside_output(void *data, enum output_stream stream, const void *bytes, size_t len)
-{
-    struct shard *s = data;
-    if (s->visitor)
-        shell_output(s->visitor, stream, bytes, len);
-}
-
-static void inside_changed(void *data, struct container *c)
-{
-    struct shard *s = data;
-    if (s->visitor && c->stage == CONTAINER_RUNNING)
-        shell_begin(s->visitor, c);
-    else if (s->visitor && c->stage >= CONTAINER_EXITED)
-        shell_end(s->visitor);
-    if (s->on_inside)
-        s->on_inside(s->inside_data, c);
-    if (c->stage == CONTAINER_GONE)
-        s->visitor = NULL;
-    if (s->state >= SHARD_TEARDOWN)
-        shard_teardown_goes_on(s);
-    else if (c->stage == CONTAINER_EXITED || c->stage == CONTAINER_FAILED)
-        shard_put_out(s);
-}
-
-static void init_inside(struct shard *s)
-{
-    container_init(&s->inside, s->ctx, s->number, "shell", inside_changed, s);
-    s->inside.on_output = inside_output;
-}
-
-bool shard_let_in(struct shard *s, struct shell *visitor,
-                  void (*changed)(void *data, struct container *c), void *data)
-{
-    if (s->state != SHARD_KEPT || s->visitor)
-        return false;
-    container_deinit(&s->inside);
-    init_inside(s);
-    s->visitor = visitor;
-    s->on_inside = changed;
-    s->inside_data = data;
-    shard_create_inside(s, visitor);
-    container_start(&s->inside);
-    return true;
-}
-
-void shard_put_out(struct shard *s)
-{
-    if (s->visitor)
-        container_remove(&s->inside, context_teardown_deadline(s->ctx));
-}
-
-/* --- COLLECT --------------------------------------------------------------------------------- */
-
-static void archive_bytes(void *data, const void *bytes, size_t len)
-{
-    struct shard *s = data;
-    collect_feed(s->collect, bytes, len);
-}
-
-static void fetch_program(struct shard *s);
-
-static void archive_ended(void *data, enum engine_outcome outcome, const struct error *err)
-{
-    struct shard *s = data;
-    s->archive = NULL;
-    if (s->state != SHARD_COLLECT) {
-        shard_teardown_goes_on(s);
-        return;
-    }
-    if (outcome == ENGINE_OK && s->ctx->plan->program && !s->fetching_program) {
-        fetch_program(s);
-        return;
-    }
-    if (outcome != ENGINE_OK) {
-        error_set(&s->collect_error, ERROR_ENGINE, "what the tests left could not be fetched: %s",
-                  err && error_is_set(err) ? err->message : "the pod's holder is gone");
-        collect_free(TAKE_PTR(s->collect));
-    }
-    report_once(s);
-    shard_set_state(s, is_to_be_kept(s) ? SHARD_KEPT : SHARD_TEARDOWN);
-}
-
-/* A program of this machine has written to this machine. */
-static void fetch_program(struct shard *s)
-{
-    _cleanup_free_ char *path = xasprintf("%s%s", s->plan->scratch,
-                                          &PLAN_COLLECT[strlen(PLAN_SCRATCH)]);
-    s->fetching_program = true;
-    s->archive = s->ctx->engine->ops->container_archive(s->ctx->engine, s->test.container.name,
-                                                        path, context_teardown_deadline(s->ctx),
-                                                        archive_bytes, archive_ended, s);
-}
-
-/* Of a deploy whose result is kept nothing but what was sent counts: it is not a test. */
-static void begin_collect(struct shard *s)
-{
-    _cleanup_strvec_ struct strvec allowed = STRVEC_INIT;
-    if (s->kind == SHARD_TESTS) {
-        strvec_push(&allowed, "xml/");
-        strvec_push(&allowed, "outputs/");
-    }
-    for (size_t i = 0; i < s->service_count; i++)
-        if (s->services[i].sink)
-            strvec_take(&allowed,
-                        sink_file(s->services[i].plan->spec.sink, s->services[i].plan->name));
-    s->collect = collect_new(s->ctx->results_dir, s->number, &allowed);
-}
-
-static void fetch_archive(struct shard *s)
-{
-    loop_timer_disarm(s->ctx->loop, &s->deadline);
-    begin_collect(s);
-    if (s->ctx->plan->program && !shard_has_sinks(s)) {
-        fetch_program(s);
-        return;
-    }
-    s->archive = s->ctx->engine->ops->container_archive(
-        s->ctx->engine, s->holder.name, PLAN_COLLECT, context_teardown_deadline(s->ctx),
-        archive_bytes, archive_ended, s);
-}
-
-/* What was sent to a sink may not have been read yet when the tests have ended. */
-static void archive_if_flushed(struct shard *s)
-{
-    if (s->state == SHARD_COLLECT && s->flushed && !s->flush && !s->archive)
-        fetch_archive(s);
-}
-
-static void flush_deadline_passed(void *data)
-{
-    struct shard *s = data;
-    log_warning("shard %d: the satellite did not say that everything is written", s->number);
-    s->flushed = true;
-    archive_if_flushed(s);
-}
-
-static void on_flush(void *data, enum engine_outcome outcome, const struct error *err)
-{
-    (void)err;
-    struct shard *s = data;
-    s->flush = NULL;
-    s->flushed = s->flushed || outcome != ENGINE_OK;
-    if (s->state == SHARD_COLLECT)
-        archive_if_flushed(s);
-    else
-        shard_teardown_goes_on(s);
-}
-
-static void enter_collect(struct shard *s)
-{
-    nsec_t deadline = context_teardown_deadline(s->ctx);
-    if (!shard_has_sinks(s)) {
-        fetch_archive(s);
-        return;
-    }
-    loop_timer_arm(s->ctx->loop, &s->deadline, deadline, flush_deadline_passed, s);
-    s->flush = s->ctx->engine->ops->container_signal(s->ctx->engine, s->holder.name,
-                                                     SATELLITE_FLUSH, deadline, on_flush, s);
-}
-
 /* --- TEARDOWN -------------------------------------------------------------------------------- */
 
 static void each_container(struct shard *s, void (*fn)(struct container *c, void *arg), void *arg)
@@ -744,7 +418,7 @@ static void enter_teardown(struct shard *s)
     for (size_t i = 0; i < s->service_count; i++)
         sign_cancel(&s->services[i].sign);
     console_end_stream(s->ctx->console, shard_voice(s));
-    report_once(s);
+    shard_report_once(s);
     each_container(s, remove_one, &s->teardown_by);
     shard_teardown_goes_on(s);
 }
@@ -861,16 +535,6 @@ static void init_service(struct shard *s, struct shard_service *service,
         sign_init(&service->sign, &service->container, &plan->spec, sign_changed, s);
 }
 
-static void init_phase(struct shard *s, struct shard_phase *phase, const char *name)
-{
-    phase->name = name;
-    container_init(&phase->container, s->ctx, s->number, name, phase_changed, s);
-    phase->container.on_output = phase_output;
-    phase->container.log_fd = s->log_fd;
-    phase->container.sink[OUTPUT_STDOUT] = &s->out;
-    phase->container.sink[OUTPUT_STDERR] = &s->err;
-}
-
 void shard_init(struct shard *s, struct run_context *ctx, int number,
                 void (*on_done)(void *data, struct shard *s), void *data)
 {
@@ -901,9 +565,9 @@ void shard_init(struct shard *s, struct run_context *ctx, int number,
     s->services = xcalloc(s->service_count, sizeof(*s->services));
     for (size_t i = 0; i < s->service_count; i++)
         init_service(s, &s->services[i], &s->plan->services.items[i]);
-    init_inside(s);
-    init_phase(s, &s->deploy, "deploy");
-    init_phase(s, &s->test, ctx->shell ? "shell" : ctx->settings->serve ? "serve" : "test");
+    shard_init_inside(s);
+    shard_init_phase(s, &s->deploy, "deploy");
+    shard_init_phase(s, &s->test, ctx->shell ? "shell" : ctx->settings->serve ? "serve" : "test");
 }
 
 static void deinit_container(struct container *c, void *arg)

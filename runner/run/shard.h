@@ -155,7 +155,6 @@ static inline bool shard_service_runs(const struct shard_service *service)
 void shard_fail(struct shard *s, enum error_kind kind, const char *fmt, ...) _printf_(3, 4);
 /* As whom the console shows it: its number, or 0. */
 int shard_voice(const struct shard *s);
-bool shard_has_sinks(const struct shard *s);
 void shard_set_state(struct shard *s, enum shard_state state);
 /* TEARDOWN: something that was waited for has ended. */
 void shard_teardown_goes_on(struct shard *s);

@@ -22,12 +22,6 @@ static const char *probe_name(const struct provider *provider)
     return provider->probe_name ? provider->probe_name : provider->name;
 }
 
-static void add_port(struct publish *publish, size_t *count, const struct publish *port)
-{
-    if (*count < PUBLISH_MAX)
-        publish[(*count)++] = *port;
-}
-
 /* What has to be reached from this machine: of an app that is a program of it all services, at the
    shard's own address; of one that is served its own port. */
 static size_t ports_to_publish(const struct shard *s, struct publish *publish)
@@ -43,16 +37,15 @@ static size_t ports_to_publish(const struct shard *s, struct publish *publish)
                                .udp = spec->sink == SINK_SYSLOG_UDP};
         if (s->services[i].off)
             continue;
-        add_port(publish, &count, &port);
+        publish[count++] = port; /* of which the plan has not too many */
         for (size_t k = 0; k < SERVICE_PORTS && spec->more_ports[k]; k++) {
             port.port = port.target = spec->more_ports[k];
-            add_port(publish, &count, &port);
+            publish[count++] = port;
         }
     }
     if (plan->serve_port && !plan->program)
-        add_port(publish, &count,
-                 &(struct publish){
-                     .address = "127.0.0.1", .port = plan->serve_port, .target = PLAN_PORT});
+        publish[count++] = (struct publish){
+            .address = "127.0.0.1", .port = plan->serve_port, .target = PLAN_PORT};
     return count;
 }
 

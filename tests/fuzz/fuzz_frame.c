@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What an engine streams: frames of output give the same bytes however they are split, and nothing
- * that is sent as events, progress, references or credentials does harm.
+ * that is sent as events, progress, references, credentials or a connection's head does harm.
  */
 #include "engine/docker/frame.h"
 
@@ -10,6 +10,7 @@
 
 #include "engine/docker/json.h"
 #include "engine/docker/pull.h"
+#include "engine/docker/raw.h"
 #include "engine/docker/reference.h"
 #include "engine/docker/registry_auth.h"
 
@@ -59,6 +60,15 @@ static void check_lines(const uint8_t *data, size_t size)
     free(json_error_message((const char *)data, size));
 }
 
+/* How an attached connection begins. */
+static void check_head(const uint8_t *data, size_t size)
+{
+    int status;
+    size_t body, head = raw_head((const char *)data, size, &status, &body);
+    assert(head <= size && (head == 0 || head >= 4));
+    assert(head || (status == -1 && body == 0));
+}
+
 static void check_text(const uint8_t *data, size_t size)
 {
     _cleanup_free_ char *text = xstrndup((const char *)data, size);
@@ -75,6 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     check_frames(data, size);
     check_lines(data, size);
+    check_head(data, size);
     check_text(data, size);
     return 0;
 }

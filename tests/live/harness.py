@@ -57,8 +57,9 @@ def on(*kinds):
 class Result:
     """How a run of cleanroom ended and what it left in its results directory."""
 
-    def __init__(self, code, out, err, seconds, results):
+    def __init__(self, code, out, err, seconds, results, pid=None):
         self.code, self.out, self.err, self.seconds, self.results = code, out, err, seconds, results
+        self.pid = pid
 
     def text(self, name):
         return (self.results / name).read_bytes().decode(errors="replace")
@@ -125,7 +126,8 @@ class Process:
         out, err = self.output()
         self.out.close()
         self.err.close()
-        return Result(code, out, err, time.monotonic() - self.begun, self.results)
+        return Result(code, out, err, time.monotonic() - self.begun, self.results,
+                      self.pid)
 
     def wait_for_output(self, text, seconds=60):
         def there():
@@ -320,8 +322,12 @@ class LiveTest(unittest.TestCase):
                 found.append(pid)
         return found
 
-    def kill(self, pid):
+    @staticmethod
+    def signal(pid, number):
         try:
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, number)
         except ProcessLookupError:
             pass
+
+    def kill(self, pid):
+        self.signal(pid, signal.SIGKILL)

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import tempfile
 
@@ -133,8 +134,56 @@ class Direct(LiveTest):
         self.assert_nothing_left()
         self.assert_no_scratch(run)
 
+    def supervisors(self):
+        """Lower ones first."""
+        found = [int(entry.name) for entry in pathlib.Path("/proc").glob("[0-9]*")
+                 if (entry / "comm").exists() and (entry / "comm").read_text() == "cleanroom-local\n"]
+        ours = [pid for pid in found if pid in set(self.own_processes()) - self.processes_before]
+        return sorted(ours, key=lambda pid: self.parent(pid) not in ours)
+
+    @staticmethod
+    def parent(pid):
+        return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+    def test_supervisors_are_killed(self):
+        """One of them, the other, and both: what the program forked dies all the same."""
+        for whom in (slice(0, 1), slice(1, 2), slice(0, 2)):
+            with self.subTest(whom):
+                process = self.start(self.app, test=f"(setsid bash -c 'exec -a {self.mark} sleep 1000' &); hang")
+                process.wait_for_output("hanging")
+                wait_until(self.marked, 10, "its daemon is there")
+                two = self.supervisors()
+                self.assertEqual(len(two), 2)
+                self.assertEqual(self.parent(two[0]), two[1])
+                for pid in two:
+                    os.kill(pid, signal.SIGSTOP)
+                for pid in two[whom]:
+                    self.kill(pid)
+                for pid in two:
+                    self.signal(pid, signal.SIGCONT)
+                result = process.wait(30)
+                self.assert_exit(result, 1)
+                self.assert_red_case(result, "test", "SIGKILL")
+                self.assert_nobody()
+                self.assert_no_scratch(result.run_json["run"])
+
+    def test_all_of_ours_are_killed(self):
+        """But for the janitor, which knows whom the run has told where its directory is."""
+        process = self.start(self.app, test=f"(setsid bash -c 'exec -a {self.mark} sleep 1000' &); hang")
+        process.wait_for_output("hanging")
+        wait_until(self.marked, 10, "its daemon is there")
+        run, all_of_us = process.run, [process.pid, *self.supervisors()]
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in all_of_us:
+                self.signal(pid, number)
+        process.popen.wait()
+        self.assert_nobody()
+        self.assert_nothing_left()
+        self.assert_no_scratch(run)
+
     def test_sinks(self):
-        yaml = "services: [email, syslog, proxy]\nemail: {port: 2525}\nsyslog: {port: 5514}\n"
+        """At their usual ports, or where everybody may listen."""
+        yaml = "services: [email, syslog, proxy]\n"
         result = self.go("--shards", 2, yaml=yaml, test=f"""
             printf '%s' "word {ME}" > "/dev/$SYSLOG_PROTO/$SYSLOG_SERVER/$SYSLOG_PORT"
             exec 8<> "/dev/tcp/$EMAIL_HOST/$EMAIL_PORT"

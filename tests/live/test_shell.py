@@ -27,7 +27,7 @@ PROMPT = "in-here> "
 class Terminal:
     """`cleanroom shell ARGS` at a terminal of its own, of 30 lines and 100 columns."""
 
-    def __init__(self, test, *args):
+    def __init__(self, test, *args, env=None):
         directory = test.give(pathlib.Path(tempfile.mkdtemp(prefix="terminal-", dir=test.directory)))
         (directory / "forklift.yaml").write_text(SERVICES)
         self.master, slave = pty.openpty()
@@ -37,7 +37,7 @@ class Terminal:
         user = harness.USER.popen() if harness.USER else {}
         self.popen = subprocess.Popen(
             [harness.CLEANROOM, "shell", *map(str, args)], cwd=directory,
-            env=test.environment({"TERM": "dumb"}), stdin=slave, stdout=slave, stderr=slave,
+            env=test.environment({"TERM": "dumb", **(env or {})}), stdin=slave, stdout=slave, stderr=slave,
             start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0), **user)
         test.addCleanup(test.stop, self)
         self.slave = slave
@@ -108,10 +108,11 @@ class Interactive(LiveTest):
         terminal.type("\x03")
         terminal.expect(PROMPT)
         terminal.run("echo $?", "130\r")
-        terminal.type("sh -c 'trap \"echo again\" CONT; echo begun; while :; do sleep 0.1; done'\n")
+        # One that forks nothing: a dash whose vfork is stopped half way never stops itself.
+        terminal.type("bash -c 'trap \"echo again\" CONT; echo begun; while :; do read -t 1; done'\n")
         terminal.expect("\nbegun\r")
         terminal.type("\x1a")
-        terminal.expect("Stopped +sh")
+        terminal.expect("Stopped +bash")
         terminal.expect(PROMPT)
         terminal.run("jobs", r"\[1\]\+ +Stopped")
         terminal.type("fg\n")
@@ -147,12 +148,15 @@ class Interactive(LiveTest):
                 self.assert_nothing_left()
 
     def test_killed(self):
-        terminal = Terminal(self, APP)
+        place = self.make_directory("tmp")
+        terminal = Terminal(self, APP, env={"TMPDIR": str(place)})
         terminal.greet()
+        self.assertEqual(len(list(place.iterdir())), 1, "what a shell writes is somewhere")
         os.kill(terminal.popen.pid, signal.SIGKILL)
         terminal.wait()
         wait_until(terminal.is_as_before, 5, "the terminal is as it was")
         self.assert_nothing_left()
+        self.assertEqual(list(place.iterdir()), [])
 
 
 class Shell(LiveTest):
@@ -270,11 +274,31 @@ class Kept(Shell):
         self.assertEqual(self.shell("--run", run, "--shard", 1).returncode, 0)
         self.recycle(run)
 
+    def who_keep(self):
+        return set(self.own_processes()) - self.processes_before
+
     def test_who_keeps_is_killed(self):
-        run, _ = self.keep()
-        for pid in set(self.own_processes()) - self.processes_before - set(self.janitors()):
+        self.keep()
+        for pid in self.who_keep() - set(self.janitors()):
             self.kill(pid)
         self.assert_nothing_left()
+
+    def test_ci_servers_do_not_know_who_keeps(self):
+        """Jenkins kills what has the job's variables in its environment, or is of its session."""
+        cookie = f"durable-{os.getpid()}"
+        run, result = self.keep(env={"BUILD_ID": cookie, "JENKINS_NODE_COOKIE": cookie})
+        self.assertGreaterEqual(len(self.who_keep()), 2)
+        for pid in self.who_keep():
+            self.assertNotIn(cookie.encode(), pathlib.Path(f"/proc/{pid}/environ").read_bytes())
+            self.assertNotEqual(os.getsid(pid), result.pid)
+        self.assertEqual(self.shell("--run", run, "--shard", 2, "test", "exit 6").returncode, 6)
+        self.recycle(run)
+
+    def test_no_program_is_kept(self):
+        for args in (("--keep", "failed"), ("shell", ), ("--keep", "always", "serve")):
+            result = self.run_cleanroom(*args, "/bin/true")
+            self.assert_exit(result, 2)
+            self.assert_one_sentence(result, "'/bin/true' is a program of this machine: there is no container")
 
     def test_signals_while_it_runs(self):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <pwd.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cleanroom/strbuf.h>
 
@@ -575,6 +577,76 @@ static void test_program(void)
     }
 }
 
+static bool is_root_s(unsigned port)
+{
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    (void)strbuf_read_file(&text, "/proc/sys/net/ipv4/ip_unprivileged_port_start", 64);
+    return port < strtoul(text.buf, NULL, 10);
+}
+
+static bool plan_mail(struct settings *s, const char *email, const char *syslog)
+{
+    struct plan plan;
+    if (!check_int(plan_make(&plan, s, NULL, NULL), 0))
+        return false;
+    const struct plan_shard *shard = &plan.shards.items[0];
+    bool ok = check_str(strvec_getenv(&shard->app_env, "EMAIL_PORT"), email);
+    ok &= check_str(strvec_getenv(&shard->app_env, "SYSLOG_PORT"), syslog);
+    ok &= check_int(shard->services.items[0].spec.port, strtol(syslog, NULL, 10));
+    plan_deinit(&plan);
+    return ok;
+}
+
+/* As who has not root's powers: ports that are not ours to open on this machine are moved, but for
+   those that were chosen. */
+static bool plan_mail_as_nobody(void)
+{
+    _cleanup_settings_ struct settings s;
+    settings_make(&s, 1);
+    add_service(&s, "syslog");
+    add_service(&s, "email");
+    replace_str(&s.image.value, "/bin/sh");
+    if (setresuid(65534, 65534, 65534) < 0 && geteuid() == 0)
+        return check(!"nobody to be");
+    bool ok = plan_mail(&s, is_root_s(25) ? "1049" : "25", is_root_s(514) ? "1538" : "514");
+    add_override(&s, "port", "26");
+    ok &= plan_mail(&s, "26", is_root_s(514) ? "1538" : "514");
+    replace_str(&s.image.value, "app");
+    return ok & plan_mail(&s, "26", "514");
+}
+
+static void test_ports_of_root(void)
+{
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(plan_mail_as_nobody() ? 0 : 1);
+    check_int(waitpid(child, &status, 0), child);
+    check_int(status, 0);
+}
+
+static void test_too_many_ports(void)
+{
+    _cleanup_settings_ struct settings s;
+    _cleanup_error_ struct error err = ERROR_INIT;
+    struct plan plan;
+
+    settings_make(&s, 1);
+    add_service(&s, "memcache");
+    replace_str(&s.image.value, "/bin/sh");
+    add_override(&s, "count", "60");
+    check_int(plan_make(&plan, &s, NULL, &err), 0);
+    check_int(plan.shards.items[0].services.len, PUBLISH_MAX);
+    plan_deinit(&plan);
+    replace_str(&s.services.items[0].overrides.items[0].set.value, "61");
+    check_int(plan_make(&plan, &s, NULL, &err), -1);
+    check_contains(err.message, "60 ports of services in a shard, and these services have 61");
+    error_clear(&err);
+    replace_str(&s.image.value, "app");
+    check_int(plan_make(&plan, &s, NULL, &err), 0);
+    plan_deinit(&plan);
+}
+
 static void check_target(enum driver_choice driver, const char *target, bool good,
                          const char *program)
 {
@@ -620,6 +692,8 @@ int main(void)
                                        TAP(test_print_sources),
                                        TAP(test_mask),
                                        TAP(test_program),
+                                       TAP(test_ports_of_root),
+                                       TAP(test_too_many_ports),
                                        TAP(test_targets),
                                        {0}});
 }

@@ -272,7 +272,7 @@ static void cancel(struct engine *engine, struct engine_op *op)
         d->inner->ops->cancel(d->inner, op);
 }
 
-void direct_remove_scratch(const char *scratch)
+static void remove_scratch(const char *scratch)
 {
     for (int i = 0; i < REMOVE_ROUNDS && access(scratch, F_OK) == 0; i++) {
         if (i)
@@ -281,12 +281,20 @@ void direct_remove_scratch(const char *scratch)
     }
 }
 
+void direct_bury(const char *scratch)
+{
+    if (access(scratch, F_OK) < 0)
+        return;
+    supervisor_kill_marked(scratch);
+    remove_scratch(scratch);
+}
+
 static void engine_free_all(struct engine *engine)
 {
     struct direct *d = direct_of(engine);
     flight_deinit(&d->flight);
     locals_deinit(&d->locals);
-    direct_remove_scratch(d->scratch);
+    remove_scratch(d->scratch);
     engine_free(d->inner);
     free(d->scratch);
     free(engine->kind);
@@ -335,6 +343,7 @@ struct engine *direct_open(struct engine *inner, const char *scratch)
                          .flight = {.engine = &d->engine},
                          .scratch = xstrdup(scratch)};
     inner->why = NULL;
+    d->locals.scratch = d->scratch;
     if (!inner->ops->list_kept)
         d->ops.list_kept = NULL;
     return &d->engine;

@@ -13,7 +13,8 @@
 /* Takes inner over. scratch: a directory of the run's, which goes with this engine. */
 struct engine *direct_open(struct engine *inner, const char *scratch);
 
-/* For who cleans up after a run that was killed: its supervisors are at work too. */
-void direct_remove_scratch(const char *scratch);
+/* For who cleans up after a run that was killed, if there is such a directory: the supervisors are
+   at work too, if nobody has killed them. */
+void direct_bury(const char *scratch);
 
 #endif

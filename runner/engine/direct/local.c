@@ -36,6 +36,7 @@ static void local_free(struct local *l)
     strvec_deinit(&l->argv);
     strvec_deinit(&l->env);
     free(l->name);
+    free(l->mark);
     free(l);
 }
 
@@ -56,6 +57,15 @@ static void copy_strings(struct strvec *to, const char *const *from)
         strvec_push(to, *from);
 }
 
+/* Its directories are below one of its shard's, which is below the run's. */
+static char *mark_of(const struct locals *all, const char *const *dirs)
+{
+    size_t len = strlen(all->scratch);
+    if (!dirs || strncmp(*dirs, all->scratch, len) != 0 || dirs[0][len] != '/')
+        return xstrdup(all->scratch);
+    return xstrndup(*dirs, len + 1 + strcspn(*dirs + len + 1, "/") + 1);
+}
+
 int local_create(struct locals *all, const struct container_spec *spec, struct error *err)
 {
     for (const char *const *dir = spec->dirs; dir && *dir; dir++)
@@ -65,6 +75,7 @@ int local_create(struct locals *all, const struct container_spec *spec, struct e
     struct local *l = xcalloc(1, sizeof(*l));
     *l = (struct local){.all = all,
                         .name = xstrdup(spec->name),
+                        .mark = mark_of(all, spec->dirs),
                         .out = {-1, -1},
                         .supervisor = {.pidfd = -1, .lifeline = -1}};
     strvec_push(&l->argv, spec->program);
@@ -110,6 +121,8 @@ static void take_exit(struct local *l)
     (void)waitpid(l->supervisor.pid, &status, 0);
     l->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     l->phase = LOCAL_ENDED;
+    if (WIFSIGNALED(status))
+        supervisor_kill_marked(l->mark);
     close(TAKE_FD(l->supervisor.pidfd));
     close_lifeline(l);
 }

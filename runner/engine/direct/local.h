@@ -14,12 +14,14 @@ enum local_phase {
 
 struct locals {
     struct loop *loop;
+    const char *scratch; /* borrowed; see direct_open() */
     VEC(struct local *) items;
 };
 
 struct local {
     struct locals *all;
     char *name;
+    char *mark; /* in its environment, and in that of no other shard */
     struct strvec argv, env;
     enum local_phase phase;
     bool dropping; /* forgotten when it has ended */

@@ -16,12 +16,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cleanroom/strbuf.h>
 #include <cleanroom/vec.h>
 
-#define KILL_PAUSE_MS 10
+#define KILL_PAUSE_MS   10
+#define MARKED_PAUSE_MS 20
+#define MARKED_ROUNDS   100
+#define ENVIRON_MAX     (8 << 20)
 
-/* Where the supervisor has what it needs. */
+/* Where the supervisors have what they need. */
 enum { LIFELINE = 3, STATUS, FIRST_FREE };
+
+#define PARENT_GONE SIGUSR1 /* perhaps */
 
 /* --- whom to kill ---------------------------------------------------------------------------- */
 
@@ -88,10 +94,41 @@ static void kill_descendants(void)
     vec_deinit(&all);
 }
 
+static bool is_marked(pid_t pid, const char *mark)
+{
+    char path[64];
+    _cleanup_strbuf_ struct strbuf text;
+    strbuf_init(&text, ENVIRON_MAX);
+    (void)snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
+    return strbuf_read_file(&text, path, ENVIRON_MAX) == 0 &&
+           memmem(text.buf, text.len, mark, strlen(mark));
+}
+
+/* Returns whether there was anybody. */
+static bool kill_marked(const char *mark)
+{
+    struct processes all = {0};
+    bool found = false;
+    list_processes(&all);
+    for (size_t i = 0; i < all.len; i++)
+        if (all.items[i].pid != getpid() && is_marked(all.items[i].pid, mark))
+            found = kill(all.items[i].pid, SIGKILL) == 0 || found;
+    vec_deinit(&all);
+    return found;
+}
+
+void supervisor_kill_marked(const char *mark)
+{
+    for (int i = 0; i < MARKED_ROUNDS && kill_marked(mark); i++)
+        (void)poll(NULL, 0, MARKED_PAUSE_MS);
+}
+
 /* --- the supervisor -------------------------------------------------------------------------- */
 
 struct watch {
-    pid_t program;
+    pid_t parent;  /* whose end is everything's; 0: nobody's */
+    pid_t program; /* or who supervises it */
+    int lifeline;  /* or -1 */
     int signals;
     int code; /* of the program, or -1 */
 };
@@ -126,7 +163,8 @@ static _Noreturn void end_all(struct watch *w)
 
 static _Noreturn void watch(struct watch *w)
 {
-    struct pollfd p[] = {{.fd = w->signals, .events = POLLIN}, {.fd = LIFELINE, .events = POLLIN}};
+    struct pollfd p[] = {{.fd = w->signals, .events = POLLIN},
+                         {.fd = w->lifeline, .events = POLLIN}};
     struct signalfd_siginfo info;
     for (;;) {
         if (poll(p, ARRAY_SIZE(p), -1) < 0 && errno != EINTR)
@@ -135,11 +173,11 @@ static _Noreturn void watch(struct watch *w)
         if (p[0].revents)
             (void)!read(w->signals, &info, sizeof(info));
         bool children = reap(w);
-        if (w->code >= 0 || !children)
+        if (w->code >= 0 || !children || (w->parent && getppid() != w->parent))
             end_all(w);
         if (!p[1].revents)
             continue;
-        ssize_t n = read(LIFELINE, &number, 1);
+        ssize_t n = read(w->lifeline, &number, 1);
         if (n == 1)
             (void)kill(w->program, number);
         else if (n == 0 || errno != EINTR)
@@ -166,11 +204,10 @@ static _Noreturn void become_program(pid_t parent, char *const *argv, char *cons
     _exit(127);
 }
 
-static _Noreturn void supervise(const int ends[2], const int out[2], char *const *argv,
-                                char *const *env)
+/* --- both supervisors ------------------------------------------------------------------------ */
+
+static void take_places(const int ends[2], const int out[2])
 {
-    sigset_t all;
-    struct watch w = {.code = -1};
     /* By way of higher ones: what is wanted may be in the place of something else wanted. */
     int from[] = {ends[0], ends[1], out[0], out[1]};
     for (size_t i = 0; i < ARRAY_SIZE(from); i++)
@@ -182,7 +219,11 @@ static _Noreturn void supervise(const int ends[2], const int out[2], char *const
     (void)dup2(from[2], STDOUT_FILENO);
     (void)dup2(from[3], STDERR_FILENO);
     (void)close_range(FIRST_FREE, ~0U, 0);
+}
 
+static void become_reaper(void)
+{
+    sigset_t all;
     (void)setsid();
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     (void)prctl(PR_SET_NAME, "cleanroom-local");
@@ -191,23 +232,50 @@ static _Noreturn void supervise(const int ends[2], const int out[2], char *const
     (void)signal(SIGPIPE, SIG_IGN);
     sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, NULL);
-    pid_t self = getpid();
-    w.program = fork();
-    if (w.program == 0)
-        become_program(self, argv, env);
+}
 
-    int why = w.program < 0 ? errno : 0;
+static _Noreturn void look_after(struct watch *w)
+{
+    int why = w->program < 0 ? errno : 0;
     if (why)
         (void)!write(STATUS, &why, sizeof(why));
     close(STATUS);
     /* The output ends with those who write. */
     (void)dup2(STDIN_FILENO, STDOUT_FILENO);
     (void)dup2(STDIN_FILENO, STDERR_FILENO);
-    sigset_t children;
-    sigemptyset(&children);
-    sigaddset(&children, SIGCHLD);
-    w.signals = signalfd(-1, &children, SFD_NONBLOCK | SFD_CLOEXEC);
-    watch(&w);
+    sigset_t ours;
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGCHLD);
+    sigaddset(&ours, PARENT_GONE);
+    w->signals = signalfd(-1, &ours, SFD_NONBLOCK | SFD_CLOEXEC);
+    watch(w);
+}
+
+static _Noreturn void supervise(pid_t parent, char *const *argv, char *const *env)
+{
+    struct watch w = {.parent = parent, .lifeline = LIFELINE, .code = -1};
+    pid_t self = getpid();
+    become_reaper();
+    (void)prctl(PR_SET_PDEATHSIG, PARENT_GONE);
+    if (getppid() != parent)
+        _exit(128 + SIGKILL);
+    w.program = fork();
+    if (w.program == 0)
+        become_program(self, argv, env);
+    look_after(&w);
+}
+
+static _Noreturn void stand_behind(const int ends[2], const int out[2], char *const *argv,
+                                   char *const *env)
+{
+    struct watch w = {.lifeline = -1, .code = -1};
+    pid_t self = getpid();
+    take_places(ends, out);
+    become_reaper();
+    w.program = fork();
+    if (w.program == 0)
+        supervise(self, argv, env);
+    look_after(&w);
 }
 
 /* --- us -------------------------------------------------------------------------------------- */
@@ -238,7 +306,7 @@ int supervisor_start(struct supervisor *s, char *const *argv, char *const *env, 
 
     pid_t pid = fork();
     if (pid == 0)
-        supervise((const int[2]){ends[1], status[1]}, out, argv, env);
+        stand_behind((const int[2]){ends[1], status[1]}, out, argv, env);
     int why = pid < 0 ? errno : 0;
     close(ends[1]);
     close(status[1]);
