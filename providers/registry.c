@@ -30,13 +30,21 @@ const struct provider *const providers[] = {
 /* clang-format on */
 const size_t provider_count = ARRAY_SIZE(providers);
 
-const struct sink_def sink_defs[] = {
-    [SINK_NONE] = {"none", NULL},
-    [SINK_SMTP] = {"smtp", "mail"},
-    [SINK_SYSLOG_UDP] = {"syslog-udp", "syslog.log"},
-    [SINK_SYSLOG_TCP] = {"syslog-tcp", "syslog.log"},
-    [SINK_PROXY] = {"proxy", "proxy.log"},
+const char *const sink_words[] = {
+    [SINK_NONE] = "none",
+    [SINK_SMTP] = "smtp",
+    [SINK_SYSLOG_UDP] = "syslog-udp",
+    [SINK_SYSLOG_TCP] = "syslog-tcp",
+    [SINK_PROXY] = "proxy",
 };
+
+char *sink_file(enum sink_kind kind, const char *name)
+{
+    if (kind != SINK_SMTP)
+        return xasprintf("%s.log", name);
+    bool usual = strcmp(name, provider_email.name) == 0;
+    return xasprintf("mail%s%s/", usual ? "" : "-", usual ? "" : name);
+}
 
 const struct override_def provider_common_overrides[] = {
     {"image", OVERRIDE_STRING, "image to start instead of the default one", false},

@@ -82,12 +82,12 @@ enum sink_kind {
     SINK_PROXY, /* an HTTP proxy from which nothing gets out: proxy.log */
 };
 
-/* By kind. */
-struct sink_def {
-    const char *word; /* for the satellite */
-    const char *file; /* below the shard's results; of SINK_SMTP a directory */
-};
-extern const struct sink_def sink_defs[];
+/* By kind; for the satellite. */
+extern const char *const sink_words[];
+
+/* Where that service's sink keeps what it is sent, below the shard's results: "mail/", of another
+   one "mail-NAME/", and of all that is lines "NAME.log"; release with free(). */
+char *sink_file(enum sink_kind kind, const char *name);
 
 enum { SERVICE_PORTS = 8 };
 

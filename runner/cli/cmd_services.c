@@ -60,11 +60,12 @@ static void print_overrides(const struct provider *provider, FILE *out)
 
 static void print_place(const struct provider *provider, const struct service_plan *plan, FILE *out)
 {
+    _cleanup_free_ char *file = sink_file(plan->sink, provider->name);
+
     if (provider->image)
         fprintf(out, "  image  %s\n", plan->image);
     else
-        fprintf(out, "  image  none: served by cleanroom itself, kept in shard-K/%s%s\n",
-                sink_defs[plan->sink].file, plan->sink == SINK_SMTP ? "/" : "");
+        fprintf(out, "  image  none: served by cleanroom itself, kept in shard-K/%s\n", file);
     fprintf(out, "  port   %u\n", plan->port);
     if (provider->by_the_book)
         fputs("  Not run against a real server here, but written after its documents.\n", out);

@@ -254,12 +254,14 @@ static void add_container(struct table *t, const struct plan_service *service,
     add_service_env(t, spec, setting);
 }
 
-static void add_sink(struct table *t, const struct service_plan *spec,
-                     const struct service_setting *setting)
+static void add_sink(struct table *t, const struct plan_service *service)
 {
+    const struct service_plan *spec = &service->spec;
+    const struct service_setting *setting = service->setting;
+    _cleanup_free_ char *file = sink_file(spec->sink, service->name);
+
     addf(t, 2, "port", override_source(setting, "port"), "%u", spec->port);
-    addf(t, 2, "kept", "served by cleanroom itself", "shard-K/%s%s", sink_defs[spec->sink].file,
-         spec->sink == SINK_SMTP ? "/" : "");
+    addf(t, 2, "kept", "served by cleanroom itself", "shard-K/%s", file);
 }
 
 static void add_service(struct table *t, const struct plan_service *service)
@@ -278,7 +280,7 @@ static void add_service(struct table *t, const struct plan_service *service)
     if (service->spec.idle)
         add(t, 2, "idle", "shards have a network: nothing stands in the way", NULL);
     else if (service->spec.sink != SINK_NONE)
-        add_sink(t, &service->spec, setting);
+        add_sink(t, service);
     else if (service->spec.external)
         add(t, 2, "external", "nothing is started; all shards share that server", NULL);
     else

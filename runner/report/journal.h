@@ -32,6 +32,9 @@ enum {
 /* "seed", "bake", "commons". */
 const char *results_place(int place);
 int results_create(int dir, int shard, const char *name, struct error *err);
+/* The directory alone: "shard-K". */
+enum { RESULTS_NAME = 32 };
+void results_name(int shard, char name[RESULTS_NAME]);
 
 struct journal;
 

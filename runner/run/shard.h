@@ -34,7 +34,7 @@ enum shard_state {
     SHARD_KEEP,  /* not of tests: services are stopped and kept */
     SHARD_SHARE, /* of the commons: until no shard needs them */
     SHARD_TEST,
-    SHARD_COLLECT, /* fetch what the tests left in PLAN_COLLECT */
+    SHARD_COLLECT, /* fetch what the tests left in PLAN_COLLECT; of a deploy what it sent */
     SHARD_KEPT,    /* its services stay up, for somebody who comes and looks */
     SHARD_TEARDOWN,
     SHARD_DONE,

@@ -100,7 +100,7 @@ void shard_create_holder(struct shard *s)
             continue;
         if (s->services[i].sink) {
             strvec_push(&argv, "--sink");
-            strvec_pushf(&argv, "%s:%s:%u:" PLAN_COLLECT, p->name, sink_defs[p->spec.sink].word,
+            strvec_pushf(&argv, "%s:%s:%u:" PLAN_COLLECT, p->name, sink_words[p->spec.sink],
                          p->spec.port);
             continue;
         }

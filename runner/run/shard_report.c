@@ -181,6 +181,18 @@ static void report_facts(struct shard *s, struct result_suite *suite)
     }
 }
 
+static void say_what_was_refused(struct shard *s, const struct result_suite *suite,
+                                 const char *service)
+{
+    _cleanup_free_ char *file = sink_file(SINK_PROXY, service);
+    const char *refused = strvec_getenv(&suite->properties, file);
+    char directory[RESULTS_NAME];
+    results_name(s->number, directory);
+    if (refused && strcmp(refused, "0 lines") != 0)
+        console_say(s->ctx->console, shard_voice(s), "requests that found no way out: %s/%s, %s",
+                    directory, file, refused);
+}
+
 /* The app's own cases. A report that names failures outweighs an exit code that denies them. */
 static void report_collected(struct shard *s, struct result_suite *suite)
 {
@@ -190,10 +202,9 @@ static void report_collected(struct shard *s, struct result_suite *suite)
     (void)collect_finish(s->collect, suite, &s->acknowledged, &s->collect_error);
     collect_free(TAKE_PTR(s->collect));
 
-    const char *refused = strvec_getenv(&suite->properties, "proxy.log");
-    if (refused && strcmp(refused, "0 lines") != 0)
-        console_say(s->ctx->console, shard_voice(s),
-                    "requests that found no way out: shard-%d/proxy.log, %s", s->number, refused);
+    for (size_t i = 0; i < s->service_count; i++)
+        if (s->services[i].plan->spec.sink == SINK_PROXY)
+            say_what_was_refused(s, suite, s->services[i].plan->name);
 
     size_t bad = 0;
     for (size_t i = phases; i < suite->cases.len; i++)

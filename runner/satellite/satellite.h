@@ -15,10 +15,10 @@
  * a socket that it is handed as that descriptor (3 or more), or one on which it listens: @N, port N
  * of all addresses; =N, port N of 127.0.0.1; /PATH, a unix socket. TO is a port of 127.0.0.1, or
  * the /PATH of a unix socket.
- * Each --sink is a service that it serves itself, on 127.0.0.1: KIND is a word of sink_defs
- * (provider.h), and what comes is written below DIR, an absolute path: mail/001.eml ... of
- * messages, or lines of syslog.log or proxy.log. SIGUSR1: it writes all that has been sent to it so
- * far, and then says so.
+ * Each --sink is a service that it serves itself, on 127.0.0.1: KIND is one of sink_words
+ * (provider.h), and what comes is written below DIR, an absolute path, in what sink_file() names:
+ * mail/001.eml ... of messages, or lines of NAME.log. SIGUSR1: it writes all that has been sent to
+ * it so far, and then says so.
  *
  * It tells what happens by lines on standard output, one word each separated by one space, and the
  * rest of the line free text:

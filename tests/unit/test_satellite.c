@@ -632,15 +632,18 @@ static int free_port(int type)
     return ntohs(at.sin_port);
 }
 
-static void sink_start(struct sink_scene *s, const char *kind)
+/* what: "NAME:KIND". */
+static void sink_start(struct sink_scene *s, const char *what)
 {
-    *s = (struct sink_scene){.port = free_port(strstr(kind, "udp") ? SOCK_DGRAM : SOCK_STREAM)};
+    _cleanup_free_ char *name = xstrndup(what, strcspn(what, ":"));
+
+    *s = (struct sink_scene){.port = free_port(strstr(what, "udp") ? SOCK_DGRAM : SOCK_STREAM)};
     snprintf(s->dir, sizeof(s->dir), "/tmp/satellite-XXXXXX");
     check(mkdtemp(s->dir) != NULL);
-    _cleanup_free_ char *sink = xasprintf("it:%s:%d:%s", kind, s->port, s->dir);
+    _cleanup_free_ char *sink = xasprintf("%s:%d:%s", what, s->port, s->dir);
     start(&s->run, "--dir", s->dir, "--sink", sink, NULL);
     expect_line(&s->run, "up");
-    expect_ready(&s->run, "it");
+    expect_ready(&s->run, name);
 }
 
 static void sink_stop(struct sink_scene *s)
@@ -700,13 +703,14 @@ static void flush(struct sink_scene *s)
     expect_line(&s->run, "flushed");
 }
 
-#define LETTER "MAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nDATA\r\n"
+#define KEPT_LETTER "Return-Path: <a@x>\r\nX-Envelope-To: <b@y>\r\n"
+#define LETTER      "MAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nDATA\r\n"
 
 static void test_mail(void)
 {
     struct sink_scene s;
 
-    sink_start(&s, "smtp");
+    sink_start(&s, "email:smtp");
     _cleanup_close_ int fd = sink_connect(&s, SOCK_STREAM);
     send_text(fd, LETTER "Subject: 1\r\n\r\none\r\n.\r\n" LETTER "two\r\n.\r\nQUIT\r\n");
     _cleanup_free_ char *said = read_until(fd, NULL);
@@ -718,34 +722,40 @@ static void test_mail(void)
     sink_stop(&s);
 }
 
-/* Two of a kind keep their messages side by side, and neither replaces the other's. */
-static void test_two_mailboxes(void)
+/* Two of a kind do not mix what they are sent. */
+static void test_two_of_a_kind(void)
 {
+    static const char *const kinds[] = {"email:smtp", "reports:smtp", "syslog:syslog-udp",
+                                        "audit:syslog-udp"};
     struct sink_scene s = {.port = 0};
-    char *sinks[2];
-    int ports[2];
+    char *sinks[4];
+    int ports[4];
 
     snprintf(s.dir, sizeof(s.dir), "/tmp/satellite-XXXXXX");
     check(mkdtemp(s.dir) != NULL);
-    for (int i = 0; i < 2; i++) {
-        ports[i] = free_port(SOCK_STREAM);
-        sinks[i] = xasprintf("it%d:smtp:%d:%s", i, ports[i], s.dir);
-    }
-    start(&s.run, "--sink", sinks[0], "--sink", sinks[1], NULL);
-    expect_line(&s.run, "up");
-    expect_ready(&s.run, "it0");
-    expect_ready(&s.run, "it1");
     for (int i = 0; i < 4; i++) {
-        s.port = ports[i % 2];
-        _cleanup_close_ int fd = sink_connect(&s, SOCK_STREAM);
-        _cleanup_free_ char *want = xasprintf("250 kept as 00%d.eml\r\n221 bye\r\n", i + 1);
-        send_text(fd, LETTER ".\r\nQUIT\r\n");
-        _cleanup_free_ char *said = read_until(fd, NULL);
-        check_contains(said, want);
+        ports[i] = free_port(i < 2 ? SOCK_STREAM : SOCK_DGRAM);
+        sinks[i] = xasprintf("%s:%d:%s", kinds[i], ports[i], s.dir);
     }
+    start(&s.run, "--sink", sinks[0], "--sink", sinks[1], "--sink", sinks[2], "--sink", sinks[3],
+          NULL);
+    expect_line(&s.run, "up");
+    for (int i = 0; i < 4; i++) {
+        s.port = ports[i];
+        _cleanup_free_ char *name = xstrndup(kinds[i], strcspn(kinds[i], ":"));
+        expect_ready(&s.run, name);
+        _cleanup_close_ int fd = sink_connect(&s, i < 2 ? SOCK_STREAM : SOCK_DGRAM);
+        send_text(fd, i < 2 ? LETTER "text\r\n.\r\nQUIT\r\n" : name);
+        _cleanup_free_ char *said = i < 2 ? read_until(fd, NULL) : xstrdup("250 kept as 001.eml");
+        check_contains(said, "250 kept as 001.eml");
+        free(sinks[i]);
+    }
+    flush(&s);
+    expect_file(&s, "mail/001.eml", KEPT_LETTER "text\r\n");
+    expect_file(&s, "mail-reports/001.eml", KEPT_LETTER "text\r\n");
+    expect_file(&s, "syslog.log", "syslog\n");
+    expect_file(&s, "audit.log", "audit\n");
     sink_stop(&s);
-    free(sinks[0]);
-    free(sinks[1]);
 }
 
 /* Many at once, each of whom says a little at a time. */
@@ -755,7 +765,7 @@ static void test_many_mailers(void)
     struct sink_scene s;
     int fds[COUNT];
 
-    sink_start(&s, "smtp");
+    sink_start(&s, "email:smtp");
     for (int i = 0; i < COUNT; i++)
         fds[i] = sink_connect(&s, SOCK_STREAM);
     for (int i = 0; i < COUNT; i++)
@@ -778,7 +788,7 @@ static void test_silent_clients(void)
     struct sink_scene s;
     int fds[COUNT];
 
-    sink_start(&s, "smtp");
+    sink_start(&s, "email:smtp");
     for (int i = 0; i < COUNT; i++) {
         fds[i] = sink_connect(&s, SOCK_STREAM);
         free(read_until(fds[i], "SMTP\r\n"));
@@ -799,7 +809,7 @@ static void test_deaf_mailer(void)
     struct sink_scene s;
     static const char noops[] = "NOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\n";
 
-    sink_start(&s, "smtp");
+    sink_start(&s, "email:smtp");
     _cleanup_close_ int deaf = sink_connect(&s, SOCK_STREAM);
     size_t sent = 0;
     fcntl(deaf, F_SETFL, O_NONBLOCK);
@@ -823,7 +833,7 @@ static void test_syslog_datagrams(void)
     struct sink_scene s;
     _cleanup_strbuf_ struct strbuf want = STRBUF_INIT;
 
-    sink_start(&s, "syslog-udp");
+    sink_start(&s, "syslog:syslog-udp");
     _cleanup_close_ int fd = sink_connect(&s, SOCK_DGRAM);
     for (int i = 0; i < COUNT; i++) {
         char text[64];
@@ -846,7 +856,7 @@ static void test_syslog_flood(void)
     static char text[SIZE];
     unsigned sent = 0, kept = 0, lost = 0;
 
-    sink_start(&s, "syslog-udp");
+    sink_start(&s, "syslog:syslog-udp");
     _cleanup_close_ int fd = sink_connect(&s, SOCK_DGRAM);
     memset(text, 'x', sizeof(text));
     kill(s.run.pid, SIGSTOP);
@@ -872,7 +882,7 @@ static void test_syslog_stream(void)
 {
     struct sink_scene s;
 
-    sink_start(&s, "syslog-tcp");
+    sink_start(&s, "syslog:syslog-tcp");
     _cleanup_close_ int one = sink_connect(&s, SOCK_STREAM), two = sink_connect(&s, SOCK_STREAM);
     send_text(one, "<14>first\n<14>sec");
     flush(&s);
@@ -891,7 +901,7 @@ static void test_proxy(void)
     struct sink_scene s;
     static char body[1 << 20];
 
-    sink_start(&s, "proxy");
+    sink_start(&s, "proxy:proxy");
     _cleanup_close_ int fd = sink_connect(&s, SOCK_STREAM);
     send_text(fd, "POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\n"
                   "Content-Length: 1048576\r\n\r\n");
@@ -939,12 +949,12 @@ static void test_sink_link(void)
 
     check(mkdtemp(dir) != NULL);
     _cleanup_free_ char *link = xasprintf("%s/syslog.log", dir);
-    _cleanup_free_ char *sink = xasprintf("log:syslog-udp:%d:%s", port, dir);
+    _cleanup_free_ char *sink = xasprintf("syslog:syslog-udp:%d:%s", port, dir);
     check_int(symlink("/tmp/elsewhere", link), 0);
     start(&r, "--sink", sink, NULL);
     expect_line(&r, "up");
     _cleanup_free_ char *line = next_line(&r, PATIENCE);
-    check(line && strncmp(line, "refused log ", 12) == 0);
+    check(line && strncmp(line, "refused syslog ", 15) == 0);
     check_int(run_stop(&r, SIGTERM), 0);
     check_int(directory_remove(AT_FDCWD, dir), 0);
 }
@@ -1214,7 +1224,7 @@ int main(void)
                                        TAP(test_reaps),
                                        TAP(test_reader_gone),
                                        TAP(test_mail),
-                                       TAP(test_two_mailboxes),
+                                       TAP(test_two_of_a_kind),
                                        TAP(test_many_mailers),
                                        TAP(test_silent_clients),
                                        TAP(test_deaf_mailer),
