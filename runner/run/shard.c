@@ -585,14 +585,12 @@ static const struct plan_shard *plan_of(const struct plan *plan, int number)
 
 static void init_volumes(struct shard *s)
 {
-    static const char *const targets[SHARD_VOLUMES] = {PLAN_STORAGE, PLAN_STATIC, PLAN_SCRATCH};
-    static const char *const commons[] = {PLAN_COMMONS};
-    bool common = s->kind == SHARD_COMMONS;
+    static const char *const usual[SHARD_VOLUMES] = {PLAN_STORAGE, PLAN_STATIC, PLAN_SCRATCH};
+    static const char *const common[SHARD_VOLUMES] = {PLAN_COMMONS};
+    const char *const *targets = s->kind == SHARD_COMMONS ? common : usual;
 
-    s->volume_count = common ? ARRAY_SIZE(commons) : ARRAY_SIZE(targets);
-    for (size_t i = 0; i < s->volume_count; i++)
-        volume_init(&s->volumes[i], s->ctx, s->number, common ? commons[i] : targets[i],
-                    volume_changed, s);
+    for (size_t i = 0; i < SHARD_VOLUMES && targets[i]; i++, s->volume_count++)
+        volume_init(&s->volumes[i], s->ctx, s->number, targets[i], volume_changed, s);
 }
 
 void shard_init(struct shard *s, struct run_context *ctx, int number,
