@@ -284,7 +284,8 @@ static void service_is_ready(struct shard *s, struct shard_service *service)
 
 void shard_has_shared(struct shard *s, size_t service)
 {
-    service_is_ready(s, &s->services[service]);
+    if (s->state < SHARD_TEARDOWN)
+        service_is_ready(s, &s->services[service]);
 }
 
 const struct shard_service *shard_server(const struct shard *s, size_t service)

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import urllib.request
 
 from harness import (APP, CLEANROOM, EXITS_AT_ONCE, MEMCACHED, NEVER_READY, POSTGRES, RABBITMQ, REDIS, TOP,
                      USER, LiveTest)
@@ -101,6 +102,19 @@ class Namespaces(Commons):
                 printf 'add %skey 0 0 1\\r\\nx\\r\\n' "$MEMCACHE_PREFIX" >&8
                 read -rt 5 -u 8 line; [ "$line" = $'STORED\\r' ] || fail "$port: $line"
             done""")
+
+    def test_two_servers(self):
+        """One more of a kind, on another port: words find the server in whose container they are."""
+        yaml = f"""services: [postgres, reports]
+application_id: live
+postgres: {{image: '{POSTGRES}', isolation: namespace}}
+cleanroom: {{services: {{reports: {{service: postgres, image: '{POSTGRES}', isolation: namespace}}}}}}
+"""
+        self.go("--shards", 2, app=SQL, yaml=yaml, test="""
+            query 'CREATE TABLE here (a int)'
+            DB_DEFAULT_URL=$DB_REPORTS_URL
+            wanted "SELECT current_database() || current_setting('port')" "live_${CLEANROOM_SHARD_NUMBER}5433"
+            wanted "SELECT count(*) FROM pg_tables WHERE tablename = 'here'" 0""")
 
     def test_brokers_and_mariadb(self):
         yaml = (f"services: [amqp, mariadb]\napplication_id: live\n"
@@ -222,6 +236,16 @@ class Inside(Commons):
             self.assertEqual(done.stdout, b"+PONG\r\n", done)
         self.assert_exit(self.run_cleanroom("recycle", run), 0)
         self.assert_nothing_left()
+
+    def test_serve(self):
+        process = self.start("serve", APP, yaml=ONE_REDIS)
+        process.wait_for_output("serves at http://localhost:")
+        url = re.search(r"http://localhost:\d+/", process.output()[0])[0]
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            self.assertEqual(answer.status, 200)
+        self.assertEqual(len(self.engine.servers(process.run, "redis")), 1)
+        process.signal(signal.SIGINT)
+        self.assert_exit(process.wait(), 0)
 
     def test_programs_of_this_machine(self):
         app = self.directory / "testapp"
