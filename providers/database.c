@@ -75,7 +75,7 @@ static int read_account(struct database *db, const struct database_kind *kind,
         return error_set(err, ERROR_CONFIG,
                          "user and password are for a 'host' or 'urls' elsewhere: the server that "
                          "is started here lets everybody in");
-    if (!kind->open && (!*db->user || !db->password || !*db->password || !*db->name))
+    if (!kind->open && (!*db->user || !db->password || !*db->password || !*db->first))
         return error_set(err, ERROR_CONFIG, "user, password and %s must not be empty",
                          kind->name_key);
     return 0;

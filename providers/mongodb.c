@@ -165,7 +165,7 @@ static int set_account(struct target *t, const struct provider_input *in, bool o
         free(t->u.password);
         t->u.password = url_quote(password);
     }
-    if (users && (!*t->u.user || !*t->u.password || !t->u.path[1]))
+    if (users && (!*t->u.user || !*t->u.password || !t->first[1]))
         return error_set(err, ERROR_CONFIG, "user, password and name must not be empty");
     if (!t->u.user && t->u.password)
         return error_set(err, ERROR_CONFIG, "override 'password' needs a user");

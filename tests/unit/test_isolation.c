@@ -116,6 +116,27 @@ static void test_namespaces(void)
     }
 }
 
+/* A name of nothing but its number would be no name. */
+static void test_no_name(void)
+{
+    static const struct override_value empty[] = {{"name", ""}, {"vhost", ""}, {"bucket", ""}};
+    static const char *const named[] = {"postgres", "mysql", "mongodb", "amqp", "s3"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(named); i++) {
+        struct service_plan plan = {0};
+        _cleanup_error_ struct error err = ERROR_INIT;
+        const struct provider_input in = {.overrides = empty,
+                                          .override_count = ARRAY_SIZE(empty),
+                                          .application_id = "a",
+                                          .shared = true,
+                                          .shard = 1,
+                                          .shards = 2,
+                                          .secret = SECRET};
+        check_int(provider_find(named[i])->plan(provider_find(named[i]), &in, &plan, &err), -1);
+        service_plan_deinit(&plan);
+    }
+}
+
 static void check_same(const struct strvec *a, const struct strvec *b)
 {
     _cleanup_free_ char *left = strvec_join(a, "\n"), *right = strvec_join(b, "\n");
@@ -198,6 +219,10 @@ static void test_copy_of_mysql(void)
 
 int main(void)
 {
-    return tap_run((struct tap_test[]){
-        TAP(test_namespaces), TAP(test_one_server), TAP(test_room), TAP(test_copy_of_mysql), {0}});
+    return tap_run((struct tap_test[]){TAP(test_namespaces),
+                                       TAP(test_no_name),
+                                       TAP(test_one_server),
+                                       TAP(test_room),
+                                       TAP(test_copy_of_mysql),
+                                       {0}});
 }
