@@ -24,6 +24,7 @@ TEST = """
     got /storage/word deployed; [ "$(redis_here PING)" = +PONG ] || fail "no redis"
     reach 127.0.0.1 5432; reach 127.0.0.1 11211; ack; junit "case $CLEANROOM_SHARD_NUMBER"
 """
+MAIN_JOB = ("--shards", 2, "--deploy", "--environment", f"TESTAPP_DEPLOY={DEPLOY}", APP)
 
 
 class Job(Process):
@@ -78,9 +79,8 @@ class Inside(LiveTest):
         self.assert_exit(result, code)
         return result
 
-    def main_job(self, *words, test=TEST, **options):
-        return self.job(*words, "--shards", 2, "--deploy", "--environment", f"TESTAPP_DEPLOY={DEPLOY}",
-                        "--environment", f"TESTAPP_TEST={test}", APP, yaml=SERVICES, **options)
+    def main_job(self, test=TEST, **options):
+        return self.job("--environment", f"TESTAPP_TEST={test}", *MAIN_JOB, yaml=SERVICES, **options)
 
     def check_main_job(self, result):
         self.assert_exit(result, 0)
@@ -190,22 +190,57 @@ class Alone(Inside):
         said = self.go("doctor")
         self.assert_says(said, f"auto takes: {self.engine.kind()} .*: embedded cannot run here")
 
+    def test_half_a_privilege(self):
+        """What the doctor finds is what a run meets."""
+        for options in (("--cap-add", "SYS_ADMIN"), ("--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN"),
+                        ("--security-opt", "seccomp=unconfined"), ("--user", "1000")):
+            with self.subTest(options):
+                said = self.job("doctor", socket=False, options=options).wait()
+                result = self.embedded(options, "--services", "", APP, images=[APP]).wait()
+                self.assert_exit(result, 0 if said.code == 0 else 3)
+                if said.code == 0:
+                    self.assert_says(said, "auto takes: embedded")
+                    continue
+                self.assert_says(said, "\n  no  .*\n +-> ", "auto takes none: the embedded engine cannot run here")
+                self.assert_one_sentence(result, "the embedded engine cannot run here")
+
     def test_no_engine_at_all(self):
         for engine in ("auto", "embedded"):
             result = self.go("--engine", engine, APP, socket=False, code=3)
             self.assert_one_sentence(result, "the embedded engine cannot run here")
             self.assertRegex(result.err, "--privileged|unmask=ALL|uidmap|usermod")
 
-    def test_privileged(self):
-        images = self.directory / "images.tar"
-        self.docker("save", "--output", images, APP, POSTGRES, REDIS, MEMCACHED)
+    @staticmethod
+    def privileges():
+        """--privileged but for what this machine lacks itself, whose engine then cannot give it."""
+        status = pathlib.Path("/proc/self/status").read_text()
+        last = int(pathlib.Path("/proc/sys/kernel/cap_last_cap").read_text())
+        lacking = ~int(status.partition("CapEff:")[2].split()[0], 16) & (1 << last + 1) - 1
+        names = subprocess.run(["capsh", f"--decode={lacking:x}"], capture_output=True, text=True,
+                               check=True).stdout.strip().partition("=")[2].split(",")
+        if not any(names):
+            return ["--privileged"]
+        return ["--cap-add", "ALL", *(word for name in names for word in ("--cap-drop", name.upper())),
+                "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
+                "--security-opt", "systempaths=unconfined"]
+
+    def embedded(self, options, *words, images, **others):
+        """A job of the embedded engine, whose images are brought to it."""
+        archive = self.directory / "images.tar"
+        self.docker("save", "--output", archive, *images)
         script = self.directory / "job"
-        script.write_text('#!/bin/sh\ncleanroom image load images.tar && rm images.tar && cleanroom doctor && exec '
-                          'cleanroom "$@"\n')
+        script.write_text('#!/bin/sh\n[ -w . ] || cd /tmp\ncleanroom image load /work/images.tar 2> /dev/null\n'
+                          'exec cleanroom --engine embedded "$@"\n')
         script.chmod(0o755)
-        process = self.main_job(socket=False, options=("--privileged", "--entrypoint", "/work/job"),
-                                files=[images, script])
-        result = process.wait(300)
+        return self.job(*words, socket=False, options=(*options, "--entrypoint", "/work/job"),
+                        files=[archive, script], **others)
+
+    @on("docker")
+    def test_privileged(self):
+        said = self.go("doctor", socket=False, options=self.privileges())
+        self.assert_says(said, "auto takes: embedded")
+        self.assertNotIn("\n  no  OCI", said.out)
+        result = self.embedded(self.privileges(), "--environment", f"TESTAPP_TEST={TEST}", *MAIN_JOB, images=[APP, POSTGRES, REDIS, MEMCACHED],
+                               yaml=SERVICES).wait(300)
         self.check_main_job(result)
-        self.assert_says(result, "on embedded", "auto takes: embedded")
-        self.assertNotIn("\n  no ", result.out)
+        self.assert_says(result, "on embedded")

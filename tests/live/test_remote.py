@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole runs on a dockerd that is reached by TCP and TLS alone, with no path in common."""
 
+import ctypes
+import os
 import pathlib
 import shutil
 import signal
@@ -18,8 +20,31 @@ from test_shell import PROMPT, Terminal
 IMAGES = (APP, POSTGRES, REDIS, MEMCACHED)
 
 
+CLONE_NEWNET = 0x40000000
+
+
+class Network:
+    """A network namespace for this process and all it begins: a dockerd without a bridge removes the
+    machine's, that of another one."""
+
+    def __init__(self):
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        self.check(self.libc.unshare(CLONE_NEWNET))
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+    @staticmethod
+    def check(result):
+        if result < 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+    def leave(self):
+        self.check(self.libc.setns(self.home, CLONE_NEWNET))
+        os.close(self.home)
+
+
 class Daemon:
-    """One of its own: no bridge, no rules of a firewall, nothing of the machine's other one."""
+    """One of its own, with nothing of the machine's other one."""
 
     def __init__(self):
         self.place = pathlib.Path(tempfile.mkdtemp(prefix="cleanroom-dockerd-"))
@@ -66,6 +91,7 @@ class Daemon:
 class Remote(LiveTest):
     @classmethod
     def setUpClass(cls):
+        cls.addClassCleanup(Network().leave)
         cls.daemon = Daemon()
         cls.addClassCleanup(cls.daemon.stop)
         cls.daemon.start()
