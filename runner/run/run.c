@@ -16,61 +16,15 @@
 #include "engine/direct/direct.h"
 #include "report/directory.h"
 #include "report/text.h"
-#include "run/bake.h"
-#include "run/context.h"
 #include "run/dwelling.h"
-#include "run/front.h"
-#include "run/janitor.h"
 #include "run/kept.h"
+#include "run/outcome.h"
 #include "run/owner.h"
-#include "run/prepare.h"
 #include "run/reach.h"
-#include "run/shard.h"
-#include "run/shell.h"
-#include "run/sweep.h"
-#include "run/visit.h"
+#include "run/run_parts.h"
 
 #define EVENTS_RETRIES 20
 #define EVENTS_PAUSE   (250 * NSEC_PER_MSEC)
-#define REPORT_PAUSE   NSEC_PER_SEC
-
-enum run_state {
-    RUN_PREPARE, /* images, satellite, network */
-    RUN_BAKE,    /* snapshots that are missing */
-    RUN_DEPLOY,  /* once, for all shards */
-    RUN_SHARDS,
-    RUN_KEPT,  /* it is over and told, but some shards stay */
-    RUN_SWEEP, /* what belongs to the whole run goes; then a look whether anything is left */
-    RUN_DONE,
-};
-
-struct run {
-    struct run_context ctx;
-    enum run_state state;
-    bool stop; /* leave the loop */
-    struct plan plan;
-    struct result result;
-    struct ledger ledger;
-    struct gate starts, holders, pods;
-    struct janitor janitor;
-    struct prepare prepare;
-    struct bake bake, deploy;
-    struct shard *shards;
-    size_t shard_count, shards_done, shards_kept;
-    struct front *front; /* NULL: nothing is kept */
-    struct visits *visits;
-    bool concluded;
-    struct engine_op *events;
-    struct loop_timer events_timer;
-    int events_retries;
-    struct loop_timer report_timer;
-    struct sweep sweep;
-    int signal_fd;
-    int signal;         /* the first one that told us to stop, or 0 */
-    struct error error; /* why the run as a whole failed */
-    nsec_t started_at;
-    char *passing; /* a directory for logs that nobody asked for, or NULL */
-};
 
 static void enter_bake(struct run *r);
 static void enter_deploy(struct run *r);
@@ -107,36 +61,6 @@ static void run_fail(struct run *r, const struct error *err)
         shard_stop(&r->shards[i], err);
 }
 
-/* --- reports --------------------------------------------------------------------------------- */
-
-/* While the run goes on its report says so, and holds what is finished. */
-static int write_reports(struct run *r, int exit_code, struct error *err)
-{
-    r->result.duration = clock_now() - r->started_at;
-    if (r->ctx.shell)
-        return 0; /* there is nothing to report on */
-    if (junit_write(&r->result, r->ctx.results_dir, "junit.xml", err) < 0)
-        return -1;
-    return journal_write(r->ctx.journal, r->result.finished, exit_code, err);
-}
-
-static void write_interim_report(void *data)
-{
-    struct run *r = data;
-    _cleanup_error_ struct error err = ERROR_INIT;
-    r->result.duration = clock_now() - r->started_at;
-    if (junit_write(&r->result, r->ctx.results_dir, "junit.xml", &err) < 0)
-        log_warning("%s", err.message);
-}
-
-/* A report is written whole each time: not for each of a thousand shards that end together. */
-static void write_report_soon(struct run *r)
-{
-    if (r->report_timer.at == 0)
-        loop_timer_arm(r->ctx.loop, &r->report_timer, clock_now() + REPORT_PAUSE,
-                       write_interim_report, r);
-}
-
 /* --- events ---------------------------------------------------------------------------------- */
 
 static void open_events(void *data);
@@ -145,7 +69,8 @@ static void on_event(void *data, const struct engine_event *event)
 {
     struct run *r = data;
     if (event->kind != EVENT_DIED || bake_container_died(&r->bake, event->name) ||
-        bake_container_died(&r->deploy, event->name))
+        bake_container_died(&r->deploy, event->name) ||
+        commons_container_died(&r->commons, event->name))
         return;
     for (size_t i = 0; i < r->shard_count; i++)
         if (shard_container_died(&r->shards[i], event->name))
@@ -159,6 +84,7 @@ static void on_events_ready(void *data)
     r->events_retries = 0;
     bake_recheck(&r->bake);
     bake_recheck(&r->deploy);
+    commons_recheck(&r->commons);
     for (size_t i = 0; i < r->shard_count; i++)
         shard_recheck(&r->shards[i]);
     prepare_events_ready(&r->prepare);
@@ -195,12 +121,6 @@ static void open_events(void *data)
 
 /* --- signals --------------------------------------------------------------------------------- */
 
-/* Ctrl-C is how it is ended. */
-static bool was_serving(const struct run *r)
-{
-    return r->ctx.settings->serve && r->shard_count && r->shards[0].test.begun;
-}
-
 static void on_signal(void *data, int fd, short revents)
 {
     struct run *r = data;
@@ -222,7 +142,7 @@ static void on_signal(void *data, int fd, short revents)
     error_set(&err, ERROR_CANCELLED, "interrupted by SIG%s", name);
     if (r->state == RUN_PREPARE)
         prepare_cancel(&r->prepare, &err);
-    else if (r->signal == SIGINT && was_serving(r))
+    else if (r->signal == SIGINT && run_was_serving(r))
         shard_stop(&r->shards[0], &err);
     else
         run_fail(r, &err);
@@ -300,27 +220,59 @@ static void enter_deploy(struct run *r)
     bake_deploy(&r->deploy, &r->ctx, on_deployed, r);
 }
 
+/* What they shared goes after the last of them. */
+static void shards_are_gone(struct run *r)
+{
+    if (commons_gone(&r->commons))
+        run_set_state(r, RUN_SWEEP);
+    else
+        commons_end(&r->commons);
+}
+
+static void on_commons_done(void *data)
+{
+    struct run *r = data;
+    if (r->shards_done == r->shard_count && r->shards_kept == 0)
+        run_set_state(r, RUN_SWEEP);
+}
+
 static void on_shard_done(void *data, struct shard *s)
 {
     struct run *r = data;
     if (s->state == SHARD_DONE && s->kept && --r->shards_kept == 0 && r->state == RUN_KEPT)
-        run_set_state(r, RUN_SWEEP);
+        shards_are_gone(r);
     if (s->state == SHARD_DONE && s->kept)
         return;
     r->shards_kept += s->state == SHARD_KEPT;
     r->shards_done++;
     if (r->state != RUN_SHARDS)
         return; /* it never began */
-    if (r->shards_done == r->shard_count)
-        run_set_state(r, r->shards_kept ? RUN_KEPT : RUN_SWEEP);
+    if (r->shards_done < r->shard_count)
+        run_write_report_soon(r);
+    else if (r->shards_kept)
+        run_set_state(r, RUN_KEPT);
     else
-        write_report_soon(r);
+        shards_are_gone(r);
+}
+
+static void begin_shards(void *data)
+{
+    struct run *r = data;
+    for (size_t i = 0; i < r->shard_count; i++)
+        shard_begin(&r->shards[i]);
+}
+
+static void on_commons_failed(void *data, const struct error *err)
+{
+    run_fail(data, err);
 }
 
 static void enter_shards(struct run *r)
 {
-    for (size_t i = 0; i < r->shard_count; i++)
-        shard_begin(&r->shards[i]);
+    if (r->commons.world)
+        commons_begin(&r->commons, begin_shards, on_commons_failed, on_commons_done, r);
+    else
+        begin_shards(r);
 }
 
 static void on_swept(void *data)
@@ -348,129 +300,6 @@ static void enter_done(struct run *r)
     r->stop = true;
 }
 
-/* --- the outcome ----------------------------------------------------------------------------- */
-
-static bool is_clean(const struct run *r)
-{
-    if (r->state == RUN_KEPT)
-        return true; /* what is there is meant to be */
-    return r->state == RUN_DONE && r->sweep.left.len == 0 && !error_is_set(&r->sweep.error);
-}
-
-/* The most serious thing that happened, by the README's table: what broke outranks what failed. */
-static int outcome_code(const struct run *r)
-{
-    int code = 0;
-    if (r->signal == SIGINT && was_serving(r))
-        return is_clean(r) ? 0 : 4;
-    if (r->signal)
-        return 128 + r->signal;
-    if (error_is_set(&r->error))
-        return error_exit_code(r->error.kind);
-    if (bake_failed(&r->deploy))
-        return 1;
-    for (size_t i = 0; i < r->shard_count; i++) {
-        const struct shard *s = &r->shards[i];
-        int mine = error_is_set(&s->error) ? error_exit_code(s->error.kind) : s->failed;
-        static const int rank[] = {3, 124, 2, 1, 0};
-        for (size_t k = 0; k < ARRAY_SIZE(rank); k++) {
-            if (rank[k] == mine || rank[k] == code) {
-                code = rank[k];
-                break;
-            }
-        }
-    }
-    if (code == 1 && was_serving(r) && r->shards[0].test.container.stage >= CONTAINER_EXITED)
-        code = r->shards[0].test.container.exit_code;
-    if (code == 0 && r->ctx.shell)
-        code = r->ctx.shell->exit_code;
-    return code == 0 && !is_clean(r) ? 4 : code;
-}
-
-/* One sentence for the run: the first shard's, and how many others say the like. */
-static void outcome_error(struct run *r, struct error *err)
-{
-    if (error_is_set(&r->error)) {
-        error_move(err, &r->error);
-        return;
-    }
-
-    size_t others = 0;
-    for (size_t i = 0; i < r->shard_count && !bake_failed(&r->deploy); i++) {
-        const struct shard *s = &r->shards[i];
-        if (!error_is_set(&s->error))
-            continue;
-        if (error_is_set(err)) {
-            others++;
-            continue;
-        }
-        error_copy(err, &s->error);
-        error_wrap(err, "shard %d", s->number);
-    }
-    if (others)
-        error_detail(err, "and %zu more shard%s failed to run; see the report\n", others,
-                     others == 1 ? "" : "s");
-}
-
-static void add_run_case(struct run *r, const char *name, const char *message, const char *type)
-{
-    size_t last = r->result.suites.len - 1;
-    struct result_suite *suite = &r->result.suites.items[last];
-    if (suite->shard != 0) {
-        suite = result_add_suite(&r->result, 0, (int)r->shard_count);
-        suite->started_wall = r->result.started_wall;
-        suite->duration = clock_now() - r->started_at;
-    }
-    struct result_case *c = result_add_case(suite, "cleanroom", name, CASE_ERROR, suite->duration);
-    replace_str(&c->message, message);
-    replace_str(&c->type, type);
-}
-
-/* What is no shard's fault has a suite of its own, so that the report shows why. */
-static void report_run(struct run *r)
-{
-    if (error_is_set(&r->error))
-        add_run_case(r, "run", r->error.message, "RunError");
-    if (is_clean(r))
-        return;
-
-    char limit[16];
-    clock_human(r->ctx.settings->own.teardown_timeout, limit, sizeof(limit));
-    for (size_t i = 0; i < r->sweep.left.len; i++)
-        console_say(r->ctx.console, 0,
-                    "left behind after %s (--teardown-timeout TIME gives it longer): %s", limit,
-                    r->sweep.left.items[i]);
-    if (error_is_set(&r->sweep.error))
-        console_say(r->ctx.console, 0, "nobody knows what is left: %s", r->sweep.error.message);
-    if (r->state != RUN_DONE)
-        return; /* the janitor goes on */
-    console_say(r->ctx.console, 0, "to remove it: cleanroom recycle %s", r->plan.run_id);
-    add_run_case(r, "teardown", "something could not be removed; see the job's output",
-                 "Leftovers");
-}
-
-static int conclude(struct run *r, struct error *err)
-{
-    report_run(r);
-    result_settle(&r->result);
-    int code = outcome_code(r);
-    r->result.finished = true;
-    r->result.duration = clock_now() - r->started_at;
-
-    if (code || !was_serving(r))
-        outcome_error(r, err);
-    if (error_is_set(err))
-        journal_fact(r->ctx.journal, "error", err->message);
-    _cleanup_error_ struct error unwritten = ERROR_INIT;
-    if (write_reports(r, code, &unwritten) < 0 && !error_is_set(err)) {
-        code = code ? code : error_exit_code(unwritten.kind);
-        error_move(err, &unwritten);
-    }
-    if (!r->ctx.shell)
-        console_summary(r->ctx.console, &r->result, r->ctx.settings->own.results, code);
-    return code;
-}
-
 static void say_kept(struct run *r)
 {
     for (size_t i = 0; i < r->shard_count; i++)
@@ -484,7 +313,7 @@ static void say_kept(struct run *r)
 static void enter_kept(struct run *r)
 {
     _cleanup_error_ struct error err = ERROR_INIT;
-    int code = conclude(r, &err);
+    int code = run_conclude(r, &err);
     r->concluded = true;
     say_kept(r);
     r->visits = visits_new(r->ctx.loop, r->plan.run_id, r->shards, r->shard_count, &err);
@@ -542,6 +371,7 @@ static void init_shards(struct run *r)
     r->shards = xcalloc(r->shard_count, sizeof(*r->shards));
     for (size_t i = 0; i < r->shard_count; i++)
         shard_init(&r->shards[i], &r->ctx, first + (int)i, on_shard_done, r);
+    commons_init(&r->commons, &r->ctx, r->shards, r->shard_count);
 }
 
 static void say_hello(struct run *r)
@@ -590,12 +420,12 @@ static int run_on_engine(struct run *r, struct error *err)
         error_move(&r->error, &broken);
     loop_unwatch(r->ctx.loop, r->signal_fd);
     loop_unwatch(r->ctx.loop, r->janitor.gone);
-    if (is_clean(r) && has_world(r))
+    if (run_is_clean(r) && has_world(r))
         r->ledger.doubt = false; /* nothing comes into a world that is gone */
-    if (is_clean(r) && !r->ledger.doubt)
+    if (run_is_clean(r) && !r->ledger.doubt)
         ledger_dismiss(&r->ledger); /* it goes while we write reports */
-    int code = r->concluded ? 0 : conclude(r, err);
-    if (is_clean(r) && has_made(r))
+    int code = r->concluded ? 0 : run_conclude(r, err);
+    if (run_is_clean(r) && has_made(r))
         kept_trim(r->ctx.engine, r->ctx.settings->own.teardown_timeout, r->signal_fd);
     return code;
 }
@@ -609,6 +439,7 @@ static void release_engine(struct run *r)
     loop_timer_disarm(r->ctx.loop, &r->report_timer);
     for (size_t i = 0; i < r->shard_count; i++)
         shard_deinit(&r->shards[i]);
+    commons_deinit(&r->commons);
     bake_deinit(&r->bake);
     bake_deinit(&r->deploy);
     gate_deinit(&r->starts);
@@ -635,7 +466,7 @@ static int run_with_janitor(struct run *r, struct error *err)
         error_copy(&r->error, err);
         error_clear(err);
         run_set_state(r, RUN_DONE); /* nothing was made */
-        return conclude(r, err);
+        return run_conclude(r, err);
     }
 
     _cleanup_free_ char *home = has_world(r) ? NULL : dwelling_find(r->ctx.engine);
@@ -666,7 +497,7 @@ static int run_with_results(struct run *r, FILE *out, struct error *err)
                                       .shards = (int)r->plan.shards.len,
                                       .color = want_color(settings, out),
                                       .quiet = settings->own.quiet};
-    if (write_reports(r, -1, err) < 0 ||
+    if (run_write_reports(r, -1, err) < 0 ||
         janitor_start(&r->janitor, r->plan.run_id, settings, r->ctx.results_dir, err) < 0)
         return error_exit_code(err->kind);
     ledger_init(&r->ledger, r->janitor.socket);

@@ -6,8 +6,11 @@
 #include <cleanroom/log.h>
 
 #include "run/reach.h"
+#include "run/shard_collect.h"
 #include "run/shard_create.h"
+#include "run/shard_inside.h"
 #include "run/shard_keep.h"
+#include "run/shard_phase.h"
 #include "run/shell.h"
 #include "satellite/satellite.h"
 
@@ -18,20 +21,15 @@
 #define HOLDER_LINE_MAX 65536
 
 static const char *const state_names[] = {
-    [SHARD_QUEUED] = "queued",   [SHARD_HOLDER] = "holder", [SHARD_SERVICES] = "services",
-    [SHARD_DEPLOY] = "deploy",   [SHARD_KEEP] = "keep",     [SHARD_TEST] = "test",
-    [SHARD_COLLECT] = "collect", [SHARD_KEPT] = "kept",     [SHARD_TEARDOWN] = "teardown",
-    [SHARD_DONE] = "done",
+    [SHARD_QUEUED] = "queued",     [SHARD_HOLDER] = "holder",   [SHARD_SERVICES] = "services",
+    [SHARD_DEPLOY] = "deploy",     [SHARD_KEEP] = "keep",       [SHARD_SHARE] = "share",
+    [SHARD_TEST] = "test",         [SHARD_COLLECT] = "collect", [SHARD_KEPT] = "kept",
+    [SHARD_TEARDOWN] = "teardown", [SHARD_DONE] = "done",
 };
 
-static void archive_if_flushed(struct shard *s);
 static void enter_holder(struct shard *s);
 static void enter_services(struct shard *s);
-static void enter_deploy(struct shard *s);
-static void enter_keep(struct shard *s);
-static void enter_test(struct shard *s);
-static void enter_collect(struct shard *s);
-static void enter_kept(struct shard *s);
+static void enter_share(struct shard *s);
 static void enter_teardown(struct shard *s);
 static void enter_done(struct shard *s);
 
@@ -39,11 +37,11 @@ static void enter_done(struct shard *s);
 void shard_set_state(struct shard *s, enum shard_state state)
 {
     static void (*const enter[])(struct shard *) = {
-        [SHARD_HOLDER] = enter_holder, [SHARD_SERVICES] = enter_services,
-        [SHARD_DEPLOY] = enter_deploy, [SHARD_KEEP] = enter_keep,
-        [SHARD_TEST] = enter_test,     [SHARD_COLLECT] = enter_collect,
-        [SHARD_KEPT] = enter_kept,     [SHARD_TEARDOWN] = enter_teardown,
-        [SHARD_DONE] = enter_done,
+        [SHARD_HOLDER] = enter_holder,         [SHARD_SERVICES] = enter_services,
+        [SHARD_DEPLOY] = shard_enter_deploy,   [SHARD_KEEP] = shard_enter_keep,
+        [SHARD_SHARE] = enter_share,           [SHARD_TEST] = shard_enter_test,
+        [SHARD_COLLECT] = shard_enter_collect, [SHARD_KEPT] = shard_enter_kept,
+        [SHARD_TEARDOWN] = enter_teardown,     [SHARD_DONE] = enter_done,
     };
 
     assert(state > s->state);
@@ -56,14 +54,6 @@ void shard_set_state(struct shard *s, enum shard_state state)
     journal_state(s->ctx->journal, subject, state_names[state],
                   state == SHARD_TEARDOWN ? s->error.message : NULL);
     enter[state](s);
-}
-
-static bool has_sinks(const struct shard *s)
-{
-    for (size_t i = 0; i < s->service_count; i++)
-        if (s->services[i].sink && !s->services[i].off)
-            return true;
-    return false;
 }
 
 int shard_voice(const struct shard *s)
@@ -106,7 +96,9 @@ static void start_deadline_passed(void *data)
     clock_human(s->ctx->settings->own.start_timeout, limit, sizeof(limit));
     for (size_t i = 0; s->state == SHARD_SERVICES && i < s->service_count; i++) {
         const struct shard_service *service = &s->services[i];
-        const char *reason = shard_service_reason(service);
+        const struct shard_service *server = shard_server(s, i);
+        const char *reason = server->ready ? "its namespace was not made"
+                                           : shard_service_reason(server);
         if (service->ready || service->off)
             continue;
         shard_fail(s, ERROR_TIMEOUT,
@@ -125,7 +117,7 @@ static void enter_holder(struct shard *s)
     s->started_wall = clock_wall();
     loop_timer_arm(s->ctx->loop, &s->deadline, clock_now() + s->ctx->settings->own.start_timeout,
                    start_deadline_passed, s);
-    for (size_t i = 0; i < SHARD_VOLUMES; i++)
+    for (size_t i = 0; i < s->volume_count; i++)
         volume_create(&s->volumes[i], clock_now() + s->ctx->settings->own.start_timeout);
 }
 
@@ -156,9 +148,11 @@ static void volume_changed(void *data, struct volume *v)
         return;
     }
 
-    for (size_t i = 0; i < SHARD_VOLUMES; i++)
+    for (size_t i = 0; i < s->volume_count; i++)
         if (s->volumes[i].stage != VOLUME_READY)
             return;
+    if (s->on_step)
+        s->on_step(s->data, s, NULL);
     shard_create_holder(s);
 }
 
@@ -226,7 +220,9 @@ static void say_ready(struct shard *s)
             continue;
         clock_human(service->ready_at - service->container.started_at, took, sizeof(took));
         strbuf_addf(&text, "%s%s %s", text.len ? ", " : "", service->plan->name,
-                    service->plan->spec.external ? "elsewhere, not clean" : took);
+                    service->shared                ? "of all shards"
+                    : service->plan->spec.external ? "elsewhere, not clean"
+                                                   : took);
     }
     clock_human(clock_now() - s->started_at, took, sizeof(took));
     console_say(s->ctx->console, shard_voice(s), "ready in %s%s%s%s", took, text.len ? " (" : "",
@@ -237,6 +233,8 @@ static enum shard_state after_services(const struct shard *s)
 {
     if (s->kind == SHARD_BAKE)
         return SHARD_KEEP;
+    if (s->kind == SHARD_COMMONS)
+        return SHARD_SHARE;
     if (s->kind == SHARD_SEED || s->ctx->plan->deploy == DEPLOY_EACH)
         return SHARD_DEPLOY;
     return SHARD_TEST;
@@ -292,12 +290,20 @@ static void service_is_ready(struct shard *s, struct shard_service *service)
     service->ready_at = clock_now();
     _cleanup_free_ char *subject = context_subject(s->number, service->plan->name);
     journal_state(s->ctx->journal, subject, "ready", NULL);
+    if (s->on_step)
+        s->on_step(s->data, s, service);
     shard_go_on_if_ready(s);
 }
 
-static void say_site(struct shard *s, const char *verb)
+void shard_has_shared(struct shard *s, size_t service)
 {
-    console_say(s->ctx->console, 0, "%s http://%s/ (Ctrl-C ends it)", verb, s->ctx->plan->site);
+    service_is_ready(s, &s->services[service]);
+}
+
+const struct shard_service *shard_server(const struct shard *s, size_t service)
+{
+    return s->services[service].shared ? &s->ctx->commons->services[service]
+                                       : &s->services[service];
 }
 
 /* A line of the satellite's; see satellite.h. */
@@ -314,13 +320,13 @@ static void holder_said(struct shard *s, const char *line)
 
     if (strcmp(line, SATELLITE_FLUSHED) == 0) {
         s->flushed = true;
-        archive_if_flushed(s);
+        shard_collect_if_flushed(s);
         return;
     }
 
     if (strncmp(line, SATELLITE_READY " " SHARD_SITE " ", sizeof(SATELLITE_READY SHARD_SITE) + 1) ==
         0) {
-        say_site(s, "serves at");
+        shard_say_site(s, "serves at");
         return;
     }
 
@@ -417,299 +423,9 @@ static bool service_has_no_image(void *data, struct container *c)
     return true;
 }
 
-/* --- DEPLOY, TEST ---------------------------------------------------------------------------- */
-
-static struct shard_phase *current_phase(struct shard *s)
+static void enter_share(struct shard *s)
 {
-    return s->state == SHARD_DEPLOY ? &s->deploy : &s->test;
-}
-
-/* What a failed deploy has sent may say why. */
-static enum shard_state after_failed_deploy(const struct shard *s)
-{
-    bool kept = s->ctx->settings->own.keep != KEEP_NO && !s->ctx->shell;
-    return s->kind == SHARD_TESTS && (has_sinks(s) || kept) ? SHARD_COLLECT : SHARD_TEARDOWN;
-}
-
-static void phase_deadline_passed(void *data)
-{
-    struct shard *s = data;
-    struct shard_phase *phase = current_phase(s);
-    const struct cleanroom_settings *own = &s->ctx->settings->own;
-    char limit[16];
-    clock_human(phase == &s->deploy ? own->deploy_timeout : own->test_timeout, limit,
-                sizeof(limit));
-    phase->timed_out = true;
-    error_set(&s->error, ERROR_TIMEOUT,
-              "%s did not end within %s; --%s-timeout TIME gives it longer", phase->name, limit,
-              phase->name);
-    shard_set_state(s, phase == &s->deploy ? after_failed_deploy(s) : SHARD_COLLECT);
-}
-
-static void begin_phase(struct shard *s, struct shard_phase *phase, nsec_t timeout)
-{
-    phase->begun = true;
-    loop_timer_arm(s->ctx->loop, &s->deadline, clock_now() + timeout, phase_deadline_passed, s);
-    container_start(&phase->container);
-}
-
-static void enter_deploy(struct shard *s)
-{
-    begin_phase(s, &s->deploy, s->ctx->settings->own.deploy_timeout);
-}
-
-static void keep_deadline_passed(void *data)
-{
-    struct shard *s = data;
-    shard_fail(s, ERROR_TIMEOUT, "its services were not stopped and kept in time");
-}
-
-static void enter_keep(struct shard *s)
-{
-    loop_timer_arm(s->ctx->loop, &s->deadline,
-                   clock_now() + 2 * s->ctx->settings->own.start_timeout, keep_deadline_passed, s);
-    shard_enter_keep(s);
-}
-
-static void enter_test(struct shard *s)
-{
-    const struct settings *settings = s->ctx->settings;
-    if (!s->ctx->shell && !settings->serve) {
-        begin_phase(s, &s->test, settings->own.test_timeout);
-        return;
-    }
-    s->test.begun = true; /* and has all the time it wants */
-    container_start(&s->test.container);
-    if (settings->serve && s->ctx->plan->program)
-        say_site(s, "to be served at"); /* it listens by itself, we cannot know when */
-}
-
-static void phase_ended(struct shard *s, struct shard_phase *phase)
-{
-    const struct container *c = &phase->container;
-    _cleanup_free_ char *verdict = container_verdict(c);
-    char took[16];
-    clock_human(c->exited_at - c->started_at, took, sizeof(took));
-    console_end_stream(s->ctx->console, shard_voice(s));
-    bool served = phase == &s->test && s->ctx->settings->serve;
-    console_say(s->ctx->console, shard_voice(s), "%s %s in %s%s%s", phase->name,
-                c->exit_code ? "failed"
-                : served     ? "ended"
-                             : "passed",
-                took, c->exit_code ? ": " : "", c->exit_code ? verdict : "");
-    if (c->exit_code != 0)
-        s->failed = true;
-
-    if (phase == &s->test)
-        shard_set_state(s, SHARD_COLLECT);
-    else if (s->failed)
-        shard_set_state(s, after_failed_deploy(s));
-    else
-        shard_set_state(s, s->kind == SHARD_SEED ? SHARD_KEEP : SHARD_TEST);
-}
-
-static bool is_shell(const struct shard *s, const struct shard_phase *phase)
-{
-    return s->ctx->shell && phase == &s->test;
-}
-
-static void phase_changed(void *data, struct container *c)
-{
-    struct shard *s = data;
-    struct shard_phase *phase = container_of(c, struct shard_phase, container);
-    if (s->state >= SHARD_TEARDOWN)
-        shard_teardown_goes_on(s);
-    else if (c->stage == CONTAINER_FAILED)
-        shard_fail(s, c->error.kind, "%s %s", phase->name, c->error.message);
-    else if (c->stage == CONTAINER_RUNNING && is_shell(s, phase))
-        shell_begin(s->ctx->shell, c);
-    else if (c->stage == CONTAINER_EXITED && is_shell(s, phase))
-        shard_set_state(s, SHARD_TEARDOWN);
-    else if (c->stage == CONTAINER_EXITED && s->state < SHARD_COLLECT)
-        phase_ended(s, phase);
-}
-
-/* on_output's data is the container's: the shard, as in on_change. */
-static void phase_output(void *data, enum output_stream stream, const void *bytes, size_t len)
-{
-    struct shard *s = data;
-    if (s->ctx->shell && s->state == SHARD_TEST)
-        shell_output(s->ctx->shell, stream, bytes, len);
-    else
-        console_output(s->ctx->console, shard_voice(s), stream, bytes, len);
-}
-
-/* --- KEPT ------------------------------------------------------------------------------------ */
-
-static void report_once(struct shard *s)
-{
-    if (!s->reported)
-        shard_report(s);
-    s->reported = true;
-}
-
-static bool is_to_be_kept(const struct shard *s)
-{
-    enum keep_mode keep = s->ctx->settings->own.keep;
-    if (s->kind != SHARD_TESTS || s->ctx->shell || s->holder.stage != CONTAINER_RUNNING)
-        return false;
-    return keep == KEEP_ALWAYS || (keep == KEEP_FAILED && (s->failed || error_is_set(&s->error)));
-}
-
-/* The app's own have had their time; who comes gets a new one. */
-static void enter_kept(struct shard *s)
-{
-    nsec_t deadline = context_teardown_deadline(s->ctx);
-    s->kept = true;
-    console_end_stream(s->ctx->console, shard_voice(s));
-    container_remove(&s->test.container, deadline);
-    container_remove(&s->deploy.container, deadline);
-    s->on_done(s->data, s);
-}
-
-static void inside_output(void *data, enum output_stream stream, const void *bytes, size_t len)
-{
-    struct shard *s = data;
-    if (s->visitor)
-        shell_output(s->visitor, stream, bytes, len);
-}
-
-static void inside_changed(void *data, struct container *c)
-{
-    struct shard *s = data;
-    if (s->visitor && c->stage == CONTAINER_RUNNING)
-        shell_begin(s->visitor, c);
-    else if (s->visitor && c->stage >= CONTAINER_EXITED)
-        shell_end(s->visitor);
-    if (s->on_inside)
-        s->on_inside(s->inside_data, c);
-    if (c->stage == CONTAINER_GONE)
-        s->visitor = NULL;
-    if (s->state >= SHARD_TEARDOWN)
-        shard_teardown_goes_on(s);
-    else if (c->stage == CONTAINER_EXITED || c->stage == CONTAINER_FAILED)
-        shard_put_out(s);
-}
-
-static void init_inside(struct shard *s)
-{
-    container_init(&s->inside, s->ctx, s->number, "shell", inside_changed, s);
-    s->inside.on_output = inside_output;
-}
-
-bool shard_let_in(struct shard *s, struct shell *visitor,
-                  void (*changed)(void *data, struct container *c), void *data)
-{
-    if (s->state != SHARD_KEPT || s->visitor)
-        return false;
-    container_deinit(&s->inside);
-    init_inside(s);
-    s->visitor = visitor;
-    s->on_inside = changed;
-    s->inside_data = data;
-    shard_create_inside(s, visitor);
-    container_start(&s->inside);
-    return true;
-}
-
-void shard_put_out(struct shard *s)
-{
-    if (s->visitor)
-        container_remove(&s->inside, context_teardown_deadline(s->ctx));
-}
-
-/* --- COLLECT --------------------------------------------------------------------------------- */
-
-static void archive_bytes(void *data, const void *bytes, size_t len)
-{
-    struct shard *s = data;
-    collect_feed(s->collect, bytes, len);
-}
-
-static void fetch_program(struct shard *s);
-
-static void archive_ended(void *data, enum engine_outcome outcome, const struct error *err)
-{
-    struct shard *s = data;
-    s->archive = NULL;
-    if (s->state != SHARD_COLLECT) {
-        shard_teardown_goes_on(s);
-        return;
-    }
-    if (outcome == ENGINE_OK && s->ctx->plan->program && !s->fetching_program) {
-        fetch_program(s);
-        return;
-    }
-    if (outcome != ENGINE_OK) {
-        error_set(&s->collect_error, ERROR_ENGINE, "what the tests left could not be fetched: %s",
-                  err && error_is_set(err) ? err->message : "the pod's holder is gone");
-        collect_free(TAKE_PTR(s->collect));
-    }
-    report_once(s);
-    shard_set_state(s, is_to_be_kept(s) ? SHARD_KEPT : SHARD_TEARDOWN);
-}
-
-/* A program of this machine has written to this machine. */
-static void fetch_program(struct shard *s)
-{
-    _cleanup_free_ char *path = xasprintf("%s%s", s->plan->scratch,
-                                          &PLAN_COLLECT[strlen(PLAN_SCRATCH)]);
-    s->fetching_program = true;
-    s->archive = s->ctx->engine->ops->container_archive(s->ctx->engine, s->test.container.name,
-                                                        path, context_teardown_deadline(s->ctx),
-                                                        archive_bytes, archive_ended, s);
-}
-
-static void fetch_archive(struct shard *s)
-{
-    loop_timer_disarm(s->ctx->loop, &s->deadline);
-    s->collect = collect_new(s->ctx->results_dir, s->number);
-    if (s->ctx->plan->program && !has_sinks(s)) {
-        fetch_program(s);
-        return;
-    }
-    s->archive = s->ctx->engine->ops->container_archive(
-        s->ctx->engine, s->holder.name, PLAN_COLLECT, context_teardown_deadline(s->ctx),
-        archive_bytes, archive_ended, s);
-}
-
-/* What was sent to a sink may not have been read yet when the tests have ended. */
-static void archive_if_flushed(struct shard *s)
-{
-    if (s->state == SHARD_COLLECT && s->flushed && !s->flush && !s->archive)
-        fetch_archive(s);
-}
-
-static void flush_deadline_passed(void *data)
-{
-    struct shard *s = data;
-    log_warning("shard %d: the satellite did not say that everything is written", s->number);
-    s->flushed = true;
-    archive_if_flushed(s);
-}
-
-static void on_flush(void *data, enum engine_outcome outcome, const struct error *err)
-{
-    (void)err;
-    struct shard *s = data;
-    s->flush = NULL;
-    s->flushed = s->flushed || outcome != ENGINE_OK;
-    if (s->state == SHARD_COLLECT)
-        archive_if_flushed(s);
-    else
-        shard_teardown_goes_on(s);
-}
-
-static void enter_collect(struct shard *s)
-{
-    nsec_t deadline = context_teardown_deadline(s->ctx);
-    if (!has_sinks(s)) {
-        fetch_archive(s);
-        return;
-    }
-    loop_timer_arm(s->ctx->loop, &s->deadline, deadline, flush_deadline_passed, s);
-    s->flush = s->ctx->engine->ops->container_signal(s->ctx->engine, s->holder.name,
-                                                     SATELLITE_FLUSH, deadline, on_flush, s);
+    (void)s; /* who needs it is with commons.c */
 }
 
 /* --- TEARDOWN -------------------------------------------------------------------------------- */
@@ -732,6 +448,8 @@ static void remove_one(struct container *c, void *deadline)
 static void enter_teardown(struct shard *s)
 {
     s->teardown_by = context_teardown_deadline(s->ctx);
+    if (s->on_step)
+        s->on_step(s->data, s, NULL);
     if (s->ctx->shell && s->kind == SHARD_TESTS)
         shell_end(s->ctx->shell);
     if (s->archive)
@@ -742,7 +460,7 @@ static void enter_teardown(struct shard *s)
     for (size_t i = 0; i < s->service_count; i++)
         sign_cancel(&s->services[i].sign);
     console_end_stream(s->ctx->console, shard_voice(s));
-    report_once(s);
+    shard_report_once(s);
     each_container(s, remove_one, &s->teardown_by);
     shard_teardown_goes_on(s);
 }
@@ -764,9 +482,9 @@ void shard_teardown_goes_on(struct shard *s)
         return;
 
     bool gone = true;
-    for (size_t i = 0; i < SHARD_VOLUMES; i++)
+    for (size_t i = 0; i < s->volume_count; i++)
         volume_remove(&s->volumes[i], s->teardown_by);
-    for (size_t i = 0; i < SHARD_VOLUMES; i++)
+    for (size_t i = 0; i < s->volume_count; i++)
         gone = gone && s->volumes[i].stage == VOLUME_GONE;
     if (gone && s->state == SHARD_TEARDOWN)
         shard_set_state(s, SHARD_DONE);
@@ -780,7 +498,7 @@ static void note_left(struct container *c, void *left)
 static void enter_done(struct shard *s)
 {
     each_container(s, note_left, &s->left);
-    for (size_t i = 0; i < SHARD_VOLUMES; i++)
+    for (size_t i = 0; i < s->volume_count; i++)
         s->left = s->left || s->volumes[i].left;
     s->on_done(s->data, s);
 }
@@ -829,12 +547,14 @@ static int open_log(struct shard *s, const char *name)
     return fd;
 }
 
-/* Somebody else's, or not to be baked. */
+/* Somebody else's, not to be baked, or not to be shared. */
 static bool is_off(const struct shard *s, const struct plan_service *plan)
 {
     size_t i = (size_t)(plan - s->plan->services.items);
     if (s->kind == SHARD_BAKE)
         return s->ctx->snapshots[i].state != SNAPSHOT_MISSING;
+    if (s->kind == SHARD_COMMONS)
+        return !plan->shared;
     return plan->spec.external;
 }
 
@@ -850,6 +570,7 @@ static void init_service(struct shard *s, struct shard_service *service,
     service->container.sink[OUTPUT_STDOUT] = service->container.sink[OUTPUT_STDERR] = &service->log;
     service->off = is_off(s, plan);
     service->sink = plan->spec.sink != SINK_NONE;
+    service->shared = s->kind == SHARD_TESTS && plan->shared;
     if (!shard_service_runs(service))
         return;
     _cleanup_free_ char *file = xasprintf("%s.log", plan->name);
@@ -859,27 +580,40 @@ static void init_service(struct shard *s, struct shard_service *service,
         sign_init(&service->sign, &service->container, &plan->spec, sign_changed, s);
 }
 
-static void init_phase(struct shard *s, struct shard_phase *phase, const char *name)
+static enum shard_kind kind_of(int number)
 {
-    phase->name = name;
-    container_init(&phase->container, s->ctx, s->number, name, phase_changed, s);
-    phase->container.on_output = phase_output;
-    phase->container.log_fd = s->log_fd;
-    phase->container.sink[OUTPUT_STDOUT] = &s->out;
-    phase->container.sink[OUTPUT_STDERR] = &s->err;
+    if (number > 0)
+        return SHARD_TESTS;
+    return number == CONTEXT_SEED   ? SHARD_SEED
+           : number == CONTEXT_BAKE ? SHARD_BAKE
+                                    : SHARD_COMMONS;
+}
+
+static const struct plan_shard *plan_of(const struct plan *plan, int number)
+{
+    if (number > 0)
+        return &plan->shards.items[number - 1];
+    return number == CONTEXT_COMMONS ? &plan->commons : &plan->seed;
+}
+
+static void init_volumes(struct shard *s)
+{
+    static const char *const targets[SHARD_VOLUMES] = {PLAN_STORAGE, PLAN_STATIC, PLAN_SCRATCH};
+    static const char *const commons[] = {PLAN_COMMONS};
+    bool common = s->kind == SHARD_COMMONS;
+
+    s->volume_count = common ? ARRAY_SIZE(commons) : ARRAY_SIZE(targets);
+    for (size_t i = 0; i < s->volume_count; i++)
+        volume_init(&s->volumes[i], s->ctx, s->number, common ? commons[i] : targets[i],
+                    volume_changed, s);
 }
 
 void shard_init(struct shard *s, struct run_context *ctx, int number,
                 void (*on_done)(void *data, struct shard *s), void *data)
 {
-    static const char *const targets[SHARD_VOLUMES] = {PLAN_STORAGE, PLAN_STATIC, PLAN_SCRATCH};
-
     *s = (struct shard){.ctx = ctx,
-                        .kind = number > 0               ? SHARD_TESTS
-                                : number == CONTEXT_SEED ? SHARD_SEED
-                                                         : SHARD_BAKE,
-                        .plan = number > 0 ? &ctx->plan->shards.items[number - 1]
-                                           : &ctx->plan->seed,
+                        .kind = kind_of(number),
+                        .plan = plan_of(ctx->plan, number),
                         .number = number,
                         .archive_fd = -1,
                         .on_done = on_done,
@@ -887,9 +621,8 @@ void shard_init(struct shard *s, struct run_context *ctx, int number,
     strbuf_init(&s->holder_line, HOLDER_LINE_MAX);
     capture_init(&s->out, APP_HEAD, APP_TAIL);
     capture_init(&s->err, APP_HEAD, APP_TAIL);
-    s->log_fd = open_log(s, "app.log");
-    for (size_t i = 0; i < SHARD_VOLUMES; i++)
-        volume_init(&s->volumes[i], ctx, number, targets[i], volume_changed, s);
+    s->log_fd = s->kind == SHARD_COMMONS ? -1 : open_log(s, "app.log");
+    init_volumes(s);
     container_init(&s->holder, ctx, number, "holder", holder_changed, s);
     s->holder.on_output = holder_output;
     if (context_needs_network(ctx))
@@ -899,9 +632,9 @@ void shard_init(struct shard *s, struct run_context *ctx, int number,
     s->services = xcalloc(s->service_count, sizeof(*s->services));
     for (size_t i = 0; i < s->service_count; i++)
         init_service(s, &s->services[i], &s->plan->services.items[i]);
-    init_inside(s);
-    init_phase(s, &s->deploy, "deploy");
-    init_phase(s, &s->test, ctx->shell ? "shell" : ctx->settings->serve ? "serve" : "test");
+    shard_init_inside(s);
+    shard_init_phase(s, &s->deploy, "deploy");
+    shard_init_phase(s, &s->test, ctx->shell ? "shell" : ctx->settings->serve ? "serve" : "test");
 }
 
 static void deinit_container(struct container *c, void *arg)
@@ -915,7 +648,7 @@ void shard_deinit(struct shard *s)
     for (size_t i = 0; i < s->service_count; i++)
         sign_deinit(&s->services[i].sign); /* names its container */
     each_container(s, deinit_container, NULL);
-    for (size_t i = 0; i < SHARD_VOLUMES; i++)
+    for (size_t i = 0; i < s->volume_count; i++)
         volume_deinit(&s->volumes[i]);
     for (size_t i = 0; i < s->service_count; i++) {
         capture_deinit(&s->services[i].log);

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "run/shard_collect.h"
+
 /* --- by which plan --------------------------------------------------------------------------- */
 
 typedef int (*recipe_fn)(const struct service_plan *zero, const struct recipe_image *image,
@@ -91,7 +93,8 @@ static void go_on_if_kept(struct shard *s)
             return;
     if (s->archive || s->archive_tar < DEPLOY_TARS)
         return;
-    shard_set_state(s, SHARD_TEARDOWN);
+    shard_set_state(s,
+                    s->kind == SHARD_SEED && shard_has_sinks(s) ? SHARD_COLLECT : SHARD_TEARDOWN);
 }
 
 static void on_kept(void *data, struct keep *k)
@@ -117,8 +120,16 @@ static void keep_service(struct shard *s, size_t i)
                seed ? s->ctx->deploy->key : s->ctx->snapshots[i].key, on_kept, s);
 }
 
+static void keep_deadline_passed(void *data)
+{
+    struct shard *s = data;
+    shard_fail(s, ERROR_TIMEOUT, "its services were not stopped and kept in time");
+}
+
 void shard_enter_keep(struct shard *s)
 {
+    loop_timer_arm(s->ctx->loop, &s->deadline,
+                   clock_now() + 2 * s->ctx->settings->own.start_timeout, keep_deadline_passed, s);
     for (size_t i = 0; i < s->service_count; i++)
         if (is_kept(&s->services[i]))
             keep_service(s, i);

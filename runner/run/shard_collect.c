@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/shard_collect.h"
+
+#include <cleanroom/log.h>
+
+#include "satellite/satellite.h"
+
+bool shard_has_sinks(const struct shard *s)
+{
+    for (size_t i = 0; i < s->service_count; i++)
+        if (s->services[i].sink && !s->services[i].off)
+            return true;
+    return false;
+}
+
+void shard_report_once(struct shard *s)
+{
+    if (!s->reported)
+        shard_report(s);
+    s->reported = true;
+}
+
+static bool is_to_be_kept(const struct shard *s)
+{
+    enum keep_mode keep = s->ctx->settings->own.keep;
+    if (s->kind != SHARD_TESTS || s->ctx->shell || s->holder.stage != CONTAINER_RUNNING)
+        return false;
+    return keep == KEEP_ALWAYS || (keep == KEEP_FAILED && (s->failed || error_is_set(&s->error)));
+}
+
+static void archive_bytes(void *data, const void *bytes, size_t len)
+{
+    struct shard *s = data;
+    collect_feed(s->collect, bytes, len);
+}
+
+static void fetch_program(struct shard *s);
+
+static void archive_ended(void *data, enum engine_outcome outcome, const struct error *err)
+{
+    struct shard *s = data;
+    s->archive = NULL;
+    if (s->state != SHARD_COLLECT) {
+        shard_teardown_goes_on(s);
+        return;
+    }
+    if (outcome == ENGINE_OK && s->ctx->plan->program && !s->fetching_program) {
+        fetch_program(s);
+        return;
+    }
+    if (outcome != ENGINE_OK) {
+        error_set(&s->collect_error, ERROR_ENGINE, "what the tests left could not be fetched: %s",
+                  err && error_is_set(err) ? err->message : "the pod's holder is gone");
+        collect_free(TAKE_PTR(s->collect));
+    }
+    shard_report_once(s);
+    shard_set_state(s, is_to_be_kept(s) ? SHARD_KEPT : SHARD_TEARDOWN);
+}
+
+/* A program of this machine has written to this machine. */
+static void fetch_program(struct shard *s)
+{
+    _cleanup_free_ char *path = xasprintf("%s%s", s->plan->scratch,
+                                          &PLAN_COLLECT[strlen(PLAN_SCRATCH)]);
+    s->fetching_program = true;
+    s->archive = s->ctx->engine->ops->container_archive(s->ctx->engine, s->test.container.name,
+                                                        path, context_teardown_deadline(s->ctx),
+                                                        archive_bytes, archive_ended, s);
+}
+
+/* Of a deploy whose result is kept nothing but what was sent counts: it is not a test. */
+static void begin_collect(struct shard *s)
+{
+    _cleanup_strvec_ struct strvec allowed = STRVEC_INIT;
+    if (s->kind == SHARD_TESTS) {
+        strvec_push(&allowed, "xml/");
+        strvec_push(&allowed, "outputs/");
+    }
+    for (size_t i = 0; i < s->service_count; i++)
+        if (s->services[i].sink)
+            strvec_take(&allowed,
+                        sink_file(s->services[i].plan->spec.sink, s->services[i].plan->name));
+    s->collect = collect_new(s->ctx->results_dir, s->number, &allowed);
+}
+
+static void fetch_archive(struct shard *s)
+{
+    loop_timer_disarm(s->ctx->loop, &s->deadline);
+    begin_collect(s);
+    if (s->ctx->plan->program && !shard_has_sinks(s)) {
+        fetch_program(s);
+        return;
+    }
+    s->archive = s->ctx->engine->ops->container_archive(
+        s->ctx->engine, s->holder.name, PLAN_COLLECT, context_teardown_deadline(s->ctx),
+        archive_bytes, archive_ended, s);
+}
+
+/* What was sent to a sink may not have been read yet when the tests have ended. */
+void shard_collect_if_flushed(struct shard *s)
+{
+    if (s->state == SHARD_COLLECT && s->flushed && !s->flush && !s->archive)
+        fetch_archive(s);
+}
+
+static void flush_deadline_passed(void *data)
+{
+    struct shard *s = data;
+    log_warning("shard %d: the satellite did not say that everything is written", s->number);
+    s->flushed = true;
+    shard_collect_if_flushed(s);
+}
+
+static void on_flush(void *data, enum engine_outcome outcome, const struct error *err)
+{
+    (void)err;
+    struct shard *s = data;
+    s->flush = NULL;
+    s->flushed = s->flushed || outcome != ENGINE_OK;
+    if (s->state == SHARD_COLLECT)
+        shard_collect_if_flushed(s);
+    else
+        shard_teardown_goes_on(s);
+}
+
+void shard_enter_collect(struct shard *s)
+{
+    nsec_t deadline = context_teardown_deadline(s->ctx);
+    if (!shard_has_sinks(s)) {
+        fetch_archive(s);
+        return;
+    }
+    loop_timer_arm(s->ctx->loop, &s->deadline, deadline, flush_deadline_passed, s);
+    s->flush = s->ctx->engine->ops->container_signal(s->ctx->engine, s->holder.name,
+                                                     SATELLITE_FLUSH, deadline, on_flush, s);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the tests, and the satellite's sinks, left is fetched in COLLECT. */
+#ifndef CLEANROOM_SHARD_COLLECT_H
+#define CLEANROOM_SHARD_COLLECT_H
+
+#include "run/shard.h"
+
+/* Whether the satellite serves something whose files are wanted. */
+bool shard_has_sinks(const struct shard *s);
+
+void shard_enter_collect(struct shard *s);
+/* s->flushed has become true. */
+void shard_collect_if_flushed(struct shard *s);
+
+/* shard_report(), if that has not been yet. */
+void shard_report_once(struct shard *s);
+
+#endif
