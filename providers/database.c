@@ -32,6 +32,7 @@ void database_deinit(struct database *db)
     free(db->user);
     free(db->password);
     free(db->name);
+    free(db->first);
     *db = (struct database){0};
 }
 
@@ -64,6 +65,9 @@ static int read_account(struct database *db, const struct database_kind *kind,
         db->name = xstrdup(name);
     else
         db->name = bare && *bare ? url_unquote(bare) : xstrdup(id);
+
+    db->first = TAKE_PTR(db->name);
+    db->name = common_namespace(in, db->first, '_');
 
     if (external)
         return 0;

@@ -131,10 +131,11 @@ int search_plan(const struct provider *provider, const struct provider_input *in
     if (common_begin(provider, in, out, err) < 0 || collect_urls(&urls, in, out, err) < 0)
         return -1;
     _cleanup_free_ char *list = strvec_join(&urls, "|");
-    _cleanup_free_ char *index = index_name(in->application_id);
+    _cleanup_free_ char *usual = index_name(in->application_id);
+    _cleanup_free_ char *index = common_namespace(in, provider_input_get(in, "index_name", usual),
+                                                  '_');
     strvec_pushf(&out->app_env, "%s_URLS=%s", prefix, list);
-    strvec_pushf(&out->app_env, "%s_INDEX_NAME=%s", prefix,
-                 provider_input_get(in, "index_name", index));
+    strvec_pushf(&out->app_env, "%s_INDEX_NAME=%s", prefix, index);
     return 0;
 }
 

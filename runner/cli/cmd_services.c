@@ -15,9 +15,9 @@
 #define PASSWORD    "password"
 
 static const char *const type_words[] = {
-    [OVERRIDE_STRING] = "TEXT", [OVERRIDE_PORT] = "PORT", [OVERRIDE_NUMBER] = "N",
-    [OVERRIDE_LIST] = "A|B",    [OVERRIDE_ENV] = "K=V",   [OVERRIDE_WORDS] = "WORDS",
-    [OVERRIDE_COUNT] = "N",
+    [OVERRIDE_STRING] = "TEXT", [OVERRIDE_PORT] = "PORT",      [OVERRIDE_NUMBER] = "N",
+    [OVERRIDE_LIST] = "A|B",    [OVERRIDE_ENV] = "K=V",        [OVERRIDE_WORDS] = "WORDS",
+    [OVERRIDE_COUNT] = "N",     [OVERRIDE_ISOLATION] = "TEXT",
 };
 
 static int example_plan(const struct provider *provider, struct service_plan *out,
@@ -34,7 +34,8 @@ static int example_plan(const struct provider *provider, struct service_plan *ou
 /* Those that all containers accept, but this service does not. */
 static bool lacks(const struct provider *provider, const struct override_def *common)
 {
-    return !provider->image || (common->type == OVERRIDE_COUNT && !provider->countable);
+    return !provider->image || (common->type == OVERRIDE_COUNT && !provider->countable) ||
+           (common->type == OVERRIDE_ISOLATION && !provider->namespaces);
 }
 
 /* --- one ------------------------------------------------------------------------------------- */
@@ -89,13 +90,13 @@ static int print_one(const struct provider *provider, FILE *out, struct error *e
 
 /* --- all ------------------------------------------------------------------------------------- */
 
-static void print_keys(const struct override_def *defs, size_t count, bool countable, FILE *out)
+/* All but those that are not for everybody. */
+static void print_keys(const struct override_def *defs, size_t count, FILE *out)
 {
     for (size_t i = 0; i < count; i++) {
-        if (defs[i].type != OVERRIDE_COUNT)
+        if (defs[i].type != OVERRIDE_COUNT && defs[i].type != OVERRIDE_ISOLATION)
             fprintf(out, " %s", defs[i].key);
     }
-    fputs(countable ? " count\n" : "\n", out);
 }
 
 static int print_brief(const struct provider *provider, FILE *out, struct error *err)
@@ -110,7 +111,9 @@ static int print_brief(const struct provider *provider, FILE *out, struct error 
     for (size_t i = 0; i < plan.app_env.len; i++)
         fprintf(out, "  %s\n", plan.app_env.items[i]);
     fputs("  overrides:", out);
-    print_keys(provider->overrides, provider->override_count, provider->countable, out);
+    print_keys(provider->overrides, provider->override_count, out);
+    fprintf(out, "%s%s\n", provider->countable ? " count" : "",
+            provider->namespaces ? " isolation" : "");
     return 0;
 }
 
@@ -121,8 +124,8 @@ static int print_all(FILE *out, struct error *err)
             return -1;
     }
     fputs("all with a container:", out);
-    print_keys(provider_common_overrides, provider_common_override_count, false, out);
-    fputs("see 'cleanroom services NAME'\n", out);
+    print_keys(provider_common_overrides, provider_common_override_count, out);
+    fputs("\nsee 'cleanroom services NAME'\n", out);
     return 0;
 }
 

@@ -249,6 +249,8 @@ static void add_container(struct table *t, const struct plan_service *service,
     for (size_t i = 0; i < spec->tmpfs.len; i++)
         add(t, 2, "tmpfs", spec->tmpfs.items[i], declared);
     add_files(t, spec, declared);
+    if (spec->namespace_words.len)
+        add_words(t, 2, "namespace", &spec->namespace_words, NULL);
     add_service_env(t, spec, setting);
 }
 
@@ -272,6 +274,9 @@ static void add_service(struct table *t, const struct plan_service *service)
             setting->defined);
     if (service->index == 0)
         add_overrides(t, setting);
+    if (service->shared)
+        addf(t, 2, "shared", override_source(setting, "isolation"), "one for all shards, %s",
+             service->provider->namespaces);
     if (service->spec.idle)
         add(t, 2, "idle", "shards have a network: nothing stands in the way", NULL);
     else if (service->spec.sink != SINK_NONE)

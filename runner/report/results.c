@@ -20,6 +20,7 @@ static const char *const own_files[] = {
     "janitor.log",
     "seed",
     "bake",
+    "commons",
     ".junit.xml" REPLACEMENT_SUFFIX,
     ".run.json" REPLACEMENT_SUFFIX,
 };
@@ -99,15 +100,18 @@ int results_open(const char *path, struct error *err)
     return TAKE_FD(dir);
 }
 
+const char *results_place(int place)
+{
+    static const char *const names[] = {"seed", "bake", "commons"};
+    return names[-place - 1];
+}
+
 void results_name(int shard, char name[RESULTS_NAME])
 {
     if (shard > 0)
         (void)snprintf(name, RESULTS_NAME, "shard-%d", shard);
     else
-        (void)snprintf(name, RESULTS_NAME, "%s",
-                       shard == 0              ? "."
-                       : shard == RESULTS_SEED ? "seed"
-                                               : "bake");
+        (void)snprintf(name, RESULTS_NAME, "%s", shard == 0 ? "." : results_place(shard));
 }
 
 int results_create(int dir, int shard, const char *name, struct error *err)

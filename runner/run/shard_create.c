@@ -9,12 +9,25 @@
 #include "run/shell.h"
 #include "satellite/satellite.h"
 
+static struct mount mount_of(const struct volume *v)
+{
+    return (struct mount){.kind = MOUNT_VOLUME, .target = v->target, .volume = v->name};
+}
+
 static size_t volume_mounts(const struct shard *s, struct mount *mounts)
 {
-    for (size_t i = 0; i < SHARD_VOLUMES; i++)
-        mounts[i] = (struct mount){
-            .kind = MOUNT_VOLUME, .target = s->volumes[i].target, .volume = s->volumes[i].name};
-    return SHARD_VOLUMES;
+    for (size_t i = 0; i < s->volume_count; i++)
+        mounts[i] = mount_of(&s->volumes[i]);
+    return s->volume_count;
+}
+
+/* The holder's: with that of the commons, which no other container sees. */
+static size_t holder_mounts(const struct shard *s, struct mount mounts[SHARD_VOLUMES + 1])
+{
+    size_t count = volume_mounts(s, mounts);
+    if (s->kind == SHARD_TESTS && s->ctx->commons)
+        mounts[count++] = mount_of(&s->ctx->commons->volumes[0]);
+    return count;
 }
 
 static const char *probe_name(const struct provider *provider)
@@ -28,9 +41,12 @@ static size_t ports_to_publish(const struct shard *s, struct publish *publish)
 {
     const struct plan *plan = s->ctx->plan;
     size_t count = 0;
+    if (s->kind == SHARD_COMMONS)
+        return 0;
     for (size_t i = 0; s->plan->address && i < s->service_count; i++) {
-        const struct service_plan *spec = s->services[i].sink ? &s->services[i].plan->spec
-                                                              : &s->services[i].spec;
+        const struct service_plan *spec = shard_service_runs(&s->services[i])
+                                              ? &s->services[i].spec
+                                              : &s->services[i].plan->spec;
         struct publish port = {.address = s->plan->address,
                                .port = spec->port,
                                .target = spec->port,
@@ -49,13 +65,28 @@ static size_t ports_to_publish(const struct shard *s, struct publish *publish)
     return count;
 }
 
+/* What is shared: from the shard's port to a socket in the commons' volume, and on to the server.
+ */
+static void add_relay(const struct shard *s, size_t i, struct strvec *argv)
+{
+    const struct shard_service *service = &s->services[i];
+    bool common = s->kind == SHARD_COMMONS;
+    if (!service->shared && !common)
+        return;
+    strvec_push(argv, "--relay");
+    if (common)
+        strvec_pushf(argv, PLAN_COMMONS "/%zu:%u:tcp", i, service->spec.port);
+    else
+        strvec_pushf(argv, "=%u:" PLAN_COMMONS "/%zu:tcp", service->plan->spec.port, i);
+}
+
 void shard_create_holder(struct shard *s)
 {
     static const char *const dirs[] = {PLAN_STORAGE, PLAN_STATIC,  PLAN_SCRATCH, PLAN_COLLECT,
                                        PLAN_XML_DIR, PLAN_OUTPUTS, PLAN_TMP};
     _cleanup_strvec_ struct strvec argv = STRVEC_INIT, env = STRVEC_INIT;
     strvec_push(&argv, "hold");
-    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+    for (size_t i = 0; s->kind != SHARD_COMMONS && i < ARRAY_SIZE(dirs); i++) {
         strvec_push(&argv, "--dir");
         strvec_push(&argv, dirs[i]);
     }
@@ -63,6 +94,9 @@ void shard_create_holder(struct shard *s)
         const struct plan_service *p = s->services[i].plan;
         const struct service_plan *spec = &s->services[i].spec;
         if (s->services[i].off || sign_is_needed(spec))
+            continue;
+        add_relay(s, i, &argv);
+        if (s->services[i].shared)
             continue;
         if (s->services[i].sink) {
             strvec_push(&argv, "--sink");
@@ -79,12 +113,12 @@ void shard_create_holder(struct shard *s)
 
     struct publish publish[PUBLISH_MAX];
     size_t published = ports_to_publish(s, publish);
-    if (s->ctx->plan->serve_port && !s->ctx->plan->program) {
+    if (s->ctx->plan->serve_port && !s->ctx->plan->program && s->kind != SHARD_COMMONS) {
         strvec_push(&argv, "--probe");
         strvec_pushf(&argv, SHARD_SITE ":tcp:%d:", PLAN_PORT);
     }
 
-    struct mount mounts[SHARD_VOLUMES];
+    struct mount mounts[SHARD_VOLUMES + 1];
     _cleanup_free_ char *hostname = s->number > 0 ? xasprintf("shard-%d", s->number)
                                                   : context_subject(s->number, "");
     struct container_spec spec = {.image = s->ctx->satellite,
@@ -96,7 +130,7 @@ void shard_create_holder(struct shard *s)
                                   .publish = publish,
                                   .publish_count = published,
                                   .mounts = mounts,
-                                  .mount_count = volume_mounts(s, mounts)};
+                                  .mount_count = holder_mounts(s, mounts)};
     container_create(&s->holder, &spec);
 }
 

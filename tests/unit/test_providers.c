@@ -1125,8 +1125,9 @@ static void test_bucket(void)
               &plan, NULL);
     _cleanup_free_ char *entrypoint = strvec_join(&plan.entrypoint, "|");
     _cleanup_free_ char *argv = strvec_join(&plan.argv, "|");
-    check_str(entrypoint, "/bin/sh|-c|mkdir -p \"/data/$1\" && shift && exec "
-                          "/usr/bin/docker-entrypoint.sh \"$@\"|minio|files");
+    check_str(entrypoint, "/bin/sh|-c|while [ \"$1\" != -- ]; do mkdir -p \"/data/$1\" && shift || "
+                          "exit; done; shift; exec /usr/bin/docker-entrypoint.sh \"$@\"|minio|"
+                          "files|--");
     check_str(argv, "server|/data");
     check(strvec_contains(&plan.secrets, SECRET));
     check_str(plan.password, SECRET);

@@ -520,6 +520,10 @@ static void test_directory_fails(void)
     check_int(run_wait(&r), 1);
 }
 
+/* More than a unix socket's path may have. */
+#define TWENTY    "01234567890123456789"
+#define LONG_NAME TWENTY TWENTY TWENTY TWENTY TWENTY "1234567"
+
 static void test_usage(void)
 {
     static const char *const bad[][2] = {
@@ -542,6 +546,18 @@ static void test_usage(void)
         {"--sink", "mail:none:25:/tmp"},
         {"--sink", "mail:smtp:0:/tmp"},
         {"--sink", ":smtp:25:/tmp"},
+        {"--relay", "3"},
+        {"--relay", "=0:5432:tcp"},
+        {"--relay", "=5432x:5432:tcp"},
+        {"--relay", "2:5432:tcp"},
+        {"--relay", "=61999:5432:sctp"},
+        {"--relay", "=61999:0:tcp"},
+        {"--relay", "=61999:relative:tcp"},
+        {"--relay", "=61999:/tmp/socket:udp"},
+        {"--relay", "=61999:/" LONG_NAME ":tcp"},
+        {"--relay", "/no/such/directory/socket:5432:tcp"},
+        {"--relay", "/tmp/cleanroom-test-socket:5432:udp"},
+        {"--relay", "/" LONG_NAME ":5432:tcp"},
     };
     struct run r;
     _cleanup_strvec_ struct strvec bare = STRVEC_INIT;
@@ -1108,6 +1124,67 @@ static void test_relay_listens(void)
     close(service);
 }
 
+/* From one namespace to another by way of a socket in a directory that both see. */
+static void test_relay_by_path(void)
+{
+    struct run r, other;
+    uint16_t inside, outside;
+    char top[] = "/tmp/satellite-XXXXXX";
+    int service = open_on(INADDR_LOOPBACK, SOCK_STREAM, &inside);
+
+    close(open_on(INADDR_LOOPBACK, SOCK_STREAM, &outside));
+    if (!check(mkdtemp(top) != NULL))
+        return;
+    _cleanup_free_ char *path = xasprintf("%s/0", top);
+    _cleanup_free_ char *here = xasprintf("=%u:%s:tcp", outside, path);
+    _cleanup_free_ char *there = xasprintf("%s:%u:tcp", path, inside);
+    start(&r, "--relay", here, NULL);
+    expect_line(&r, "up");
+    int early = connect_there(INADDR_LOOPBACK, SOCK_STREAM, outside);
+    check_int((long)read_to_end(early), 0); /* nobody is there yet */
+    close(early);
+    start(&other, "--relay", there, NULL);
+    expect_line(&other, "up");
+    for (int i = 0; i < 3; i++) {
+        pid_t pid = fork();
+        if (pid == 0)
+            serve_one(service);
+        int fd = connect_there(INADDR_LOOPBACK, SOCK_STREAM, outside);
+        size_t len = (size_t)3000000 * (size_t)i;
+        write_zeros(fd, len);
+        check_int(shutdown(fd, SHUT_WR), 0);
+        check_int((long)read_to_end(fd), (long)len + 1);
+        close(fd);
+        check_int(waitpid(pid, NULL, 0), pid);
+    }
+    check_int(run_stop(&other, SIGTERM), 0);
+    check_int(run_stop(&r, SIGTERM), 0);
+    close(service);
+    check_int(unlink(path), 0);
+    check_int(rmdir(top), 0);
+}
+
+/* Of 127.0.0.1 alone. */
+static void test_relay_at_loopback(void)
+{
+    struct run r;
+    uint16_t inside, outside;
+    int service = open_on(INADDR_LOOPBACK, SOCK_STREAM, &inside);
+
+    close(open_on(INADDR_LOOPBACK, SOCK_STREAM, &outside));
+    _cleanup_free_ char *word = xasprintf("=%u:%u:tcp", outside, inside);
+    start(&r, "--relay", word, NULL);
+    expect_line(&r, "up");
+    const struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(outside), .sin_addr.s_addr = htonl(ELSEWHERE)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    check_int(connect(fd, (const struct sockaddr *)&to, sizeof(to)), -1);
+    check_int(errno, ECONNREFUSED);
+    close(fd);
+    check_int(run_stop(&r, SIGTERM), 0);
+    close(service);
+}
+
 static void test_relay_datagrams(void)
 {
     struct run r;
@@ -1130,20 +1207,38 @@ static void test_relay_datagrams(void)
 
 int main(void)
 {
-    return tap_run((struct tap_test[]){TAP(test_the_long_way),  TAP(test_silence),
-                                       TAP(test_pieces),        TAP(test_temporary_postgres),
-                                       TAP(test_password),      TAP(test_password_refused),
-                                       TAP(test_flood),         TAP(test_side_by_side),
-                                       TAP(test_plain_tcp),     TAP(test_plain_http),
-                                       TAP(test_directories),   TAP(test_directory_fails),
-                                       TAP(test_usage),         TAP(test_signals),
-                                       TAP(test_reaps),         TAP(test_reader_gone),
-                                       TAP(test_mail),          TAP(test_two_of_a_kind),
-                                       TAP(test_many_mailers),  TAP(test_silent_clients),
-                                       TAP(test_deaf_mailer),   TAP(test_syslog_datagrams),
-                                       TAP(test_syslog_flood),  TAP(test_syslog_stream),
-                                       TAP(test_proxy),         TAP(test_sink_port_taken),
-                                       TAP(test_sink_link),     TAP(test_relay),
-                                       TAP(test_relay_refused), TAP(test_relay_datagrams),
-                                       TAP(test_relay_listens), {0}});
+    return tap_run((struct tap_test[]){TAP(test_the_long_way),
+                                       TAP(test_silence),
+                                       TAP(test_pieces),
+                                       TAP(test_temporary_postgres),
+                                       TAP(test_password),
+                                       TAP(test_password_refused),
+                                       TAP(test_flood),
+                                       TAP(test_side_by_side),
+                                       TAP(test_plain_tcp),
+                                       TAP(test_plain_http),
+                                       TAP(test_directories),
+                                       TAP(test_directory_fails),
+                                       TAP(test_usage),
+                                       TAP(test_signals),
+                                       TAP(test_reaps),
+                                       TAP(test_reader_gone),
+                                       TAP(test_mail),
+                                       TAP(test_two_of_a_kind),
+                                       TAP(test_many_mailers),
+                                       TAP(test_silent_clients),
+                                       TAP(test_deaf_mailer),
+                                       TAP(test_syslog_datagrams),
+                                       TAP(test_syslog_flood),
+                                       TAP(test_syslog_stream),
+                                       TAP(test_proxy),
+                                       TAP(test_sink_port_taken),
+                                       TAP(test_sink_link),
+                                       TAP(test_relay),
+                                       TAP(test_relay_refused),
+                                       TAP(test_relay_datagrams),
+                                       TAP(test_relay_listens),
+                                       TAP(test_relay_by_path),
+                                       TAP(test_relay_at_loopback),
+                                       {0}});
 }

@@ -21,6 +21,7 @@
 static struct fake_options fake;
 /* EACH: in the shards, with a snapshot made before; ONCE; NO: neither, and no snapshots. */
 static enum deploy_mode deploy;
+static bool shares; /* postgres and redis are one for both shards */
 
 struct engine *__wrap_engine_open(struct loop *loop, const struct engine_options *options,
                                   struct error *err);
@@ -54,6 +55,13 @@ static void add_service(struct settings *s, const char *name)
     service->provider = provider_find(name);
     service->name = (char *)name;
     service->source = (char *)"test";
+}
+
+static void share(struct service_setting *service)
+{
+    *vec_push(&service->overrides) = (struct override_setting){
+        .key = (char *)"isolation",
+        .set = {.value = (char *)ISOLATION_NAMESPACE, .source = (char *)"test"}};
 }
 
 /* One that is given a file, and says that it is ready by words run in it; there are no copies. */
@@ -100,6 +108,8 @@ static int run_once(struct fake_options options, char **junit)
                                         .teardown_timeout = 4 * limit};
     add_service(&s, "postgres");
     add_service(&s, "redis");
+    for (size_t i = 0; shares && i < s.services.len; i++)
+        share(&s.services.items[i]);
     add_service(&s, "email");
     struct declaration *declared = deploy == DEPLOY_ONCE ? NULL : add_declared(&s);
 
@@ -114,6 +124,8 @@ static int run_once(struct fake_options options, char **junit)
     check_int(strbuf_read_file(&text, path, 1 << 20), 0);
     *junit = strbuf_detach(&text);
     (void)nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    for (size_t i = 0; i < s.services.len; i++)
+        vec_deinit(&s.services.items[i].overrides);
     vec_deinit(&s.services);
     declaration_free(declared);
     return code;
@@ -138,6 +150,14 @@ static void test_a_run_that_passes(void)
     check(each > plain + 10); /* a bake, and the phases */
     deploy = DEPLOY_ONCE;
     check(run_passing() > plain + 10);
+}
+
+static void test_a_run_that_shares(void)
+{
+    shares = true;
+    for (deploy = DEPLOY_NO; deploy <= DEPLOY_EACH; deploy++)
+        run_passing();
+    shares = false;
 }
 
 static void test_a_run_that_fails(void)
@@ -192,6 +212,10 @@ static void torture(enum fake_fault fault, const char *what)
 {
     for (deploy = DEPLOY_NO; deploy <= DEPLOY_ONCE; deploy++)
         torture_mode(fault, what);
+    shares = true;
+    deploy = DEPLOY_EACH;
+    torture_mode(fault, what);
+    shares = false;
 }
 
 static void test_each_operation_fails(void)
@@ -241,6 +265,10 @@ static void test_a_signal_at_each_operation(void)
 {
     for (deploy = DEPLOY_NO; deploy <= DEPLOY_ONCE; deploy++)
         signal_mode();
+    shares = true;
+    deploy = DEPLOY_EACH;
+    signal_mode();
+    shares = false;
 }
 
 int main(void)
@@ -249,6 +277,7 @@ int main(void)
     (void)signal(SIGINT, SIG_DFL);
     return tap_run((struct tap_test[]){
         TAP(test_a_run_that_passes),
+        TAP(test_a_run_that_shares),
         TAP(test_a_run_that_fails),
         TAP(test_each_operation_fails),
         TAP(test_each_operation_takes_effect_and_fails),
