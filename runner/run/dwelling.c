@@ -66,12 +66,22 @@ static void on_own(void *data, enum engine_outcome outcome, const struct contain
     q->runs = outcome == ENGINE_OK && state->running;
 }
 
-char *dwelling_find(struct engine *engine)
+static char *here(void)
 {
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-    if (strbuf_read_file(&text, "/proc/self/mountinfo", MOUNTINFO_MAX) < 0)
-        return NULL;
-    _cleanup_free_ char *id = dwelling_in(text.buf);
+    int rc = strbuf_read_file(&text, "/proc/self/mountinfo", MOUNTINFO_MAX);
+    return rc < 0 ? NULL : dwelling_in(text.buf);
+}
+
+bool dwelling_is_container(void)
+{
+    _cleanup_free_ char *id = here();
+    return id != NULL;
+}
+
+char *dwelling_find(struct engine *engine)
+{
+    _cleanup_free_ char *id = here();
     struct question q = {0};
     if (!id)
         return NULL;

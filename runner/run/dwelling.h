@@ -14,7 +14,10 @@
    Release with free(). */
 char *dwelling_in(const char *mountinfo);
 
-/* The same for this process, and only if the engine knows that container and says that it runs.
+/* Whether there is one. */
+bool dwelling_is_container(void);
+
+/* The id for this process, and only if the engine knows that container and says that it runs.
    Waits for the answer. */
 char *dwelling_find(struct engine *engine);
 

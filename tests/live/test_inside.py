@@ -102,8 +102,8 @@ class Socket(Inside):
         self.assert_says(result, f"on {self.engine.kind()} .*: embedded cannot run here")
         self.assert_nothing_left_now(result)
 
-    def running(self, **options):
-        process = self.main_job(test="say running; hang", **options)
+    def running(self, test="say running; hang", **options):
+        process = self.main_job(test=test, **options)
         process.wait_for_output("[1] running", 120)
         process.wait_for_output("[2] running", 120)
         return process
@@ -115,6 +115,15 @@ class Socket(Inside):
         self.assertEqual(process.wait().code, 137)
         self.assertGreater(len(self.left()), 5)
         return process
+
+    def test_ctrl_c_twice(self):
+        """Who has no patience leaves the rest to the janitor, which must not end with the container."""
+        process = self.running(test="say running; deaf")
+        for _ in range(2):
+            process.kill("INT")
+            wait_until(lambda: "SIGINT" in process.output()[0], 10, "it has heard")
+        self.assertEqual(process.wait().code, 130)
+        self.assertEqual(self.left(), set())
 
     def test_killed_and_recycled_from_outside(self):
         self.killed()
