@@ -14,11 +14,15 @@ const struct image_info *context_image(const struct run_context *ctx, const char
     return NULL;
 }
 
+bool context_publishes(const struct run_context *ctx)
+{
+    return ctx->plan->program || ctx->plan->serve_port;
+}
+
 bool context_needs_network(const struct run_context *ctx)
 {
-    bool publishes = ctx->plan->program || ctx->plan->serve_port;
     return ctx->settings->own.network != NETWORK_NONE ||
-           (publishes && strcmp(ctx->engine->kind, "embedded") != 0);
+           (context_publishes(ctx) && strcmp(ctx->engine->kind, "embedded") != 0);
 }
 
 char *context_name(const struct run_context *ctx, int shard, const char *what)

@@ -50,6 +50,8 @@ struct run_context {
 /* The image of a reference the plan named. */
 const struct image_info *context_image(const struct run_context *ctx, const char *ref);
 
+/* Whether ports of pods are to be reached from this machine. */
+bool context_publishes(const struct run_context *ctx);
 /* Whether pods are to be on a network of the run's: a daemon publishes ports by one. */
 bool context_needs_network(const struct run_context *ctx);
 

@@ -16,9 +16,11 @@
 #include "engine/direct/direct.h"
 #include "report/directory.h"
 #include "report/text.h"
+#include "run/dwelling.h"
 #include "run/kept.h"
 #include "run/outcome.h"
 #include "run/owner.h"
+#include "run/reach.h"
 #include "run/run_parts.h"
 
 #define EVENTS_RETRIES 20
@@ -449,19 +451,6 @@ static void release_engine(struct run *r)
     free(r->shards);
 }
 
-/* What a daemon elsewhere publishes is published there. */
-static int refuse_remote(const struct run *r, struct error *err)
-{
-    const struct engine *e = r->ctx.engine;
-    if ((!r->plan.program && !r->plan.serve_port) || has_world(r) ||
-        strncmp(e->where, "unix://", 7) == 0)
-        return 0;
-    return error_set(err, ERROR_USAGE,
-                     "%s is another machine, whose ports do not lead here: 'serve' and programs of "
-                     "this machine need an engine of this machine",
-                     e->where);
-}
-
 static int run_with_janitor(struct run *r, struct error *err)
 {
     const struct settings *settings = r->ctx.settings;
@@ -470,10 +459,8 @@ static int run_with_janitor(struct run *r, struct error *err)
     for (size_t i = 0; i < r->plan.images.len; i++)
         strvec_push(&images, r->plan.images.items[i].ref);
     options.images = &images;
-    _cleanup_free_ char *owner = owner_of(r->janitor.pid);
-    r->ctx.owner = owner;
     r->ctx.engine = engine_open(r->ctx.loop, &options, err);
-    if (r->ctx.engine && refuse_remote(r, err) < 0)
+    if (r->ctx.engine && context_publishes(&r->ctx) && reach_refuse(r->ctx.engine, err) < 0)
         engine_free(TAKE_PTR(r->ctx.engine));
     if (!r->ctx.engine) {
         error_copy(&r->error, err);
@@ -482,6 +469,9 @@ static int run_with_janitor(struct run *r, struct error *err)
         return run_conclude(r, err);
     }
 
+    _cleanup_free_ char *home = has_world(r) ? NULL : dwelling_find(r->ctx.engine);
+    _cleanup_free_ char *owner = owner_of(r->janitor.pid, home);
+    r->ctx.owner = owner;
     if (r->plan.program) {
         _cleanup_free_ char *scratch = program_scratch(r->plan.run_id, -1);
         r->ctx.engine = direct_open(r->ctx.engine, scratch);

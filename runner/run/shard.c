@@ -5,6 +5,7 @@
 
 #include <cleanroom/log.h>
 
+#include "run/reach.h"
 #include "run/shard_collect.h"
 #include "run/shard_create.h"
 #include "run/shard_inside.h"
@@ -239,6 +240,18 @@ static enum shard_state after_services(const struct shard *s)
     return SHARD_TEST;
 }
 
+/* Does the app find what was published for it, or who asks for its site? */
+static bool is_in_reach(struct shard *s)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    struct publish ports[PUBLISH_MAX];
+    if (s->kind != SHARD_TESTS || !context_publishes(s->ctx) ||
+        reach_try(s->ctx->engine, ports, shard_publish(s, ports), &err) == 0)
+        return true;
+    shard_fail(s, err.kind, "%s", err.message);
+    return false;
+}
+
 void shard_go_on_if_ready(struct shard *s)
 {
     if (s->state != SHARD_SERVICES || !s->up)
@@ -246,7 +259,7 @@ void shard_go_on_if_ready(struct shard *s)
     for (size_t i = 0; i < s->service_count; i++)
         if (!s->services[i].ready && !s->services[i].off)
             return;
-    if (shard_is_filling(s))
+    if (shard_is_filling(s) || !is_in_reach(s))
         return;
     if (s->kind == SHARD_TESTS)
         say_ready(s);

@@ -35,9 +35,7 @@ static const char *probe_name(const struct provider *provider)
     return provider->probe_name ? provider->probe_name : provider->name;
 }
 
-/* What has to be reached from this machine: of an app that is a program of it all services, at the
-   shard's own address; of one that is served its own port. */
-static size_t ports_to_publish(const struct shard *s, struct publish *publish)
+size_t shard_publish(const struct shard *s, struct publish ports[PUBLISH_MAX])
 {
     const struct plan *plan = s->ctx->plan;
     size_t count = 0;
@@ -53,14 +51,14 @@ static size_t ports_to_publish(const struct shard *s, struct publish *publish)
                                .udp = spec->sink == SINK_SYSLOG_UDP};
         if (s->services[i].off)
             continue;
-        publish[count++] = port; /* of which the plan has not too many */
+        ports[count++] = port; /* of which the plan has not too many */
         for (size_t k = 0; k < SERVICE_PORTS && spec->more_ports[k]; k++) {
             port.port = port.target = spec->more_ports[k];
-            publish[count++] = port;
+            ports[count++] = port;
         }
     }
     if (plan->serve_port && !plan->program)
-        publish[count++] = (struct publish){
+        ports[count++] = (struct publish){
             .address = "127.0.0.1", .port = plan->serve_port, .target = PLAN_PORT};
     return count;
 }
@@ -112,7 +110,7 @@ void shard_create_holder(struct shard *s)
     }
 
     struct publish publish[PUBLISH_MAX];
-    size_t published = ports_to_publish(s, publish);
+    size_t published = shard_publish(s, publish);
     if (s->ctx->plan->serve_port && !s->ctx->plan->program && s->kind != SHARD_COMMONS) {
         strvec_push(&argv, "--probe");
         strvec_pushf(&argv, SHARD_SITE ":tcp:%d:", PLAN_PORT);

@@ -4,9 +4,9 @@
 
     observer.py REQUEST [NAMESPACE...]
 
-It says "here", reads the pid of a run, and waits for that run's pod; of a run below pid 0, whose
-containers are a daemon's, for any that is none of these network namespaces. When its input ends it says as
-JSON what became of each request: [begun, ended, what was wrong or null], of CLOCK_MONOTONIC.
+It says "here", reads the pid of a run, and waits for that run's pod; when the pid is 0, because containers
+are a daemon's children, for any pod that is none of these network namespaces. When its input ends it says
+as JSON what became of each request: [begun, ended, what was wrong or null], by CLOCK_MONOTONIC.
 
 Debian's own Python, because that is the one for which Debian has the clients.
 """
@@ -57,7 +57,7 @@ def attempt(request):
     try:
         request()
         wrong = None
-    except Exception as error:  # pylint: disable=broad-except  # whatever a client may throw
+    except Exception as error:  # whatever a client may throw
         wrong = f"{type(error).__name__}: {error}".strip()
     return begun, time.monotonic(), wrong
 
