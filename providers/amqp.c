@@ -55,11 +55,44 @@ static void set_container(struct service_plan *out, const struct provider *provi
     strvec_push(&out->argv, "rabbitmq-server");
     strvec_setenv(&out->env, "RABBITMQ_DEFAULT_USER", db->user);
     strvec_setenv(&out->env, "RABBITMQ_DEFAULT_PASS", db->password);
-    strvec_setenv(&out->env, "RABBITMQ_DEFAULT_VHOST", db->name);
+    strvec_setenv(&out->env, "RABBITMQ_DEFAULT_VHOST", db->first);
     /* By default the host's name, which is part of the names of its files. */
     strvec_setenv(&out->env, "RABBITMQ_NODENAME", "rabbit@localhost");
     move_ports(out, provider, in);
     out->probe_arg = xstrdup("");
+}
+
+/* A string in JSON. */
+static void add_quoted(struct strbuf *out, const char *text)
+{
+    strbuf_addc(out, '"');
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c < ' ')
+            strbuf_addf(out, "\\u%04x", c);
+        else
+            strbuf_addf(out, "%s%c", c == '"' || c == '\\' ? "\\" : "", c);
+    }
+    strbuf_addc(out, '"');
+}
+
+/* A virtual host, in which the user may do all: one start of Erlang for both. */
+static void set_namespace(struct service_plan *out, const struct database *db)
+{
+    static const char *const words[] = {
+        "sh", "-c", "printf %s \"$0\" | rabbitmqctl --quiet import_definitions"};
+    _cleanup_strbuf_ struct strbuf json = STRBUF_INIT;
+
+    strbuf_adds(&json, "{\"vhosts\":[{\"name\":");
+    add_quoted(&json, db->name);
+    strbuf_adds(&json, "}],\"permissions\":[{\"user\":");
+    add_quoted(&json, db->user);
+    strbuf_adds(&json, ",\"vhost\":");
+    add_quoted(&json, db->name);
+    strbuf_adds(&json, ",\"configure\":\".*\",\"write\":\".*\",\"read\":\".*\"}]}");
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        strvec_push(&out->namespace_words, words[i]);
+    strvec_push(&out->namespace_words, json.buf);
 }
 
 static int plan(const struct provider *provider, const struct provider_input *in,
@@ -77,6 +110,8 @@ static int plan(const struct provider *provider, const struct provider_input *in
     if (out->external)
         return 0;
     set_container(out, provider, in, &db);
+    if (in->shared && in->shard)
+        set_namespace(out, &db);
     return common_finish(in, out, err);
 }
 
@@ -165,20 +200,6 @@ static int first(const struct service_plan *zero, const struct recipe_image *ima
     return 0;
 }
 
-/* A string in JSON. */
-static void add_quoted(struct strbuf *out, const char *text)
-{
-    strbuf_addc(out, '"');
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c < ' ')
-            strbuf_addf(out, "\\u%04x", c);
-        else
-            strbuf_addf(out, "%s%c", c == '"' || c == '\\' ? "\\" : "", c);
-    }
-    strbuf_addc(out, '"');
-}
-
 static int copy(const struct service_plan *zero, const struct recipe_image *image,
                 struct service_plan *out, struct error *why)
 {
@@ -224,5 +245,6 @@ const struct provider provider_amqp = {
     .plan = plan,
     .probe = &probe,
     .recipe = &recipe,
+    .namespaces = "a virtual host each",
     .countable = true,
 };

@@ -133,6 +133,18 @@ char *common_db_variable(const struct provider_input *in)
     return key;
 }
 
+size_t common_namespace_room(const struct provider_input *in)
+{
+    return in->shared ? 1 + (size_t)snprintf(NULL, 0, "%d", in->shards) : 0;
+}
+
+char *common_namespace(const struct provider_input *in, const char *name, char joint)
+{
+    if (!in->shared || in->shard == 0)
+        return xstrdup(name);
+    return xasprintf("%s%c%0*d", name, joint, (int)common_namespace_room(in) - 1, in->shard);
+}
+
 static void apply_environment(struct service_plan *out, const char *lines)
 {
     _cleanup_strvec_ struct strvec entries = STRVEC_INIT;

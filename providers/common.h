@@ -58,6 +58,17 @@ uint16_t common_port(const struct provider_input *in, struct service_plan *out, 
 /* The variable of a database's URL: DB_DEFAULT_URL, or DB_<INSTANCE>_URL; release with free(). */
 char *common_db_variable(const struct provider_input *in);
 
+/* What a shard calls its own in a server that is shared: "NAME_2", and "NAME_02" of a dozen, so
+   that no one's begins with another's. Of any other server: the name. joint: '_'. Release with
+   free(). */
+char *common_namespace(const struct provider_input *in, const char *name, char joint);
+/* So much longer than the name it can be. */
+size_t common_namespace_room(const struct provider_input *in);
+
+/* As many clients as reach a shared server: a relay in its pod lets in no more (satellite/relay.h).
+ */
+#define COMMON_CLIENTS "500"
+
 /* Is the image's entry point the official images' docker-entrypoint.sh, run as root? It does
    nothing for a service that has been initialised but to leave root. */
 bool common_is_official(const struct recipe_image *image);

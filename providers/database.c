@@ -32,6 +32,7 @@ void database_deinit(struct database *db)
     free(db->user);
     free(db->password);
     free(db->name);
+    free(db->first);
     *db = (struct database){0};
 }
 
@@ -65,13 +66,16 @@ static int read_account(struct database *db, const struct database_kind *kind,
     else
         db->name = bare && *bare ? url_unquote(bare) : xstrdup(id);
 
+    db->first = TAKE_PTR(db->name);
+    db->name = common_namespace(in, db->first, '_');
+
     if (external)
         return 0;
     if (kind->open && (*db->user || db->password))
         return error_set(err, ERROR_CONFIG,
                          "user and password are for a 'host' or 'urls' elsewhere: the server that "
                          "is started here lets everybody in");
-    if (!kind->open && (!*db->user || !db->password || !*db->password || !*db->name))
+    if (!kind->open && (!*db->user || !db->password || !*db->password || !*db->first))
         return error_set(err, ERROR_CONFIG, "user, password and %s must not be empty",
                          kind->name_key);
     return 0;

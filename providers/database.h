@@ -24,6 +24,7 @@ struct database {
     char *user;
     char *password; /* NULL: none */
     char *name;
+    char *first; /* what the server is begun with: the name, unless that is a shard's namespace */
 };
 #define _cleanup_database_ _cleanup_(database_deinit)
 

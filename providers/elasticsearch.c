@@ -30,6 +30,7 @@ const struct provider provider_elasticsearch = {
     .override_count = SEARCH_OVERRIDES,
     .plan = plan,
     .probe = &search_probe,
+    .namespaces = "an index name each",
     .countable = true,
     .by_the_book = true,
 };

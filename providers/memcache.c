@@ -9,6 +9,8 @@
 
 #include "common.h"
 
+#define MEGABYTES 64 /* memcached's own default, for each shard */
+
 static const struct override_def overrides[] = {
     {"host", OVERRIDE_LIST, "use the server there instead of starting one", false},
     {"hosts", OVERRIDE_LIST, "the same, several of them", false},
@@ -28,11 +30,15 @@ static int plan(const struct provider *provider, const struct provider_input *in
         common_endpoint(in, "key_prefix", out->port, &e, out, err) < 0)
         return -1;
     strvec_setenv(&out->app_env, "MEMCACHE_HOSTS", e.hosts);
-    strvec_setenv(&out->app_env, "MEMCACHE_PREFIX", e.name ? e.name : in->application_id);
+    _cleanup_free_ char *prefix = common_namespace(in, e.name ? e.name : in->application_id, '_');
+    strvec_setenv(&out->app_env, "MEMCACHE_PREFIX", prefix);
     if (out->external)
         return 0;
 
-    strvec_split(&out->argv, "memcached -m 64 -p", " ");
+    strvec_push(&out->argv, "memcached");
+    strvec_push(&out->argv, "-m");
+    strvec_pushf(&out->argv, "%d", MEGABYTES * (in->shared ? in->shards : 1));
+    strvec_push(&out->argv, "-p");
     strvec_pushf(&out->argv, "%u", out->port);
     out->probe_arg = xstrdup("");
     return common_finish(in, out, err);
@@ -100,5 +106,6 @@ const struct provider provider_memcache = {
     .plan = plan,
     .probe = &probe,
     .recipe = &recipe,
+    .namespaces = "a prefix each",
     .countable = true,
 };

@@ -32,10 +32,11 @@ static const struct override_def overrides[] = {
 };
 
 /* The application's id as the name of a database. */
-static char *database_name(const char *id)
+static char *database_name(const struct provider_input *in)
 {
     static const char *const reserved[] = {"", "admin", "config", "local"};
-    char *name = xasprintf("%.59s", id);
+    int room = (int)common_namespace_room(in);
+    char *name = xasprintf("%.*s", 59 - room, in->application_id);
 
     for (char *p = name; *p; p++) {
         char letter = (char)(*p | 0x20);
@@ -57,12 +58,14 @@ static char *database_name(const char *id)
 struct target {
     struct url u; /* all but host and port: MongoDB's URLs have several of these */
     char *hosts;  /* "host:port,host:port" */
+    char *first; /* the path that the server is begun with: u's, unless it is a shard's namespace */
 };
 
 static void target_deinit(struct target *t)
 {
     url_deinit(&t->u);
     free(t->hosts);
+    free(t->first);
 }
 
 /* The URL of the overrides, if there is one. */
@@ -123,7 +126,7 @@ static int set_hosts(struct target *t, const struct provider_input *in,
 /* The database: overrides, the URL's, for our own server the application's id. */
 static void set_path(struct target *t, const struct provider_input *in)
 {
-    _cleanup_free_ char *usual = database_name(in->application_id);
+    _cleanup_free_ char *usual = database_name(in);
     const char *path = provider_input_get(in, "path", NULL);
     const char *name = provider_input_get(in, "name", t->u.path || path ? NULL : usual);
 
@@ -135,13 +138,17 @@ static void set_path(struct target *t, const struct provider_input *in)
         free(t->u.path);
         t->u.path = xasprintf("%s%s", *path == '/' ? "" : "/", path);
     }
+    if (t->u.path) {
+        t->first = TAKE_PTR(t->u.path);
+        t->u.path = common_namespace(in, t->first, '_');
+    }
 }
 
 /* Who connects: overrides, the URL's, for our own server the application's id. */
 static int set_account(struct target *t, const struct provider_input *in, bool own,
                        struct error *err)
 {
-    _cleanup_free_ char *usual = database_name(in->application_id);
+    _cleanup_free_ char *usual = database_name(in);
     bool users = own && !in->shift;
     const char *user = provider_input_get(in, "user", users ? usual : NULL);
     const char *password = provider_input_get(in, "password", users ? in->secret : NULL);
@@ -158,7 +165,7 @@ static int set_account(struct target *t, const struct provider_input *in, bool o
         free(t->u.password);
         t->u.password = url_quote(password);
     }
-    if (users && (!*t->u.user || !*t->u.password || !t->u.path[1]))
+    if (users && (!*t->u.user || !*t->u.password || !t->first[1]))
         return error_set(err, ERROR_CONFIG, "user, password and name must not be empty");
     if (!t->u.user && t->u.password)
         return error_set(err, ERROR_CONFIG, "override 'password' needs a user");
@@ -187,7 +194,7 @@ static void set_container(const struct provider_input *in, struct service_plan *
     if (out->port != INIT_PORT)
         common_port(in, out, INIT_PORT);
     _cleanup_free_ char *user = url_unquote(t->u.user), *password = url_unquote(t->u.password);
-    _cleanup_free_ char *name = url_unquote(t->u.path + 1);
+    _cleanup_free_ char *name = url_unquote(t->first + 1);
     strvec_setenv(&out->env, "MONGO_INITDB_ROOT_USERNAME", user);
     strvec_setenv(&out->env, "MONGO_INITDB_ROOT_PASSWORD", password);
     strvec_setenv(&out->env, "MONGO_INITDB_DATABASE", name); /* where init scripts begin */
@@ -236,5 +243,6 @@ const struct provider provider_mongodb = {
     .override_count = ARRAY_SIZE(overrides),
     .plan = plan,
     .probe = &mongodb_probe,
+    .namespaces = "a database each",
     .by_the_book = true,
 };

@@ -28,10 +28,10 @@ const struct override_def mysql_overrides[MYSQL_OVERRIDES] = {
 
 /* What differs. The options of each bound the memory that its log takes on the tmpfs. */
 static const struct flavour {
-    const char *name, *prefix, *server, *log;
+    const char *name, *prefix, *server, *client, *log;
 } flavours[] = {
-    {"mysql", "MYSQL", "mysqld", "--loose-innodb-redo-log-capacity=32M"}, /* since 8.0.30 */
-    {"mariadb", "MARIADB", "mariadbd", "--innodb-log-file-size=32M"},
+    {"mysql", "MYSQL", "mysqld", "mysql", "--loose-innodb-redo-log-capacity=32M"}, /* 8.0.30 */
+    {"mariadb", "MARIADB", "mariadbd", "mariadb", "--innodb-log-file-size=32M"},
 };
 
 /* Durability off: nothing outlives the shard. */
@@ -79,18 +79,59 @@ static void set_container(struct service_plan *out, const struct provider *provi
     if (f == &flavours[0] && common_port(in, out, X_PORT) != X_PORT)
         strvec_pushf(&out->argv, "--loose-mysqlx-port=%u", X_PORT + in->shift);
 
-    if (strcmp(db->user, "root") == 0) {
+    if (in->shared)
+        strvec_push(&out->argv, "--max-connections=" COMMON_CLIENTS);
+    bool root = strcmp(db->user, "root") == 0;
+    if (root || in->shared) /* who makes namespaces is root */
         set_env(out, f->prefix, "ROOT_PASSWORD", db->password);
-    } else {
+    else
         set_env(out, f->prefix, "RANDOM_ROOT_PASSWORD", "yes");
+    if (!root) {
         set_env(out, f->prefix, "USER", db->user);
         set_env(out, f->prefix, "PASSWORD", db->password);
     }
-    set_env(out, f->prefix, "DATABASE", db->name);
+    set_env(out, f->prefix, "DATABASE", db->first);
     /* Time zones by name: 1800 tables' rows that take most of initialising, and are seldom asked.
      */
     set_env(out, f->prefix, "INITDB_SKIP_TZINFO", "yes");
     out->probe_arg = xstrdup("");
+}
+
+/* An identifier in quotes; of a GRANT, where '_' and '%' are patterns. */
+static void add_quoted(struct strbuf *out, const char *name, bool pattern)
+{
+    strbuf_addc(out, '`');
+    for (; *name; name++)
+        strbuf_addf(out, "%s%c",
+                    *name == '`'                                ? "`"
+                    : pattern && (*name == '_' || *name == '%') ? "\\"
+                                                                : "",
+                    *name);
+    strbuf_addc(out, '`');
+}
+
+/* Over the unix socket; root's password is in the container's environment. */
+static void set_namespace(struct service_plan *out, const struct provider *provider,
+                          const struct database *db)
+{
+    const struct flavour *f = find_flavour(provider);
+    _cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+
+    strbuf_adds(&sql, "CREATE DATABASE ");
+    add_quoted(&sql, db->name, false);
+    if (strcmp(db->user, "root") != 0) {
+        strbuf_adds(&sql, "; GRANT ALL ON ");
+        add_quoted(&sql, db->name, true);
+        strbuf_adds(&sql, ".* TO ");
+        mysql_add_quoted(&sql, db->user);
+        strbuf_adds(&sql, "@'%'");
+    }
+    strvec_push(&out->namespace_words, "sh");
+    strvec_push(&out->namespace_words, "-c");
+    strvec_pushf(&out->namespace_words,
+                 "MYSQL_PWD=$%s_ROOT_PASSWORD exec %s --user=root --execute=\"$0\"", f->prefix,
+                 f->client);
+    strvec_push(&out->namespace_words, sql.buf);
 }
 
 int mysql_plan(const struct provider *provider, const struct provider_input *in,
@@ -108,6 +149,8 @@ int mysql_plan(const struct provider *provider, const struct provider_input *in,
     if (out->external)
         return 0;
     set_container(out, provider, in, &db);
+    if (in->shared && in->shard)
+        set_namespace(out, provider, &db);
     return common_finish(in, out, err);
 }
 
@@ -121,6 +164,7 @@ const struct provider provider_mysql = {
     .plan = mysql_plan,
     .probe = &mysql_probe,
     .recipe = &mysql_recipe,
+    .namespaces = "a database each",
     .names_instances = true,
     .by_the_book = true,
 };
@@ -135,5 +179,6 @@ const struct provider provider_mariadb = {
     .plan = mysql_plan,
     .probe = &mysql_probe,
     .recipe = &mysql_recipe,
+    .namespaces = "a database each",
     .names_instances = true,
 };

@@ -13,5 +13,7 @@ extern const struct recipe mysql_recipe; /* mysql_recipe.c */
 
 int mysql_plan(const struct provider *provider, const struct provider_input *in,
                struct service_plan *out, struct error *err);
+/* Appends text as a string in SQL. */
+void mysql_add_quoted(struct strbuf *out, const char *text);
 
 #endif

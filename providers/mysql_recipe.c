@@ -34,17 +34,18 @@ static int check_volumes(const struct recipe_image *image, struct error *why)
     return 0;
 }
 
-/* The user that the container's environment creates; NULL when it is not to be known. */
-static const char *find_user(const struct service_plan *zero)
+/* What the container's environment says, under either name; or NULL. */
+static const char *setting(const struct service_plan *zero, const char *key)
 {
-    static const char *const keys[] = {"MARIADB_USER", "MYSQL_USER"};
+    static const char *const prefixes[] = {"MARIADB", "MYSQL"};
 
-    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-        const char *user = strvec_getenv(&zero->env, keys[i]);
-        if (user)
-            return user;
+    for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
+        _cleanup_free_ char *name = xasprintf("%s_%s", prefixes[i], key);
+        const char *value = strvec_getenv(&zero->env, name);
+        if (value)
+            return value;
     }
-    return "root";
+    return NULL;
 }
 
 static int check_plan(const struct service_plan *zero, const struct recipe_image *image,
@@ -78,8 +79,7 @@ static int first(const struct service_plan *zero, const struct recipe_image *ima
     return 0;
 }
 
-/* As a string in SQL. */
-static void add_quoted(struct strbuf *out, const char *text)
+void mysql_add_quoted(struct strbuf *out, const char *text)
 {
     strbuf_addc(out, '\'');
     for (; *text; text++) {
@@ -90,20 +90,28 @@ static void add_quoted(struct strbuf *out, const char *text)
     strbuf_addc(out, '\'');
 }
 
-/* In one line, as init files have it. Root is two: over the socket, and from everywhere. */
-static char *set_password(const char *user, const char *password)
+static void add_password(struct strbuf *sql, const char *user, const char *host,
+                         const char *password)
 {
-    static const char *const hosts[] = {"%", "localhost"};
-    _cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
-    size_t count = strcmp(user, "root") == 0 ? ARRAY_SIZE(hosts) : 1;
+    strbuf_adds(sql, sql->len ? ", " : "ALTER USER IF EXISTS ");
+    mysql_add_quoted(sql, user);
+    strbuf_addf(sql, "@'%s' IDENTIFIED BY ", host);
+    mysql_add_quoted(sql, password);
+}
 
-    strbuf_adds(&sql, "ALTER USER IF EXISTS");
-    for (size_t i = 0; i < count; i++) {
-        strbuf_adds(&sql, i ? ", " : " ");
-        add_quoted(&sql, user);
-        strbuf_addf(&sql, "@'%s' IDENTIFIED BY ", hosts[i]);
-        add_quoted(&sql, password);
+/* Of whom the container's environment creates. In one line, as init files have it. Root is two:
+   over the socket, and from everywhere. */
+static char *set_passwords(const struct service_plan *zero)
+{
+    _cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+    const char *user = setting(zero, "USER"), *root = setting(zero, "ROOT_PASSWORD");
+
+    if (!user || (root && strcmp(root, zero->password) == 0)) {
+        add_password(&sql, "root", "%", zero->password);
+        add_password(&sql, "root", "localhost", zero->password);
     }
+    if (user)
+        add_password(&sql, user, "%", zero->password);
     strbuf_adds(&sql, ";\n");
     return strbuf_detach(&sql);
 }
@@ -124,7 +132,7 @@ static int copy(const struct service_plan *zero, const struct recipe_image *imag
         return 0;
     strvec_push(&out->argv, "--init-file=" INIT_FILE);
     strvec_push(&out->files, INIT_FILE);
-    strvec_take(&out->files, set_password(find_user(zero), zero->password));
+    strvec_take(&out->files, set_passwords(zero));
     return 0;
 }
 

@@ -39,6 +39,7 @@ const struct provider provider_opensearch = {
     .override_count = SEARCH_OVERRIDES,
     .plan = plan,
     .probe = &search_probe,
+    .namespaces = "an index name each",
     .countable = true,
     .by_the_book = true,
 };

@@ -16,5 +16,6 @@ const struct provider provider_postgis = {
     .plan = postgres_plan,
     .probe = &postgres_probe,
     .recipe = &postgres_recipe,
+    .namespaces = "a database each",
     .names_instances = true,
 };

@@ -55,16 +55,20 @@ static bool is_reserved(const char *name)
 }
 
 static void set_container(struct service_plan *out, const struct provider *provider,
-                          const struct database *db)
+                          const struct provider_input *in, const struct database *db)
 {
     _cleanup_free_ char *user = url_quote(db->user);
-    _cleanup_free_ char *name = url_quote(db->name);
+    _cleanup_free_ char *name = url_quote(db->first);
 
     for (size_t i = 0; i < ARRAY_SIZE(server_argv); i++)
         strvec_push(&out->argv, server_argv[i]);
+    if (in->shared) {
+        strvec_push(&out->argv, "-c");
+        strvec_push(&out->argv, "max_connections=" COMMON_CLIENTS);
+    }
     strvec_setenv(&out->env, "POSTGRES_USER", db->user);
     strvec_setenv(&out->env, "POSTGRES_PASSWORD", db->password);
-    strvec_setenv(&out->env, "POSTGRES_DB", db->name);
+    strvec_setenv(&out->env, "POSTGRES_DB", db->first);
     strvec_setenv(&out->env, "POSTGRES_INITDB_ARGS", POSTGRES_INITDB_ARGS);
     /* Not "-c port=": the image's start-up script talks to its temporary server by PGPORT too. */
     if (out->port != provider->port)
@@ -73,11 +77,40 @@ static void set_container(struct service_plan *out, const struct provider *provi
     out->probe_arg = xasprintf("%s/%s", user, name);
 }
 
+/* An identifier in quotes. */
+static void add_quoted(struct strbuf *out, const char *name)
+{
+    strbuf_addc(out, '"');
+    for (; *name; name++)
+        strbuf_addf(out, "%s%c", *name == '"' ? "\"" : "", *name);
+    strbuf_addc(out, '"');
+}
+
+/* A copy of what the image made, extensions and all, over the unix socket, where it trusts. Nobody
+   may be connected to what is copied. */
+static void set_namespace(struct service_plan *out, const struct database *db)
+{
+    static const char *const words[] = {"psql", "--no-psqlrc", "--quiet", "--no-password"};
+    bool usual = strcmp(db->first, "postgres") != 0;
+    _cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+
+    strbuf_adds(&sql, "CREATE DATABASE ");
+    add_quoted(&sql, db->name);
+    strbuf_adds(&sql, " TEMPLATE ");
+    add_quoted(&sql, db->first);
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        strvec_push(&out->namespace_words, words[i]);
+    strvec_pushf(&out->namespace_words, "--dbname=%s", usual ? "postgres" : "template1");
+    strvec_pushf(&out->namespace_words, "--username=%s", db->user);
+    strvec_pushf(&out->namespace_words, "--command=%s", sql.buf);
+}
+
 int postgres_plan(const struct provider *provider, const struct provider_input *in,
                   struct service_plan *out, struct error *err)
 {
     _cleanup_database_ struct database db = {0};
-    _cleanup_free_ char *id = database_identifier(in->application_id, LONGEST_NAME, is_reserved);
+    _cleanup_free_ char *id = database_identifier(
+        in->application_id, LONGEST_NAME - common_namespace_room(in), is_reserved);
     _cleanup_free_ char *variable = common_db_variable(in);
     const struct database_kind kind = {
         .scheme = provider->name, .variable = variable, .id = id, .name_key = "name"};
@@ -86,7 +119,9 @@ int postgres_plan(const struct provider *provider, const struct provider_input *
         return -1;
     if (out->external)
         return 0;
-    set_container(out, provider, &db);
+    set_container(out, provider, in, &db);
+    if (in->shared && in->shard)
+        set_namespace(out, &db);
     return common_finish(in, out, err);
 }
 
@@ -101,5 +136,6 @@ const struct provider provider_postgres = {
     .plan = postgres_plan,
     .probe = &postgres_probe,
     .recipe = &postgres_recipe,
+    .namespaces = "a database each",
     .names_instances = true,
 };

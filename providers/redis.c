@@ -24,7 +24,7 @@ const struct override_def redis_overrides[REDIS_OVERRIDES] = {
 };
 
 static void set_container(struct service_plan *out, const struct provider *provider,
-                          unsigned long db_index)
+                          unsigned long databases)
 {
     static const char *const argv[] = {"--save", "", "--appendonly", "no"};
 
@@ -35,9 +35,9 @@ static void set_container(struct service_plan *out, const struct provider *provi
         strvec_push(&out->argv, "--port");
         strvec_pushf(&out->argv, "%u", out->port);
     }
-    if (db_index >= DEFAULT_DATABASES) {
+    if (databases > DEFAULT_DATABASES) {
         strvec_push(&out->argv, "--databases");
-        strvec_pushf(&out->argv, "%lu", db_index + 1);
+        strvec_pushf(&out->argv, "%lu", databases);
     }
     out->probe_arg = xstrdup("");
 }
@@ -56,7 +56,7 @@ int redis_plan(const struct provider *provider, const struct provider_input *in,
                struct service_plan *out, struct error *err)
 {
     _cleanup_(common_endpoint_deinit) struct common_endpoint e = {0};
-    unsigned long db_index = 0;
+    unsigned long db_index = 0, databases;
 
     if (common_begin(provider, in, out, err) < 0 ||
         common_endpoint(in, "db_index", out->port, &e, out, err) < 0)
@@ -64,11 +64,14 @@ int redis_plan(const struct provider *provider, const struct provider_input *in,
     if (e.name && parse_index(e.name, &db_index, err) < 0)
         return error_wrap(err, "override 'db_index'");
 
+    databases = db_index + (in->shared ? (unsigned long)in->shards : 1);
+    if (in->shared && in->shard)
+        db_index += (unsigned long)in->shard - 1;
     strvec_setenv(&out->app_env, "REDIS_HOSTS", e.hosts);
     strvec_pushf(&out->app_env, "REDIS_DB_INDEX=%lu", db_index);
     if (out->external)
         return 0;
-    set_container(out, provider, db_index);
+    set_container(out, provider, databases);
     return common_finish(in, out, err);
 }
 
@@ -168,5 +171,6 @@ const struct provider provider_redis = {
     .plan = redis_plan,
     .probe = &redis_probe,
     .recipe = &redis_recipe,
+    .namespaces = "a database each",
     .countable = true,
 };

@@ -30,13 +30,21 @@ const struct provider *const providers[] = {
 /* clang-format on */
 const size_t provider_count = ARRAY_SIZE(providers);
 
-const struct sink_def sink_defs[] = {
-    [SINK_NONE] = {"none", NULL},
-    [SINK_SMTP] = {"smtp", "mail"},
-    [SINK_SYSLOG_UDP] = {"syslog-udp", "syslog.log"},
-    [SINK_SYSLOG_TCP] = {"syslog-tcp", "syslog.log"},
-    [SINK_PROXY] = {"proxy", "proxy.log"},
+const char *const sink_words[] = {
+    [SINK_NONE] = "none",
+    [SINK_SMTP] = "smtp",
+    [SINK_SYSLOG_UDP] = "syslog-udp",
+    [SINK_SYSLOG_TCP] = "syslog-tcp",
+    [SINK_PROXY] = "proxy",
 };
+
+char *sink_file(enum sink_kind kind, const char *name)
+{
+    if (kind != SINK_SMTP)
+        return xasprintf("%s.log", name);
+    bool usual = strcmp(name, provider_email.name) == 0;
+    return xasprintf("mail%s%s/", usual ? "" : "-", usual ? "" : name);
+}
 
 const struct override_def provider_common_overrides[] = {
     {"image", OVERRIDE_STRING, "image to start instead of the default one", false},
@@ -46,6 +54,8 @@ const struct override_def provider_common_overrides[] = {
     {"tmpfs", OVERRIDE_STRING, "'no' keeps what the image has below its VOLUMEs", false},
     {"snapshot", OVERRIDE_STRING, "'no' initialises it anew in each shard", false},
     {"count", OVERRIDE_COUNT, "so many of it, of those that the app can be told a list of", false},
+    {"isolation", OVERRIDE_ISOLATION, "'namespace': one for all shards, and in it a namespace each",
+     false},
 };
 const size_t provider_common_override_count = ARRAY_SIZE(provider_common_overrides);
 
@@ -116,6 +126,7 @@ void service_plan_deinit(struct service_plan *plan)
     strvec_deinit(&plan->tmpfs);
     strvec_deinit(&plan->files);
     strvec_deinit(&plan->exec_words);
+    strvec_deinit(&plan->namespace_words);
     strvec_deinit(&plan->app_env);
     strvec_deinit(&plan->secrets);
     *plan = (struct service_plan){0};
@@ -142,6 +153,7 @@ void service_plan_copy(struct service_plan *to, const struct service_plan *from)
     to->tmpfs = copy_strings(&from->tmpfs);
     to->files = copy_strings(&from->files);
     to->exec_words = copy_strings(&from->exec_words);
+    to->namespace_words = copy_strings(&from->namespace_words);
     to->app_env = copy_strings(&from->app_env);
     to->secrets = copy_strings(&from->secrets);
 }

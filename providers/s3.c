@@ -35,11 +35,11 @@ static bool is_letter(char c)
 
 /* The application's id as the name of a bucket: 3 to 63 of a-z, 0-9 and '-', none of these at its
    ends. (Dots are allowed too, but not everywhere.) */
-static char *bucket_name(const char *id)
+static char *bucket_name(const char *id, size_t longest)
 {
     _cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
 
-    for (const char *p = id; *p && out.len < 63; p++) {
+    for (const char *p = id; *p && out.len < longest; p++) {
         char c = *p >= 'A' && *p <= 'Z' ? (char)(*p | 0x20) : *p;
         if (is_letter(c) || out.len > 0)
             strbuf_addc(&out, is_letter(c) ? c : '-');
@@ -48,7 +48,7 @@ static char *bucket_name(const char *id)
         strbuf_truncate(&out, out.len - 1);
     if (out.len >= 3 && strncmp(out.buf, "xn--", 4) != 0)
         return strbuf_detach(&out);
-    return xasprintf("app%s%.58s", out.len ? "-" : "", out.buf);
+    return xasprintf("app%s%.*s", out.len ? "-" : "", (int)longest - 5, out.buf);
 }
 
 /* It becomes a directory, so of a bucket that is to be made nothing else is taken. */
@@ -133,17 +133,22 @@ static int check_keys(const struct keys *k, struct error *err)
     return 0;
 }
 
-/* A directory at the top of its data is a bucket. Whatever the command is, it is run as the image
-   would have run it. */
+/* A directory at the top of its data is a bucket; a shared one has those of all shards. Whatever
+   the command is, it is run as the image would have run it. */
 static void set_container(const struct provider_input *in, const struct keys *k, const char *bucket,
                           struct service_plan *out)
 {
     static const char script[] =
-        "mkdir -p \"/data/$1\" && shift && exec /usr/bin/docker-entrypoint.sh \"$@\"";
-    const char *const entrypoint[] = {"/bin/sh", "-c", script, "minio", bucket};
+        "while [ \"$1\" != -- ]; do mkdir -p \"/data/$1\" && shift || exit; done; shift; "
+        "exec /usr/bin/docker-entrypoint.sh \"$@\"";
+    const char *const entrypoint[] = {"/bin/sh", "-c", script, "minio"};
+    struct provider_input one = *in;
 
     for (size_t i = 0; i < ARRAY_SIZE(entrypoint); i++)
         strvec_push(&out->entrypoint, entrypoint[i]);
+    for (one.shard = 1; one.shard <= (in->shared ? in->shards : 1); one.shard++)
+        strvec_take(&out->entrypoint, common_namespace(&one, bucket, '-'));
+    strvec_push(&out->entrypoint, "--");
     strvec_split(&out->argv, "server /data --address", " ");
     strvec_pushf(&out->argv, ":%u", out->port);
     strvec_push(&out->argv, "--console-address");
@@ -181,8 +186,9 @@ static int plan(const struct provider *provider, const struct provider_input *in
 {
     _cleanup_url_ struct url u = {0};
     _cleanup_(keys_deinit) struct keys keys = {0};
-    _cleanup_free_ char *usual = bucket_name(in->application_id);
-    const char *bucket = provider_input_get(in, "bucket", usual);
+    _cleanup_free_ char *usual = bucket_name(in->application_id, 63 - common_namespace_room(in));
+    const char *first = provider_input_get(in, "bucket", usual);
+    _cleanup_free_ char *bucket = common_namespace(in, first, '-');
 
     if (common_begin(provider, in, out, err) < 0 || find_endpoint(in, out, &u, err) < 0)
         return -1;
@@ -200,7 +206,7 @@ static int plan(const struct provider *provider, const struct provider_input *in
     }
     if (out->external)
         return 0;
-    set_container(in, &keys, bucket, out);
+    set_container(in, &keys, first, out);
     return common_finish(in, out, err);
 }
 
@@ -237,5 +243,6 @@ const struct provider provider_s3 = {
     .override_count = ARRAY_SIZE(overrides),
     .plan = plan,
     .probe = &probe,
+    .namespaces = "a bucket each",
     .by_the_book = true,
 };

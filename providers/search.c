@@ -26,6 +26,9 @@ const struct override_def search_overrides[SEARCH_OVERRIDES] = {
     {"host", OVERRIDE_LIST, "use the server there instead of starting one", false},
     {"hosts", OVERRIDE_LIST, "the same, several of them", false},
     {"port", OVERRIDE_PORT, "port of the server", false},
+    {"user", OVERRIDE_STRING, "user name in the URLs; the server that is started asks for none",
+     false},
+    {"password", OVERRIDE_STRING, "password in the URLs", true},
     {"index_name", OVERRIDE_STRING, "what the app's indices begin with (default: its id)", false},
     {"path", OVERRIDE_STRING, "path of the URLs, as '/search'", false},
     {"urls", OVERRIDE_LIST, "use the servers at these URLs instead of starting one", false},
@@ -49,6 +52,23 @@ static char *index_name(const char *id)
     return out.len ? strbuf_detach(&out) : xstrdup("app");
 }
 
+/* What is overridden takes the place of what the URL has. */
+static void set_account(struct url *u, const struct provider_input *in, struct service_plan *plan)
+{
+    const char *user = provider_input_get(in, "user", NULL);
+    const char *password = provider_input_get(in, "password", NULL);
+
+    if (user) {
+        free(u->user);
+        u->user = url_quote(user);
+    }
+    if (password) {
+        free(u->password);
+        u->password = url_quote(password);
+    }
+    common_url_secret(plan, u);
+}
+
 /* One URL of the list; at `host` ("host" or "host:port") when that is not NULL. */
 static int add_url(struct strvec *urls, const struct provider_input *in, const char *text,
                    const char *host, struct service_plan *plan, struct error *err)
@@ -70,7 +90,7 @@ static int add_url(struct strvec *urls, const struct provider_input *in, const c
         u.port = own_port;
     else if (!u.port || provider_input_get(in, "port", NULL))
         u.port = plan->port;
-    common_url_secret(plan, &u);
+    set_account(&u, in, plan);
     if (path) {
         free(u.path);
         u.path = xasprintf("%s%s", *path && *path != '/' ? "/" : "", path);
@@ -108,10 +128,11 @@ int search_plan(const struct provider *provider, const struct provider_input *in
     if (common_begin(provider, in, out, err) < 0 || collect_urls(&urls, in, out, err) < 0)
         return -1;
     _cleanup_free_ char *list = strvec_join(&urls, "|");
-    _cleanup_free_ char *index = index_name(in->application_id);
+    _cleanup_free_ char *usual = index_name(in->application_id);
+    _cleanup_free_ char *index = common_namespace(in, provider_input_get(in, "index_name", usual),
+                                                  '_');
     strvec_pushf(&out->app_env, "%s_URLS=%s", prefix, list);
-    strvec_pushf(&out->app_env, "%s_INDEX_NAME=%s", prefix,
-                 provider_input_get(in, "index_name", index));
+    strvec_pushf(&out->app_env, "%s_INDEX_NAME=%s", prefix, index);
     return 0;
 }
 

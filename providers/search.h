@@ -8,7 +8,7 @@
 
 #include <cleanroom/provider.h>
 
-enum { SEARCH_OVERRIDES = 6 };
+enum { SEARCH_OVERRIDES = 8 };
 
 extern const struct override_def search_overrides[SEARCH_OVERRIDES];
 extern const struct probe search_probe;

@@ -17,6 +17,7 @@ const struct provider provider_valkey = {
     .plan = redis_plan,
     .probe = &redis_probe,
     .recipe = &redis_recipe,
+    .namespaces = "a database each",
     .countable = true,
     .by_the_book = true,
 };

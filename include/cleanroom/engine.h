@@ -180,6 +180,8 @@ struct engine_event {
     int exit_code;    /* EVENT_DIED */
 };
 
+enum { EXEC_OUTPUT_MAX = 1024 };
+
 enum output_stream {
     OUTPUT_STDOUT = 1,
     OUTPUT_STDERR = 2,
@@ -190,8 +192,9 @@ typedef void (*engine_image_fn)(void *data, enum engine_outcome outcome,
                                 const struct image_info *info, const struct error *err);
 typedef void (*engine_state_fn)(void *data, enum engine_outcome outcome,
                                 const struct container_state *state, const struct error *err);
+/* output: the end of what they wrote, EXEC_OUTPUT_MAX bytes at most; never NULL. */
 typedef void (*engine_exit_fn)(void *data, enum engine_outcome outcome, int exit_code,
-                               const struct error *err);
+                               const char *output, const struct error *err);
 typedef void (*engine_list_fn)(void *data, enum engine_outcome outcome,
                                const struct object_info *objects, size_t count,
                                const struct error *err);
@@ -258,9 +261,9 @@ struct engine_ops {
     /* Sends a signal to the container's first process. ENGINE_CONFLICT: it does not run. */
     struct engine_op *(*container_signal)(struct engine *, const char *name, int signal,
                                           nsec_t deadline, engine_done_fn, void *data);
-    /* Runs words in a container that runs, with its user, environment and powers; what they write
-       is dropped. Completes when they have ended. ENGINE_CONFLICT: the container does not run.
-       Words that outlive the deadline are left to the container's end. */
+    /* Runs words in a container that runs, with its user, environment and powers. Completes when
+       they have ended. ENGINE_CONFLICT: the container does not run. Words that outlive the
+       deadline are left to the container's end. */
     struct engine_op *(*container_exec)(struct engine *, const char *name, const char *const *argv,
                                         nsec_t deadline, engine_exit_fn, void *data);
     struct engine_op *(*container_commit)(struct engine *, const char *name,

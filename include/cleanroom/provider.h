@@ -24,15 +24,19 @@
 
 enum override_type {
     OVERRIDE_STRING,
-    OVERRIDE_PORT,   /* 1..65535 */
-    OVERRIDE_NUMBER, /* >= 0 */
-    OVERRIDE_LIST,   /* a YAML list, or one string with '|' between its items */
-    OVERRIDE_ENV,    /* a map of K: V given to the service's container */
-    OVERRIDE_WORDS,  /* words as a shell splits them, or a YAML list of them */
-    OVERRIDE_COUNT,  /* 1..SERVICE_COUNT_MAX; of providers that are `countable` */
+    OVERRIDE_PORT,      /* 1..65535 */
+    OVERRIDE_NUMBER,    /* >= 0 */
+    OVERRIDE_LIST,      /* a YAML list, or one string with '|' between its items */
+    OVERRIDE_ENV,       /* a map of K: V given to the service's container */
+    OVERRIDE_WORDS,     /* words as a shell splits them, or a YAML list of them */
+    OVERRIDE_COUNT,     /* 1..SERVICE_COUNT_MAX; of providers that are `countable` */
+    OVERRIDE_ISOLATION, /* "shard"; "namespace" of providers that have `namespaces` */
 };
 
 enum { SERVICE_COUNT_MAX = 32 };
+
+#define ISOLATION_SHARD     "shard"
+#define ISOLATION_NAMESPACE "namespace"
 
 /* One key accepted below the service's name in forklift.yaml, and as --<service>.<key>. */
 struct override_def {
@@ -44,7 +48,7 @@ struct override_def {
 
 /* Overrides every provider accepts, besides its own: image, environment, command, memory, tmpfs
    ("no": keep what the image has below its VOLUMEs), snapshot ("no": initialise it each time),
-   count (how many of it; the plan's, no provider looks at it). */
+   count (how many of it) and isolation (the plan's, no provider looks at these two). */
 extern const struct override_def provider_common_overrides[];
 extern const size_t provider_common_override_count;
 
@@ -63,7 +67,8 @@ struct provider_input {
     const char *address;  /* where the app finds this shard's services: NULL is 127.0.0.1; another
                              loopback address when it runs on this machine itself */
     bool outside;         /* shards have a network */
-    int shard;            /* 1-based */
+    bool shared;          /* it is one for all shards, and a shard is told of a namespace in it */
+    int shard;            /* 1-based; 0: none of them, as when it is about a shared server itself */
     int shards;           /* of how many */
     const char *secret;   /* 32 random hex digits, this shard's and this service's own */
 };
@@ -77,12 +82,12 @@ enum sink_kind {
     SINK_PROXY, /* an HTTP proxy from which nothing gets out: proxy.log */
 };
 
-/* By kind. */
-struct sink_def {
-    const char *word; /* for the satellite */
-    const char *file; /* below the shard's results; of SINK_SMTP a directory */
-};
-extern const struct sink_def sink_defs[];
+/* By kind; for the satellite. */
+extern const char *const sink_words[];
+
+/* Where that service's sink keeps what it is sent, below the shard's results: "mail/", of another
+   one "mail-NAME/", and of all that is lines "NAME.log"; release with free(). */
+char *sink_file(enum sink_kind kind, const char *name);
 
 enum { SERVICE_PORTS = 8 };
 
@@ -110,8 +115,11 @@ struct service_plan {
     struct strvec files; /* "/path", text, "/path", text ...: in its container before it starts */
     char *log_text;      /* not NULL: it is ready when its output has this text, and not asked */
     struct strvec exec_words; /* not empty: it is ready when they end with 0 in its container */
-    struct strvec app_env;    /* K=V for the app */
-    struct strvec secrets;    /* values to mask wherever the plan is shown */
+    /* Shared, and of a shard: run in the server's container they make this shard's namespace;
+       empty: there is nothing to make. They write what went wrong, and never a secret. */
+    struct strvec namespace_words;
+    struct strvec app_env; /* K=V for the app */
+    struct strvec secrets; /* values to mask wherever the plan is shown */
 };
 void service_plan_deinit(struct service_plan *plan);
 /* Deep. */
@@ -187,6 +195,8 @@ struct provider {
     const struct probe *probe;
     const char *probe_name;      /* by which probe_find() has it; NULL: the provider's name */
     const struct recipe *recipe; /* NULL: no copies of it can be made */
+    const char *namespaces;      /* what each shard has of a shared one: "a database each"; NULL: it
+                                    cannot      be shared */
     bool countable;       /* its variables are lists with '|' between their items, so there can be
                              several of it */
     bool names_instances; /* names its variables by the instance itself: DB_<INSTANCE>_URL; all

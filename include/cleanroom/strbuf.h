@@ -33,6 +33,8 @@ int strbuf_add(struct strbuf *sb, const void *data, size_t len);
 int strbuf_adds(struct strbuf *sb, const char *s);
 int strbuf_addc(struct strbuf *sb, char c);
 int strbuf_addf(struct strbuf *sb, const char *fmt, ...) _printf_(2, 3);
+/* Appends, and of all that is there keeps the last `keep` bytes alone. */
+void strbuf_add_tail(struct strbuf *sb, const void *data, size_t len, size_t keep);
 /* Empties, keeping the memory. */
 void strbuf_reset(struct strbuf *sb);
 /* Removes len bytes from the front. */

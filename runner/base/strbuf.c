@@ -91,6 +91,14 @@ void strbuf_consume(struct strbuf *sb, size_t len)
     strbuf_truncate(sb, sb->len - len);
 }
 
+void strbuf_add_tail(struct strbuf *sb, const void *data, size_t len, size_t keep)
+{
+    size_t skip = len > keep ? len - keep : 0;
+    size_t room = keep - (len - skip);
+    strbuf_consume(sb, sb->len > room ? sb->len - room : 0);
+    strbuf_add(sb, (const char *)data + skip, len - skip);
+}
+
 char *strbuf_detach(struct strbuf *sb)
 {
     char *s = sb->cap ? sb->buf : xstrdup("");

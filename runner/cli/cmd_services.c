@@ -15,9 +15,9 @@
 #define PASSWORD    "password"
 
 static const char *const type_words[] = {
-    [OVERRIDE_STRING] = "TEXT", [OVERRIDE_PORT] = "PORT", [OVERRIDE_NUMBER] = "N",
-    [OVERRIDE_LIST] = "A|B",    [OVERRIDE_ENV] = "K=V",   [OVERRIDE_WORDS] = "WORDS",
-    [OVERRIDE_COUNT] = "N",
+    [OVERRIDE_STRING] = "TEXT", [OVERRIDE_PORT] = "PORT",      [OVERRIDE_NUMBER] = "N",
+    [OVERRIDE_LIST] = "A|B",    [OVERRIDE_ENV] = "K=V",        [OVERRIDE_WORDS] = "WORDS",
+    [OVERRIDE_COUNT] = "N",     [OVERRIDE_ISOLATION] = "TEXT",
 };
 
 static int example_plan(const struct provider *provider, struct service_plan *out,
@@ -34,7 +34,8 @@ static int example_plan(const struct provider *provider, struct service_plan *ou
 /* Those that all containers accept, but this service does not. */
 static bool lacks(const struct provider *provider, const struct override_def *common)
 {
-    return !provider->image || (common->type == OVERRIDE_COUNT && !provider->countable);
+    return !provider->image || (common->type == OVERRIDE_COUNT && !provider->countable) ||
+           (common->type == OVERRIDE_ISOLATION && !provider->namespaces);
 }
 
 /* --- one ------------------------------------------------------------------------------------- */
@@ -59,11 +60,12 @@ static void print_overrides(const struct provider *provider, FILE *out)
 
 static void print_place(const struct provider *provider, const struct service_plan *plan, FILE *out)
 {
+    _cleanup_free_ char *file = sink_file(plan->sink, provider->name);
+
     if (provider->image)
         fprintf(out, "  image  %s\n", plan->image);
     else
-        fprintf(out, "  image  none: served by cleanroom itself, kept in shard-K/%s%s\n",
-                sink_defs[plan->sink].file, plan->sink == SINK_SMTP ? "/" : "");
+        fprintf(out, "  image  none: served by cleanroom itself, kept in shard-K/%s\n", file);
     fprintf(out, "  port   %u\n", plan->port);
     if (provider->by_the_book)
         fputs("  Not run against a real server here, but written after its documents.\n", out);
@@ -88,13 +90,13 @@ static int print_one(const struct provider *provider, FILE *out, struct error *e
 
 /* --- all ------------------------------------------------------------------------------------- */
 
-static void print_keys(const struct override_def *defs, size_t count, bool countable, FILE *out)
+/* All but those that are not for everybody. */
+static void print_keys(const struct override_def *defs, size_t count, FILE *out)
 {
     for (size_t i = 0; i < count; i++) {
-        if (defs[i].type != OVERRIDE_COUNT)
+        if (defs[i].type != OVERRIDE_COUNT && defs[i].type != OVERRIDE_ISOLATION)
             fprintf(out, " %s", defs[i].key);
     }
-    fputs(countable ? " count\n" : "\n", out);
 }
 
 static int print_brief(const struct provider *provider, FILE *out, struct error *err)
@@ -109,7 +111,9 @@ static int print_brief(const struct provider *provider, FILE *out, struct error 
     for (size_t i = 0; i < plan.app_env.len; i++)
         fprintf(out, "  %s\n", plan.app_env.items[i]);
     fputs("  overrides:", out);
-    print_keys(provider->overrides, provider->override_count, provider->countable, out);
+    print_keys(provider->overrides, provider->override_count, out);
+    fprintf(out, "%s%s\n", provider->countable ? " count" : "",
+            provider->namespaces ? " isolation" : "");
     return 0;
 }
 
@@ -120,8 +124,8 @@ static int print_all(FILE *out, struct error *err)
             return -1;
     }
     fputs("all with a container:", out);
-    print_keys(provider_common_overrides, provider_common_override_count, false, out);
-    fputs("see 'cleanroom services NAME'\n", out);
+    print_keys(provider_common_overrides, provider_common_override_count, out);
+    fputs("\nsee 'cleanroom services NAME'\n", out);
     return 0;
 }
 

@@ -35,8 +35,7 @@ static const char *mask_userinfo(struct strbuf *out, const char *s)
     return at;
 }
 
-/* Pass one: the known values. */
-static char *mask_values(const struct strvec *secrets, const char *text)
+char *mask_values(const struct strvec *secrets, const char *text)
 {
     _cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
 

@@ -42,6 +42,8 @@ struct planning {
     const struct settings *settings;
     const struct service_setting *setting;
     int index, shard;
+    bool shared;
+    const struct plan_shard *commons; /* once it is planned */
     const char *address;
     uint16_t shift;
     char *secret;
@@ -108,6 +110,7 @@ static int plan_once(struct plan_service *out, const struct planning *p, struct 
                                       .shift = p->shift,
                                       .address = p->address,
                                       .outside = p->settings->own.network != NETWORK_NONE,
+                                      .shared = p->shared,
                                       .shard = p->shard,
                                       .shards = (int)p->settings->own.shards,
                                       .secret = p->secret};
@@ -190,15 +193,27 @@ static int plan_somewhere(const struct plan_shard *shard, struct plan_service *s
     return plan_once(service, p, err);
 }
 
+/* What is one for all shards has one password, which the commons have from here too. */
+static char *make_secret(const struct planning *p, size_t place, random_fn *random,
+                         struct error *err)
+{
+    const struct plan_shard *commons = p->commons;
+
+    if (p->shared && place < commons->services.len && commons->services.items[place].spec.password)
+        return xstrdup(commons->services.items[place].spec.password);
+    return random_hex(random, SECRET_BYTES, err);
+}
+
 static int plan_service(struct plan_shard *shard, struct planning *p, random_fn *random,
                         struct error *err)
 {
+    _cleanup_free_ char *secret = make_secret(p, shard->services.len, random, err);
     struct plan_service *service = vec_push(&shard->services);
-    _cleanup_free_ char *secret = random_hex(random, SECRET_BYTES, err);
 
     if (!secret)
         return -1;
     p->secret = secret;
+    service->shared = p->shared;
     service->provider = p->setting->provider;
     service->setting = p->setting;
     service->index = p->index;
@@ -222,14 +237,39 @@ static void join_variables(struct strvec *first, struct strvec *other)
     strvec_deinit(other);
 }
 
+static bool is_shared(const struct service_setting *setting)
+{
+    const char *isolation = override_value(setting, "isolation");
+    return isolation && strcmp(isolation, ISOLATION_NAMESPACE) == 0;
+}
+
+/* A server elsewhere is what it is. */
+static int check_external(const struct service_setting *setting, const struct service_plan *spec,
+                          int count, struct error *err)
+{
+    if (spec->external && count > 1)
+        return error_set(err, ERROR_CONFIG,
+                         "%s: service '%s' is a server elsewhere, of which 'count' cannot start "
+                         "more; list them all as its hosts",
+                         override_source(setting, "count"), setting->name);
+    if (spec->external && is_shared(setting))
+        return error_set(err, ERROR_CONFIG,
+                         "%s: service '%s' is a server elsewhere, in which no namespaces are made; "
+                         "leave 'isolation' out",
+                         override_source(setting, "isolation"), setting->name);
+    return 0;
+}
+
 static int plan_setting(struct plan_shard *shard, const struct service_setting *setting,
-                        const struct settings *settings, random_fn *random, struct error *err)
+                        const struct plan *plan, random_fn *random, struct error *err)
 {
     const char *said = override_value(setting, "count");
     int count = said ? (int)strtol(said, NULL, 10) : 1;
-    struct planning p = {.settings = settings,
+    struct planning p = {.settings = plan->settings,
                          .setting = setting,
+                         .shared = is_shared(setting),
                          .shard = shard->number,
+                         .commons = &plan->commons,
                          .address = shard->address};
     size_t first = shard->services.len;
 
@@ -237,11 +277,8 @@ static int plan_setting(struct plan_shard *shard, const struct service_setting *
         if (plan_service(shard, &p, random, err) < 0)
             return -1;
         struct service_plan *spec = &shard->services.items[first].spec;
-        if (spec->external && count > 1)
-            return error_set(err, ERROR_CONFIG,
-                             "%s: service '%s' is a server elsewhere, of which 'count' cannot "
-                             "start more; list them all as its hosts",
-                             override_source(setting, "count"), setting->name);
+        if (check_external(setting, spec, count, err) < 0)
+            return -1;
         if (p.index)
             join_variables(&spec->app_env,
                            &shard->services.items[first + (size_t)p.index].spec.app_env);
@@ -426,7 +463,7 @@ static int make_shard(struct plan_shard *shard, int number, const struct plan *p
         shard->scratch = program_scratch(plan->run_id, number);
     }
     for (size_t i = 0; i < settings->services.len; i++) {
-        if (plan_setting(shard, &settings->services.items[i], settings, random, err) < 0)
+        if (plan_setting(shard, &settings->services.items[i], plan, random, err) < 0)
             return -1;
     }
     if (check_pairs(shard, settings, err) < 0 || check_ports(shard, err) < 0)
@@ -480,6 +517,7 @@ static void collect_secrets(struct plan *plan)
     for (size_t i = 0; i < plan->shards.len; i++)
         collect_secrets_of(plan, &plan->shards.items[i]);
     collect_secrets_of(plan, &plan->seed);
+    collect_secrets_of(plan, &plan->commons);
 }
 
 /* What every shard is to be a copy of has to be ours, and has to be copied. */
@@ -491,6 +529,11 @@ static int check_deploy_once(const struct plan *plan, struct error *err)
             return error_set(err, ERROR_CONFIG,
                              "service '%s' is a server elsewhere, of which 'deploy: once' can make "
                              "no copies; use 'deploy: each'",
+                             s->name);
+        if (s->shared)
+            return error_set(err, ERROR_CONFIG,
+                             "service '%s' is one for all shards ('isolation: namespace'), and "
+                             "'deploy: once' gives each shard a copy; use 'deploy: each'",
                              s->name);
         if (!s->provider->recipe)
             return error_set(err, ERROR_CONFIG,
@@ -528,6 +571,15 @@ static int plan_site(struct plan *plan, struct error *err)
     return 0;
 }
 
+static bool shares(const struct settings *settings)
+{
+    for (size_t i = 0; i < settings->services.len; i++) {
+        if (is_shared(&settings->services.items[i]))
+            return true;
+    }
+    return false;
+}
+
 static int fill(struct plan *out, const struct settings *settings, random_fn *random,
                 struct error *err)
 {
@@ -547,6 +599,8 @@ static int fill(struct plan *out, const struct settings *settings, random_fn *ra
     strvec_append(&out->test_argv, &settings->test_args);
     strvec_push(&out->deploy_argv, "deploy");
 
+    if (shares(settings) && make_shard(&out->commons, 0, out, random, err) < 0)
+        return -1;
     for (int number = 1; number <= settings->own.shards; number++) {
         if (make_shard(vec_push(&out->shards), number, out, random, err) < 0)
             return -1;
@@ -585,6 +639,7 @@ void plan_deinit(struct plan *plan)
     for (size_t i = 0; i < plan->shards.len; i++)
         shard_deinit(&plan->shards.items[i]);
     shard_deinit(&plan->seed);
+    shard_deinit(&plan->commons);
     for (size_t i = 0; i < plan->images.len; i++) {
         free(plan->images.items[i].ref);
         free(plan->images.items[i].used_by);

@@ -19,6 +19,9 @@
 #define PLAN_STATIC  "/static"
 #define PLAN_SCRATCH "/cleanroom"
 
+/* The volume by which all pods reach what they share, in their holders alone. */
+#define PLAN_COMMONS "/commons"
+
 #define PLAN_PORT 8000 /* the app's own, when it serves */
 
 /* Below PLAN_SCRATCH; made by the satellite, writable by anybody. */
@@ -31,13 +34,14 @@
 struct plan_service {
     const struct provider *provider;
     const struct service_setting *setting; /* by which it is there; borrowed */
+    bool shared;                           /* one for all shards, in the commons */
     int index;                             /* 0-based: one of so many as its `count` says */
     char *name; /* unique within the shard: the service's key, 'memcache-2' for the second */
     struct service_plan spec; /* app_env: the first has it for all of its count */
 };
 
 struct plan_shard {
-    int number;    /* 1-based; 0: the seed */
+    int number;    /* 1-based; 0: the seed, the commons */
     char *address; /* loopback address of this machine at which the app finds its services, when it
                       is a program of it; or NULL */
     char *scratch; /* with address: a directory of this machine, in place of PLAN_SCRATCH */
@@ -63,6 +67,9 @@ struct plan {
     VEC(struct plan_shard) shards;
     /* The world that snapshots are made in; like a shard, but no shard's number. */
     struct plan_shard seed;
+    /* The world in which what all shards share runs: planned like a shard, so that each service has
+       the same place in all of them. Nothing is shared: it has no services. */
+    struct plan_shard commons;
     enum deploy_mode deploy;
     struct strvec test_argv;   /* "test" and what followed "--" */
     struct strvec deploy_argv; /* "deploy" */

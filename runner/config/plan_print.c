@@ -249,15 +249,19 @@ static void add_container(struct table *t, const struct plan_service *service,
     for (size_t i = 0; i < spec->tmpfs.len; i++)
         add(t, 2, "tmpfs", spec->tmpfs.items[i], declared);
     add_files(t, spec, declared);
+    if (spec->namespace_words.len)
+        add_words(t, 2, "namespace", &spec->namespace_words, NULL);
     add_service_env(t, spec, setting);
 }
 
-static void add_sink(struct table *t, const struct service_plan *spec,
-                     const struct service_setting *setting)
+static void add_sink(struct table *t, const struct plan_service *service)
 {
+    const struct service_plan *spec = &service->spec;
+    const struct service_setting *setting = service->setting;
+    _cleanup_free_ char *file = sink_file(spec->sink, service->name);
+
     addf(t, 2, "port", override_source(setting, "port"), "%u", spec->port);
-    addf(t, 2, "kept", "served by cleanroom itself", "shard-K/%s%s", sink_defs[spec->sink].file,
-         spec->sink == SINK_SMTP ? "/" : "");
+    addf(t, 2, "kept", "served by cleanroom itself", "shard-K/%s", file);
 }
 
 static void add_service(struct table *t, const struct plan_service *service)
@@ -270,10 +274,13 @@ static void add_service(struct table *t, const struct plan_service *service)
             setting->defined);
     if (service->index == 0)
         add_overrides(t, setting);
+    if (service->shared)
+        addf(t, 2, "shared", override_source(setting, "isolation"), "one for all shards, %s",
+             service->provider->namespaces);
     if (service->spec.idle)
         add(t, 2, "idle", "shards have a network: nothing stands in the way", NULL);
     else if (service->spec.sink != SINK_NONE)
-        add_sink(t, &service->spec, setting);
+        add_sink(t, service);
     else if (service->spec.external)
         add(t, 2, "external", "nothing is started; all shards share that server", NULL);
     else

@@ -171,6 +171,32 @@ static int check_count(const struct target *t, const char *value, const struct o
     return 0;
 }
 
+static char *shareable_names(void)
+{
+    _cleanup_strvec_ struct strvec names = STRVEC_INIT;
+    for (size_t i = 0; i < provider_count; i++)
+        if (providers[i]->namespaces)
+            strvec_push(&names, providers[i]->name);
+    return strvec_join(&names, ", ");
+}
+
+static int check_isolation(const struct target *t, const char *value, const struct origin *origin,
+                           struct error *err)
+{
+    if (strcmp(value, ISOLATION_SHARD) == 0)
+        return 0;
+    if (strcmp(value, ISOLATION_NAMESPACE) != 0)
+        return origin_error(origin, err, "'%s' is neither '%s' nor '%s'", value, ISOLATION_SHARD,
+                            ISOLATION_NAMESPACE);
+    if (t->service->provider->namespaces)
+        return 0;
+    _cleanup_free_ char *names = shareable_names();
+    return origin_error(origin, err,
+                        "there are no namespaces in '%s', so each shard needs its own; one for all "
+                        "can be: %s",
+                        t->service->name, names);
+}
+
 /* What stands in a declared service's container is full of placeholders. */
 static int check_placeholders(const struct target *t, const char *value,
                               const struct origin *origin, struct error *err)
@@ -200,6 +226,8 @@ static int store_checked(const struct target *t, const char *value, const struct
     if (t->def->type == OVERRIDE_NUMBER && (!good || number < 0))
         return origin_error(origin, err, "'%s' is not a number, 0 or more", value);
     if (t->def->type == OVERRIDE_COUNT && check_count(t, value, origin, err) < 0)
+        return -1;
+    if (t->def->type == OVERRIDE_ISOLATION && check_isolation(t, value, origin, err) < 0)
         return -1;
     if (t->def->type == OVERRIDE_WORDS && check_words(value, origin, err) < 0)
         return -1;

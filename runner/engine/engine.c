@@ -84,6 +84,8 @@ static void add_reason(struct error *err, const struct lack *lack)
     _cleanup_free_ char *daemon = err->message;
     err->message = xasprintf("the embedded engine %s; and %s; see 'cleanroom doctor'", lack->what,
                              daemon);
+    if (lack->remedy)
+        error_detail(err, "%s", lack->remedy);
 }
 
 struct engine *engine_open(struct loop *loop, const struct engine_options *options,

@@ -10,6 +10,7 @@
 #include <cleanroom/strbuf.h>
 
 #include "report/directory.h"
+#include "report/journal.h"
 #include "report/names.h"
 #include "report/unpack.h"
 
@@ -24,6 +25,7 @@
 struct collect {
     int dir; /* borrowed */
     int shard;
+    struct strvec allowed;
     int archive; /* the unlinked file, or -1 */
     uint64_t fed;
     bool cut;   /* the archive was longer than ARCHIVE_MAX */
@@ -44,10 +46,11 @@ static int open_unlinked(int dir, int shard)
     return fd;
 }
 
-struct collect *collect_new(int dir, int shard)
+struct collect *collect_new(int dir, int shard, const struct strvec *allowed)
 {
     struct collect *c = xcalloc(1, sizeof(*c));
     *c = (struct collect){.dir = dir, .shard = shard, .archive = open_unlinked(dir, shard)};
+    strvec_append(&c->allowed, allowed);
     if (c->archive < 0)
         c->errnum = errno;
     return c;
@@ -59,6 +62,7 @@ void collect_free(struct collect *c)
         return;
     if (c->archive >= 0)
         close(c->archive);
+    strvec_deinit(&c->allowed);
     free(c);
 }
 
@@ -176,21 +180,37 @@ static size_t count_lines(int dir, const char *name)
     return lines;
 }
 
-/* To the services that are only there to keep what they are sent. */
-static void say_what_was_sent(int dir, const struct strvec *files, struct result_suite *suite)
+static size_t count_messages(const struct strvec *files, const char *directory, size_t len)
 {
     size_t messages = 0;
     for (size_t i = 0; i < files->len; i++) {
         const char *name = files->items[i];
-        size_t len = strlen(name);
-        messages += strncmp(name, "mail/", 5) == 0 && strcmp(name + len - 4, ".eml") == 0;
+        messages += strncmp(name, directory, len) == 0 &&
+                    strcmp(name + strlen(name) - 4, ".eml") == 0;
+    }
+    return messages;
+}
+
+/* To the services that are only there to keep what they are sent. */
+static void say_what_was_sent(const struct collect *c, int dir, const struct strvec *files,
+                              struct result_suite *suite)
+{
+    for (size_t i = 0; i < files->len; i++) {
+        const char *name = files->items[i];
         if (strchr(name, '/'))
             continue;
         size_t lines = count_lines(dir, name);
         strvec_pushf(&suite->properties, "%s=%zu line%s", name, lines, lines == 1 ? "" : "s");
     }
-    if (messages)
-        strvec_pushf(&suite->properties, "mail=%zu message%s", messages, messages == 1 ? "" : "s");
+    for (size_t i = 0; i < c->allowed.len; i++) {
+        const char *name = c->allowed.items[i];
+        size_t len = strlen(name);
+        bool mail = strncmp(name, "mail", 4) == 0;
+        size_t messages = mail ? count_messages(files, name, len) : 0;
+        if (messages)
+            strvec_pushf(&suite->properties, "%.*s=%zu message%s", (int)len - 1, name, messages,
+                         messages == 1 ? "" : "s");
+    }
 }
 
 int collect_finish(struct collect *c, struct result_suite *suite, bool *acknowledged,
@@ -203,24 +223,21 @@ int collect_finish(struct collect *c, struct result_suite *suite, bool *acknowle
     if (c->fed == 0)
         return 0;
 
-    char name[32];
-    (void)snprintf(name, sizeof(name), "shard-%d", c->shard);
+    char name[RESULTS_NAME];
+    results_name(c->shard, name);
     _cleanup_close_ int dir = directory_enter(c->dir, name);
     if (dir < 0 || lseek(c->archive, 0, SEEK_SET) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot write '%s'", name);
 
-    static const char *const allowed[] = {"xml", "outputs", "mail", NULL};
-    static const char *const files[] = {"syslog.log", "proxy.log", NULL};
     _cleanup_(unpack_deinit) struct unpack u = {.limits = {BYTES_MAX, FILES_MAX},
                                                 .dir = dir,
-                                                .allowed = allowed,
-                                                .files_allowed = files,
+                                                .allowed = &c->allowed,
                                                 .signal = "shard-status"};
     /* An archive that we cut short ourselves must end early. */
     int status = unpack_tar(&u, c->archive, c->cut ? NULL : err);
     *acknowledged = u.signalled;
     add_reports(dir, &u.written, suite);
-    say_what_was_sent(dir, &u.written, suite);
+    say_what_was_sent(c, dir, &u.written, suite);
     say_what_is_missing(c, &u, suite);
     return c->cut ? 0 : status;
 }

@@ -2,7 +2,8 @@
 /*
  * run.json: every state change of a run and its time, and the files of the results directory.
  *
- * The directory holds junit.xml, run.json, shard-K/app.log, shard-K/<service>.log and what was
+ * The directory holds junit.xml, run.json, shard-K/app.log, shard-K/<service>.log (of what
+ * all shards share: commons/<service>.log) and what was
  * collected from the app (shard-K/xml/, shard-K/outputs/). run.json is written as
  * {"run": ..., "events": [...]} by temporary file and rename at the end, and at the start with
  * "finished": false, like junit.xml.
@@ -16,18 +17,24 @@
 #include <cleanroom/error.h>
 
 /* Makes DIR (with parents), and empties what an earlier run left there: junit.xml, run.json,
-   janitor.log, seed/, bake/ and shard-N/ directories, nothing else. Refuses a DIR that holds other
-   things and no run.json of ours ("not empty and not ours"). Returns an open O_DIRECTORY|O_CLOEXEC
-   descriptor. */
+   janitor.log, seed/, bake/, commons/ and shard-N/ directories, nothing else. Refuses a DIR that
+   holds other things and no run.json of ours ("not empty and not ours"). Returns an open
+   O_DIRECTORY|O_CLOEXEC descriptor. */
 int results_open(const char *dir, struct error *err);
 
 /* Opens (creates, truncates) "shard-K/NAME" for writing; bytes are appended with write(2) as they
    come. Returns the descriptor. K = 0: in the directory itself; or one of these. */
 enum {
-    RESULTS_SEED = -1, /* "seed/NAME" */
-    RESULTS_BAKE = -2, /* "bake/NAME" */
+    RESULTS_SEED = -1,    /* "seed/NAME" */
+    RESULTS_BAKE = -2,    /* "bake/NAME" */
+    RESULTS_COMMONS = -3, /* "commons/NAME" */
 };
+/* "seed", "bake", "commons". */
+const char *results_place(int place);
 int results_create(int dir, int shard, const char *name, struct error *err);
+/* The directory alone: "shard-K". */
+enum { RESULTS_NAME = 32 };
+void results_name(int shard, char name[RESULTS_NAME]);
 
 struct journal;
 

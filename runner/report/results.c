@@ -20,6 +20,7 @@ static const char *const own_files[] = {
     "janitor.log",
     "seed",
     "bake",
+    "commons",
     ".junit.xml" REPLACEMENT_SUFFIX,
     ".run.json" REPLACEMENT_SUFFIX,
 };
@@ -99,16 +100,27 @@ int results_open(const char *path, struct error *err)
     return TAKE_FD(dir);
 }
 
+const char *results_place(int place)
+{
+    static const char *const names[] = {"seed", "bake", "commons"};
+    return names[-place - 1];
+}
+
+void results_name(int shard, char name[RESULTS_NAME])
+{
+    if (shard > 0)
+        (void)snprintf(name, RESULTS_NAME, "shard-%d", shard);
+    else
+        (void)snprintf(name, RESULTS_NAME, "%s", shard == 0 ? "." : results_place(shard));
+}
+
 int results_create(int dir, int shard, const char *name, struct error *err)
 {
     if (strchr(name, '/') || name[0] == '\0' || name[0] == '.')
         return error_set(err, ERROR_INTERNAL, "'%s' is no name for a file of results", name);
 
-    char sub[32] = ".";
-    if (shard > 0)
-        (void)snprintf(sub, sizeof(sub), "shard-%d", shard);
-    else if (shard < 0)
-        (void)snprintf(sub, sizeof(sub), "%s", shard == RESULTS_SEED ? "seed" : "bake");
+    char sub[RESULTS_NAME];
+    results_name(shard, sub);
     _cleanup_close_ int parent = directory_enter(dir, sub);
     int fd = parent < 0
                  ? -1

@@ -119,12 +119,10 @@ static enum outcome make_directory(struct unpack *u, const struct strvec *parts)
     return WRITTEN;
 }
 
-static bool is_listed(const char *const *names, const char *top)
+static bool is_allowed(const struct unpack *u, const char *top, bool file)
 {
-    for (size_t i = 0; names && names[i]; i++)
-        if (strcmp(names[i], top) == 0)
-            return true;
-    return false;
+    _cleanup_free_ char *name = xasprintf("%s%s", top, file ? "" : "/");
+    return strvec_contains(u->allowed, name);
 }
 
 static enum outcome unpack_entry(struct unpack *u, struct archive *a, struct archive_entry *entry)
@@ -143,8 +141,7 @@ static enum outcome unpack_entry(struct unpack *u, struct archive *a, struct arc
         u->signalled |= type == AE_IFREG;
         return WRITTEN;
     }
-    bool file = parts.len == 1 && type == AE_IFREG;
-    if (!is_listed(file ? u->files_allowed : u->allowed, parts.items[0]))
+    if (!is_allowed(u, parts.items[0], parts.len == 1 && type == AE_IFREG))
         return UNSAFE;
     if (u->files >= u->limits.files)
         return OVER_LIMIT;

@@ -22,10 +22,9 @@ struct unpack_limits {
 struct unpack {
     struct unpack_limits limits;
     int dir; /* borrowed: where to */
-    /* The directories that may be filled; an entry elsewhere is left out. NULL-terminated. */
-    const char *const *allowed;
-    /* Regular files that may be beside them; NULL-terminated, or NULL. */
-    const char *const *files_allowed;
+    /* What may be filled: directories, with a '/' at their ends, and regular files beside them. An
+       entry elsewhere is left out. Borrowed. */
+    const struct strvec *allowed;
     /* The name of an empty-handed file whose presence is a message, or NULL; it is not written. */
     const char *signal;
 

@@ -14,23 +14,22 @@ const struct image_info *context_image(const struct run_context *ctx, const char
     return NULL;
 }
 
-static const char *place(int shard)
+bool context_publishes(const struct run_context *ctx)
 {
-    return shard == CONTEXT_SEED ? "seed" : "bake";
+    return ctx->plan->program || ctx->plan->serve_port;
 }
 
 bool context_needs_network(const struct run_context *ctx)
 {
-    bool publishes = ctx->plan->program || ctx->plan->serve_port;
     return ctx->settings->own.network != NETWORK_NONE ||
-           (publishes && strcmp(ctx->engine->kind, "embedded") != 0);
+           (context_publishes(ctx) && strcmp(ctx->engine->kind, "embedded") != 0);
 }
 
 char *context_name(const struct run_context *ctx, int shard, const char *what)
 {
     if (shard > 0)
         return xasprintf("cleanroom-%s-%d-%s", ctx->plan->run_id, shard, what);
-    return xasprintf("cleanroom-%s-%s-%s", ctx->plan->run_id, place(shard), what);
+    return xasprintf("cleanroom-%s-%s-%s", ctx->plan->run_id, results_place(shard), what);
 }
 
 char *context_subject(int shard, const char *what)
@@ -38,7 +37,7 @@ char *context_subject(int shard, const char *what)
     const char *blank = *what ? " " : "";
     if (shard > 0)
         return xasprintf("shard %d%s%s", shard, blank, what);
-    return xasprintf("%s%s%s", place(shard), blank, what);
+    return xasprintf("%s%s%s", results_place(shard), blank, what);
 }
 
 struct labels context_labels(const struct run_context *ctx, int shard, const char *role)

@@ -16,10 +16,12 @@
 
 /* Worlds besides the shards, in place of a shard's number. */
 enum {
-    CONTEXT_SEED = RESULTS_SEED, /* deployed to once */
-    CONTEXT_BAKE = RESULTS_BAKE, /* services are initialised in it */
+    CONTEXT_SEED = RESULTS_SEED,       /* deployed to once */
+    CONTEXT_BAKE = RESULTS_BAKE,       /* services are initialised in it */
+    CONTEXT_COMMONS = RESULTS_COMMONS, /* what all shards share */
 };
 
+struct shard;
 struct shell;
 
 struct run_context {
@@ -34,19 +36,22 @@ struct run_context {
     struct journal *journal;
     struct console *console;
     struct result *result;
-    int results_dir;            /* open directory */
-    const char *owner;          /* value of LABEL_OWNER */
-    const char *satellite;      /* image id of the holder */
-    const char *network;        /* name of the run's network, or NULL */
-    struct image_info *images;  /* parallel to plan->images, once resolved */
-    struct snapshot *snapshots; /* parallel to plan->seed.services */
-    struct shell *shell;        /* in place of tests, or NULL */
-    struct deploy *deploy;      /* what every shard is a copy of, or NULL */
+    int results_dir;             /* open directory */
+    const char *owner;           /* value of LABEL_OWNER */
+    const char *satellite;       /* image id of the holder */
+    const char *network;         /* name of the run's network, or NULL */
+    struct image_info *images;   /* parallel to plan->images, once resolved */
+    struct snapshot *snapshots;  /* parallel to plan->seed.services */
+    struct shell *shell;         /* in place of tests, or NULL */
+    struct deploy *deploy;       /* what every shard is a copy of, or NULL */
+    const struct shard *commons; /* what they share, or NULL */
 };
 
 /* The image of a reference the plan named. */
 const struct image_info *context_image(const struct run_context *ctx, const char *ref);
 
+/* Whether ports of pods are to be reached from this machine. */
+bool context_publishes(const struct run_context *ctx);
 /* Whether pods are to be on a network of the run's: a daemon publishes ports by one. */
 bool context_needs_network(const struct run_context *ctx);
 

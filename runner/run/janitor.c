@@ -13,6 +13,7 @@
 #include "config/program.h"
 #include "engine/direct/direct.h"
 #include "report/journal.h"
+#include "run/dwelling.h"
 #include "run/ledger.h"
 #include "run/sweep.h"
 
@@ -112,6 +113,8 @@ void janitor_leave(struct janitor *j, bool wait)
     (void)shutdown(j->gone, SHUT_WR);
     if (wait)
         (void)poll(&p, 1, 5000);
+    else if (dwelling_is_container())
+        (void)poll(&p, 1, 2 * WORK_TIME / NSEC_PER_MSEC);
     close(TAKE_FD(j->gone));
 }
 

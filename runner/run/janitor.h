@@ -27,7 +27,9 @@ struct janitor {
    and SIGHUP should be blocked already: the janitor inherits that. */
 int janitor_start(struct janitor *j, const char *run_id, const struct settings *settings,
                   int results_dir, struct error *err);
-/* At the end. wait: until the janitor has ended, which is expected soon (5 s at most). */
+/* At the end. wait: until the janitor has ended, which is expected soon (5 s at most). In a
+   container, which may end with us and take the janitor along, until it has done its work in any
+   case. */
 void janitor_leave(struct janitor *j, bool wait);
 
 #endif

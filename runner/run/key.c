@@ -29,8 +29,8 @@ void key_add_list(struct key *k, const struct strvec *list, const struct strvec 
     (void)snprintf(count, sizeof(count), "%zu", list->len);
     key_add(k, count);
     for (size_t i = 0; i < list->len; i++) {
-        _cleanup_free_ char *part = random->len ? mask_text(random, list->items[i])
-                                                : xstrdup(list->items[i]);
+        /* A password in a URL that is not of this run only is somebody's choice, and counts. */
+        _cleanup_free_ char *part = mask_values(random, list->items[i]);
         key_add(k, part);
     }
 }
@@ -42,9 +42,13 @@ void key_end(struct key *k, char out[KEY_SIZE])
     (void)snprintf(out, KEY_SIZE, "%s", strchr(digest, ':') + 1);
 }
 
+/* Left out on purpose: memory, tmpfs_volumes and the like say how it is run, and more_ports and
+   log_text are read off its words by us alone. */
 void key_add_service(struct key *k, const struct provider *provider, const char *image_id,
                      const struct service_plan *first)
 {
+    const struct strvec *const lists[] = {&first->entrypoint, &first->argv,  &first->env,
+                                          &first->files,      &first->tmpfs, &first->exec_words};
     char numbers[64];
     _cleanup_strvec_ struct strvec random = STRVEC_INIT;
     if (first->password)
@@ -56,7 +60,6 @@ void key_add_service(struct key *k, const struct provider *provider, const char 
     key_add(k, numbers);
     key_add(k, first->user ? first->user : "");
     key_add(k, first->probe_arg ? first->probe_arg : ""); /* user and database */
-    key_add_list(k, &first->entrypoint, &random);
-    key_add_list(k, &first->argv, &random);
-    key_add_list(k, &first->env, &random);
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+        key_add_list(k, lists[i], &random);
 }

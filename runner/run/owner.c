@@ -9,6 +9,8 @@
 
 #include "base/process.h"
 
+#define OWNER_PARTS 5 /* and perhaps a container */
+
 static char *first_line(const char *path)
 {
     struct strbuf sb = STRBUF_INIT;
@@ -27,6 +29,12 @@ static char *host_name(void)
     return xasprintf("%s:%s", name, id);
 }
 
+/* A container often has no id, and its name on every machine. */
+static bool is_one_machine(const char *host)
+{
+    return host[strlen(host) - 1] != ':';
+}
+
 static char *boot_id(void)
 {
     return first_line("/proc/sys/kernel/random/boot_id");
@@ -38,24 +46,34 @@ static unsigned long pid_namespace(void)
     return stat("/proc/self/ns/pid", &st) == 0 ? (unsigned long)st.st_ino : 0;
 }
 
-char *owner_of(pid_t pid)
+char *owner_of(pid_t pid, const char *container)
 {
     _cleanup_free_ char *host = host_name(), *boot = boot_id(), *start = process_start_time(pid);
-    return xasprintf("%s/%s/%lu/%d/%s", host, boot, pid_namespace(), (int)pid, start ? start : "0");
+    return xasprintf("%s/%s/%lu/%d/%s%s%s", host, boot, pid_namespace(), (int)pid,
+                     start ? start : "0", container ? "/" : "", container ? container : "");
+}
+
+const char *owner_container(const char *owner)
+{
+    for (int i = 0; owner && i < OWNER_PARTS; i++) {
+        owner = strchr(owner, '/');
+        owner += owner ? 1 : 0;
+    }
+    return owner && *owner ? owner : NULL;
 }
 
 enum owner_status owner_status(const char *owner)
 {
     _cleanup_strvec_ struct strvec part = STRVEC_INIT;
     strvec_split(&part, owner, "/");
-    if (part.len != 5)
+    if (part.len != OWNER_PARTS && part.len != OWNER_PARTS + 1)
         return OWNER_UNKNOWN;
 
     _cleanup_free_ char *host = host_name(), *boot = boot_id();
     if (strcmp(part.items[0], host) != 0)
         return OWNER_UNKNOWN;
     if (strcmp(part.items[1], boot) != 0)
-        return OWNER_GONE;
+        return is_one_machine(host) ? OWNER_GONE : OWNER_UNKNOWN;
 
     _cleanup_free_ char *ns = xasprintf("%lu", pid_namespace());
     if (strcmp(part.items[2], ns) != 0)

@@ -5,6 +5,7 @@
 #include <cleanroom/strbuf.h>
 
 #include "engine/choose.h"
+#include "run/dwelling.h"
 #include "run/owner.h"
 #include "run/sweep.h"
 
@@ -13,6 +14,7 @@
 struct recycle {
     const struct recycle_options *options;
     FILE *out;
+    struct dwellings dwellings; /* of the engine's runs */
     struct sweep sweep;
     size_t engines;             /* looked at */
     size_t count;               /* objects removed, or with --dry-run that would be */
@@ -29,6 +31,18 @@ static void spare(struct recycle *r, const struct object_info *o, const char *wh
         strvec_push(&r->spared, line);
 }
 
+static bool is_homeless(struct recycle *r, const struct object_info *o)
+{
+    const char *id = owner_container(o->owner);
+    const struct dwelling *d = id ? dwellings_get(&r->dwellings, id) : NULL;
+    if (d && d->gone)
+        return true;
+    _cleanup_free_ char *why = d ? xasprintf("belongs to the container %.12s, which runs", id)
+                                 : xstrdup("belongs to another machine or container");
+    spare(r, o, why);
+    return false;
+}
+
 static bool is_abandoned(void *data, const struct object_info *o)
 {
     struct recycle *r = data;
@@ -41,8 +55,7 @@ static bool is_abandoned(void *data, const struct object_info *o)
         spare(r, o, "is going on");
         return false;
     default:
-        spare(r, o, "belongs to another machine or container");
-        return false;
+        return is_homeless(r, o);
     }
 }
 
@@ -83,10 +96,30 @@ static void take_results(struct recycle *r)
     if (error_is_set(&r->sweep.error) && !error_is_set(&r->unable))
         error_move(&r->unable, &r->sweep.error);
     sweep_deinit(&r->sweep);
+    dwellings_deinit(&r->dwellings);
+    r->dwellings = (struct dwellings){0};
+}
+
+static void dwellings_known(void *data)
+{
+    struct recycle *r = data;
+    r->stop = true;
+}
+
+/* Nobody's home matters to who names a run, and the embedded engine knows no containers. */
+static int ask_dwellings(struct recycle *r, struct engine *engine, struct error *err)
+{
+    if (r->options->run || strcmp(engine->kind, "embedded") == 0)
+        return 0;
+    r->stop = false;
+    dwellings_ask(&r->dwellings, engine, clock_now() + RECYCLE_TIME, dwellings_known, r);
+    return loop_run(engine->loop, &r->stop, err);
 }
 
 static int recycle_on(struct recycle *r, struct engine *engine, struct error *err)
 {
+    if (ask_dwellings(r, engine, err) < 0)
+        return -1;
     r->stop = false;
     r->sweep = (struct sweep){.engine = engine,
                               .run = r->options->run,

@@ -16,9 +16,11 @@
 #include "engine/direct/direct.h"
 #include "report/directory.h"
 #include "report/text.h"
+#include "run/dwelling.h"
 #include "run/kept.h"
 #include "run/outcome.h"
 #include "run/owner.h"
+#include "run/reach.h"
 #include "run/run_parts.h"
 
 #define EVENTS_RETRIES 20
@@ -67,7 +69,8 @@ static void on_event(void *data, const struct engine_event *event)
 {
     struct run *r = data;
     if (event->kind != EVENT_DIED || bake_container_died(&r->bake, event->name) ||
-        bake_container_died(&r->deploy, event->name))
+        bake_container_died(&r->deploy, event->name) ||
+        commons_container_died(&r->commons, event->name))
         return;
     for (size_t i = 0; i < r->shard_count; i++)
         if (shard_container_died(&r->shards[i], event->name))
@@ -81,6 +84,7 @@ static void on_events_ready(void *data)
     r->events_retries = 0;
     bake_recheck(&r->bake);
     bake_recheck(&r->deploy);
+    commons_recheck(&r->commons);
     for (size_t i = 0; i < r->shard_count; i++)
         shard_recheck(&r->shards[i]);
     prepare_events_ready(&r->prepare);
@@ -216,27 +220,59 @@ static void enter_deploy(struct run *r)
     bake_deploy(&r->deploy, &r->ctx, on_deployed, r);
 }
 
+/* What they shared goes after the last of them. */
+static void shards_are_gone(struct run *r)
+{
+    if (commons_gone(&r->commons))
+        run_set_state(r, RUN_SWEEP);
+    else
+        commons_end(&r->commons);
+}
+
+static void on_commons_done(void *data)
+{
+    struct run *r = data;
+    if (r->shards_done == r->shard_count && r->shards_kept == 0)
+        run_set_state(r, RUN_SWEEP);
+}
+
 static void on_shard_done(void *data, struct shard *s)
 {
     struct run *r = data;
     if (s->state == SHARD_DONE && s->kept && --r->shards_kept == 0 && r->state == RUN_KEPT)
-        run_set_state(r, RUN_SWEEP);
+        shards_are_gone(r);
     if (s->state == SHARD_DONE && s->kept)
         return;
     r->shards_kept += s->state == SHARD_KEPT;
     r->shards_done++;
     if (r->state != RUN_SHARDS)
         return; /* it never began */
-    if (r->shards_done == r->shard_count)
-        run_set_state(r, r->shards_kept ? RUN_KEPT : RUN_SWEEP);
-    else
+    if (r->shards_done < r->shard_count)
         run_write_report_soon(r);
+    else if (r->shards_kept)
+        run_set_state(r, RUN_KEPT);
+    else
+        shards_are_gone(r);
+}
+
+static void begin_shards(void *data)
+{
+    struct run *r = data;
+    for (size_t i = 0; i < r->shard_count; i++)
+        shard_begin(&r->shards[i]);
+}
+
+static void on_commons_failed(void *data, const struct error *err)
+{
+    run_fail(data, err);
 }
 
 static void enter_shards(struct run *r)
 {
-    for (size_t i = 0; i < r->shard_count; i++)
-        shard_begin(&r->shards[i]);
+    if (r->commons.world)
+        commons_begin(&r->commons, begin_shards, on_commons_failed, on_commons_done, r);
+    else
+        begin_shards(r);
 }
 
 static void on_swept(void *data)
@@ -335,6 +371,7 @@ static void init_shards(struct run *r)
     r->shards = xcalloc(r->shard_count, sizeof(*r->shards));
     for (size_t i = 0; i < r->shard_count; i++)
         shard_init(&r->shards[i], &r->ctx, first + (int)i, on_shard_done, r);
+    commons_init(&r->commons, &r->ctx, r->shards, r->shard_count);
 }
 
 static void say_hello(struct run *r)
@@ -402,6 +439,7 @@ static void release_engine(struct run *r)
     loop_timer_disarm(r->ctx.loop, &r->report_timer);
     for (size_t i = 0; i < r->shard_count; i++)
         shard_deinit(&r->shards[i]);
+    commons_deinit(&r->commons);
     bake_deinit(&r->bake);
     bake_deinit(&r->deploy);
     gate_deinit(&r->starts);
@@ -413,19 +451,6 @@ static void release_engine(struct run *r)
     free(r->shards);
 }
 
-/* What a daemon elsewhere publishes is published there. */
-static int refuse_remote(const struct run *r, struct error *err)
-{
-    const struct engine *e = r->ctx.engine;
-    if ((!r->plan.program && !r->plan.serve_port) || has_world(r) ||
-        strncmp(e->where, "unix://", 7) == 0)
-        return 0;
-    return error_set(err, ERROR_USAGE,
-                     "%s is another machine, whose ports do not lead here: 'serve' and programs of "
-                     "this machine need an engine of this machine",
-                     e->where);
-}
-
 static int run_with_janitor(struct run *r, struct error *err)
 {
     const struct settings *settings = r->ctx.settings;
@@ -434,10 +459,8 @@ static int run_with_janitor(struct run *r, struct error *err)
     for (size_t i = 0; i < r->plan.images.len; i++)
         strvec_push(&images, r->plan.images.items[i].ref);
     options.images = &images;
-    _cleanup_free_ char *owner = owner_of(r->janitor.pid);
-    r->ctx.owner = owner;
     r->ctx.engine = engine_open(r->ctx.loop, &options, err);
-    if (r->ctx.engine && refuse_remote(r, err) < 0)
+    if (r->ctx.engine && context_publishes(&r->ctx) && reach_refuse(r->ctx.engine, err) < 0)
         engine_free(TAKE_PTR(r->ctx.engine));
     if (!r->ctx.engine) {
         error_copy(&r->error, err);
@@ -446,6 +469,9 @@ static int run_with_janitor(struct run *r, struct error *err)
         return run_conclude(r, err);
     }
 
+    _cleanup_free_ char *home = has_world(r) ? NULL : dwelling_find(r->ctx.engine);
+    _cleanup_free_ char *owner = owner_of(r->janitor.pid, home);
+    r->ctx.owner = owner;
     if (r->plan.program) {
         _cleanup_free_ char *scratch = program_scratch(r->plan.run_id, -1);
         r->ctx.engine = direct_open(r->ctx.engine, scratch);

@@ -4,6 +4,7 @@
 #define CLEANROOM_RUN_PARTS_H
 
 #include "run/bake.h"
+#include "run/commons.h"
 #include "run/context.h"
 #include "run/front.h"
 #include "run/janitor.h"
@@ -36,6 +37,7 @@ struct run {
     struct bake bake, deploy;
     struct shard *shards;
     size_t shard_count, shards_done, shards_kept;
+    struct commons commons;
     struct front *front; /* NULL: nothing is kept */
     struct visits *visits;
     bool concluded;

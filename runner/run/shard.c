@@ -5,6 +5,7 @@
 
 #include <cleanroom/log.h>
 
+#include "run/reach.h"
 #include "run/shard_collect.h"
 #include "run/shard_create.h"
 #include "run/shard_inside.h"
@@ -20,14 +21,15 @@
 #define HOLDER_LINE_MAX 65536
 
 static const char *const state_names[] = {
-    [SHARD_QUEUED] = "queued",   [SHARD_HOLDER] = "holder", [SHARD_SERVICES] = "services",
-    [SHARD_DEPLOY] = "deploy",   [SHARD_KEEP] = "keep",     [SHARD_TEST] = "test",
-    [SHARD_COLLECT] = "collect", [SHARD_KEPT] = "kept",     [SHARD_TEARDOWN] = "teardown",
-    [SHARD_DONE] = "done",
+    [SHARD_QUEUED] = "queued",     [SHARD_HOLDER] = "holder",   [SHARD_SERVICES] = "services",
+    [SHARD_DEPLOY] = "deploy",     [SHARD_KEEP] = "keep",       [SHARD_SHARE] = "share",
+    [SHARD_TEST] = "test",         [SHARD_COLLECT] = "collect", [SHARD_KEPT] = "kept",
+    [SHARD_TEARDOWN] = "teardown", [SHARD_DONE] = "done",
 };
 
 static void enter_holder(struct shard *s);
 static void enter_services(struct shard *s);
+static void enter_share(struct shard *s);
 static void enter_teardown(struct shard *s);
 static void enter_done(struct shard *s);
 
@@ -35,11 +37,11 @@ static void enter_done(struct shard *s);
 void shard_set_state(struct shard *s, enum shard_state state)
 {
     static void (*const enter[])(struct shard *) = {
-        [SHARD_HOLDER] = enter_holder,       [SHARD_SERVICES] = enter_services,
-        [SHARD_DEPLOY] = shard_enter_deploy, [SHARD_KEEP] = shard_enter_keep,
-        [SHARD_TEST] = shard_enter_test,     [SHARD_COLLECT] = shard_enter_collect,
-        [SHARD_KEPT] = shard_enter_kept,     [SHARD_TEARDOWN] = enter_teardown,
-        [SHARD_DONE] = enter_done,
+        [SHARD_HOLDER] = enter_holder,         [SHARD_SERVICES] = enter_services,
+        [SHARD_DEPLOY] = shard_enter_deploy,   [SHARD_KEEP] = shard_enter_keep,
+        [SHARD_SHARE] = enter_share,           [SHARD_TEST] = shard_enter_test,
+        [SHARD_COLLECT] = shard_enter_collect, [SHARD_KEPT] = shard_enter_kept,
+        [SHARD_TEARDOWN] = enter_teardown,     [SHARD_DONE] = enter_done,
     };
 
     assert(state > s->state);
@@ -94,7 +96,9 @@ static void start_deadline_passed(void *data)
     clock_human(s->ctx->settings->own.start_timeout, limit, sizeof(limit));
     for (size_t i = 0; s->state == SHARD_SERVICES && i < s->service_count; i++) {
         const struct shard_service *service = &s->services[i];
-        const char *reason = shard_service_reason(service);
+        const struct shard_service *server = shard_server(s, i);
+        const char *reason = server->ready ? "its namespace was not made"
+                                           : shard_service_reason(server);
         if (service->ready || service->off)
             continue;
         shard_fail(s, ERROR_TIMEOUT,
@@ -113,7 +117,7 @@ static void enter_holder(struct shard *s)
     s->started_wall = clock_wall();
     loop_timer_arm(s->ctx->loop, &s->deadline, clock_now() + s->ctx->settings->own.start_timeout,
                    start_deadline_passed, s);
-    for (size_t i = 0; i < SHARD_VOLUMES; i++)
+    for (size_t i = 0; i < s->volume_count; i++)
         volume_create(&s->volumes[i], clock_now() + s->ctx->settings->own.start_timeout);
 }
 
@@ -144,9 +148,11 @@ static void volume_changed(void *data, struct volume *v)
         return;
     }
 
-    for (size_t i = 0; i < SHARD_VOLUMES; i++)
+    for (size_t i = 0; i < s->volume_count; i++)
         if (s->volumes[i].stage != VOLUME_READY)
             return;
+    if (s->on_step)
+        s->on_step(s->data, s, NULL);
     shard_create_holder(s);
 }
 
@@ -214,7 +220,9 @@ static void say_ready(struct shard *s)
             continue;
         clock_human(service->ready_at - service->container.started_at, took, sizeof(took));
         strbuf_addf(&text, "%s%s %s", text.len ? ", " : "", service->plan->name,
-                    service->plan->spec.external ? "elsewhere, not clean" : took);
+                    service->shared                ? "of all shards"
+                    : service->plan->spec.external ? "elsewhere, not clean"
+                                                   : took);
     }
     clock_human(clock_now() - s->started_at, took, sizeof(took));
     console_say(s->ctx->console, shard_voice(s), "ready in %s%s%s%s", took, text.len ? " (" : "",
@@ -225,9 +233,23 @@ static enum shard_state after_services(const struct shard *s)
 {
     if (s->kind == SHARD_BAKE)
         return SHARD_KEEP;
+    if (s->kind == SHARD_COMMONS)
+        return SHARD_SHARE;
     if (s->kind == SHARD_SEED || s->ctx->plan->deploy == DEPLOY_EACH)
         return SHARD_DEPLOY;
     return SHARD_TEST;
+}
+
+/* Does the app find what was published for it, or who asks for its site? */
+static bool is_in_reach(struct shard *s)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    struct publish ports[PUBLISH_MAX];
+    if (s->kind != SHARD_TESTS || !context_publishes(s->ctx) ||
+        reach_try(s->ctx->engine, ports, shard_publish(s, ports), &err) == 0)
+        return true;
+    shard_fail(s, err.kind, "%s", err.message);
+    return false;
 }
 
 void shard_go_on_if_ready(struct shard *s)
@@ -237,7 +259,7 @@ void shard_go_on_if_ready(struct shard *s)
     for (size_t i = 0; i < s->service_count; i++)
         if (!s->services[i].ready && !s->services[i].off)
             return;
-    if (shard_is_filling(s))
+    if (shard_is_filling(s) || !is_in_reach(s))
         return;
     if (s->kind == SHARD_TESTS)
         say_ready(s);
@@ -268,7 +290,21 @@ static void service_is_ready(struct shard *s, struct shard_service *service)
     service->ready_at = clock_now();
     _cleanup_free_ char *subject = context_subject(s->number, service->plan->name);
     journal_state(s->ctx->journal, subject, "ready", NULL);
+    if (s->on_step)
+        s->on_step(s->data, s, service);
     shard_go_on_if_ready(s);
+}
+
+void shard_has_shared(struct shard *s, size_t service)
+{
+    if (s->state < SHARD_TEARDOWN)
+        service_is_ready(s, &s->services[service]);
+}
+
+const struct shard_service *shard_server(const struct shard *s, size_t service)
+{
+    return s->services[service].shared ? &s->ctx->commons->services[service]
+                                       : &s->services[service];
 }
 
 /* A line of the satellite's; see satellite.h. */
@@ -388,6 +424,11 @@ static bool service_has_no_image(void *data, struct container *c)
     return true;
 }
 
+static void enter_share(struct shard *s)
+{
+    (void)s; /* who needs it is with commons.c */
+}
+
 /* --- TEARDOWN -------------------------------------------------------------------------------- */
 
 static void each_container(struct shard *s, void (*fn)(struct container *c, void *arg), void *arg)
@@ -408,6 +449,8 @@ static void remove_one(struct container *c, void *deadline)
 static void enter_teardown(struct shard *s)
 {
     s->teardown_by = context_teardown_deadline(s->ctx);
+    if (s->on_step)
+        s->on_step(s->data, s, NULL);
     if (s->ctx->shell && s->kind == SHARD_TESTS)
         shell_end(s->ctx->shell);
     if (s->archive)
@@ -440,9 +483,9 @@ void shard_teardown_goes_on(struct shard *s)
         return;
 
     bool gone = true;
-    for (size_t i = 0; i < SHARD_VOLUMES; i++)
+    for (size_t i = 0; i < s->volume_count; i++)
         volume_remove(&s->volumes[i], s->teardown_by);
-    for (size_t i = 0; i < SHARD_VOLUMES; i++)
+    for (size_t i = 0; i < s->volume_count; i++)
         gone = gone && s->volumes[i].stage == VOLUME_GONE;
     if (gone && s->state == SHARD_TEARDOWN)
         shard_set_state(s, SHARD_DONE);
@@ -456,7 +499,7 @@ static void note_left(struct container *c, void *left)
 static void enter_done(struct shard *s)
 {
     each_container(s, note_left, &s->left);
-    for (size_t i = 0; i < SHARD_VOLUMES; i++)
+    for (size_t i = 0; i < s->volume_count; i++)
         s->left = s->left || s->volumes[i].left;
     s->on_done(s->data, s);
 }
@@ -505,12 +548,14 @@ static int open_log(struct shard *s, const char *name)
     return fd;
 }
 
-/* Somebody else's, or not to be baked. */
+/* Somebody else's, not to be baked, or not to be shared. */
 static bool is_off(const struct shard *s, const struct plan_service *plan)
 {
     size_t i = (size_t)(plan - s->plan->services.items);
     if (s->kind == SHARD_BAKE)
         return s->ctx->snapshots[i].state != SNAPSHOT_MISSING;
+    if (s->kind == SHARD_COMMONS)
+        return !plan->shared;
     return plan->spec.external;
 }
 
@@ -526,6 +571,7 @@ static void init_service(struct shard *s, struct shard_service *service,
     service->container.sink[OUTPUT_STDOUT] = service->container.sink[OUTPUT_STDERR] = &service->log;
     service->off = is_off(s, plan);
     service->sink = plan->spec.sink != SINK_NONE;
+    service->shared = s->kind == SHARD_TESTS && plan->shared;
     if (!shard_service_runs(service))
         return;
     _cleanup_free_ char *file = xasprintf("%s.log", plan->name);
@@ -535,17 +581,38 @@ static void init_service(struct shard *s, struct shard_service *service,
         sign_init(&service->sign, &service->container, &plan->spec, sign_changed, s);
 }
 
+static enum shard_kind kind_of(int number)
+{
+    if (number > 0)
+        return SHARD_TESTS;
+    return number == CONTEXT_SEED   ? SHARD_SEED
+           : number == CONTEXT_BAKE ? SHARD_BAKE
+                                    : SHARD_COMMONS;
+}
+
+static const struct plan_shard *plan_of(const struct plan *plan, int number)
+{
+    if (number > 0)
+        return &plan->shards.items[number - 1];
+    return number == CONTEXT_COMMONS ? &plan->commons : &plan->seed;
+}
+
+static void init_volumes(struct shard *s)
+{
+    static const char *const usual[SHARD_VOLUMES] = {PLAN_STORAGE, PLAN_STATIC, PLAN_SCRATCH};
+    static const char *const common[SHARD_VOLUMES] = {PLAN_COMMONS};
+    const char *const *targets = s->kind == SHARD_COMMONS ? common : usual;
+
+    for (size_t i = 0; i < SHARD_VOLUMES && targets[i]; i++, s->volume_count++)
+        volume_init(&s->volumes[i], s->ctx, s->number, targets[i], volume_changed, s);
+}
+
 void shard_init(struct shard *s, struct run_context *ctx, int number,
                 void (*on_done)(void *data, struct shard *s), void *data)
 {
-    static const char *const targets[SHARD_VOLUMES] = {PLAN_STORAGE, PLAN_STATIC, PLAN_SCRATCH};
-
     *s = (struct shard){.ctx = ctx,
-                        .kind = number > 0               ? SHARD_TESTS
-                                : number == CONTEXT_SEED ? SHARD_SEED
-                                                         : SHARD_BAKE,
-                        .plan = number > 0 ? &ctx->plan->shards.items[number - 1]
-                                           : &ctx->plan->seed,
+                        .kind = kind_of(number),
+                        .plan = plan_of(ctx->plan, number),
                         .number = number,
                         .archive_fd = -1,
                         .on_done = on_done,
@@ -553,9 +620,8 @@ void shard_init(struct shard *s, struct run_context *ctx, int number,
     strbuf_init(&s->holder_line, HOLDER_LINE_MAX);
     capture_init(&s->out, APP_HEAD, APP_TAIL);
     capture_init(&s->err, APP_HEAD, APP_TAIL);
-    s->log_fd = open_log(s, "app.log");
-    for (size_t i = 0; i < SHARD_VOLUMES; i++)
-        volume_init(&s->volumes[i], ctx, number, targets[i], volume_changed, s);
+    s->log_fd = s->kind == SHARD_COMMONS ? -1 : open_log(s, "app.log");
+    init_volumes(s);
     container_init(&s->holder, ctx, number, "holder", holder_changed, s);
     s->holder.on_output = holder_output;
     if (context_needs_network(ctx))
@@ -581,7 +647,7 @@ void shard_deinit(struct shard *s)
     for (size_t i = 0; i < s->service_count; i++)
         sign_deinit(&s->services[i].sign); /* names its container */
     each_container(s, deinit_container, NULL);
-    for (size_t i = 0; i < SHARD_VOLUMES; i++)
+    for (size_t i = 0; i < s->volume_count; i++)
         volume_deinit(&s->volumes[i]);
     for (size_t i = 0; i < s->service_count; i++) {
         capture_deinit(&s->services[i].log);

@@ -6,9 +6,9 @@
  * only move right; what goes wrong before TEARDOWN leads into it; TEARDOWN takes every event and
  * always ends.
  *
- * Two kinds of worlds are no shards, but live in the same way: one in which services are
- * initialised (BAKE), and one that is deployed to once (SEED). They end in KEEP, where their
- * services are stopped and become images.
+ * Three kinds of worlds are no shards, but live in the same way: one in which services are
+ * initialised (BAKE), and one that is deployed to once (SEED); they end in KEEP, where their
+ * services are stopped and become images. And that of what all shards share (COMMONS, commons.h).
  */
 #ifndef CLEANROOM_SHARD_H
 #define CLEANROOM_SHARD_H
@@ -23,6 +23,7 @@ enum shard_kind {
     SHARD_TESTS,
     SHARD_BAKE,
     SHARD_SEED,
+    SHARD_COMMONS,
 };
 
 enum shard_state {
@@ -30,9 +31,10 @@ enum shard_state {
     SHARD_HOLDER,   /* volumes, and the container that holds the namespace */
     SHARD_SERVICES, /* until every service says that it is ready */
     SHARD_DEPLOY,
-    SHARD_KEEP, /* not of tests: services are stopped and kept */
+    SHARD_KEEP,  /* not of tests: services are stopped and kept */
+    SHARD_SHARE, /* of the commons: until no shard needs them */
     SHARD_TEST,
-    SHARD_COLLECT, /* fetch what the tests left in PLAN_COLLECT */
+    SHARD_COLLECT, /* fetch what the tests left in PLAN_COLLECT; of a deploy what it sent */
     SHARD_KEPT,    /* its services stay up, for somebody who comes and looks */
     SHARD_TEARDOWN,
     SHARD_DONE,
@@ -45,9 +47,10 @@ enum { SHARD_VOLUMES = 3 };
 
 struct shard_service {
     const struct plan_service *plan;
-    bool off;                 /* not started in this world */
-    bool sink;                /* served by the satellite: it has no container */
-    bool anew;                /* its snapshot was removed when it was about to be started from it */
+    bool off;    /* not started in this world */
+    bool sink;   /* served by the satellite: it has no container */
+    bool shared; /* it runs in the commons, and ready means that it has our namespace */
+    bool anew;   /* its snapshot was removed when it was about to be started from it */
     struct service_plan spec; /* by which it is started: from nothing, or from a copy */
     const char *image;        /* id of the image that goes with it; borrowed */
     struct container container;
@@ -79,13 +82,16 @@ struct shard {
     struct run_context *ctx;
     enum shard_kind kind;
     const struct plan_shard *plan;
-    int number; /* 1-based, or CONTEXT_SEED, CONTEXT_BAKE */
+    int number; /* 1-based, or CONTEXT_SEED, CONTEXT_BAKE, CONTEXT_COMMONS */
     enum shard_state state;
     void (*on_done)(void *data, struct shard *s);
+    /* COMMONS: this service is ready; NULL: its volume is there, or (TEARDOWN) it ends. */
+    void (*on_step)(void *data, struct shard *s, struct shard_service *service);
     void *data;
 
     struct gate_ticket ticket; /* from its turn to come up until its services are ready */
     struct volume volumes[SHARD_VOLUMES];
+    size_t volume_count;
     struct container holder;
     struct strbuf holder_line; /* unfinished line of the satellite */
     bool up;                   /* the satellite has made the directories */
@@ -140,6 +146,9 @@ bool shard_let_in(struct shard *s, struct shell *visitor,
                   void (*changed)(void *data, struct container *c), void *data);
 void shard_put_out(struct shard *s);
 
+/* Its namespace in a shared service is there. */
+void shard_has_shared(struct shard *s, size_t service);
+
 /* For the parts of the shard in other files. */
 /* Why it was not ready when last asked, or NULL. */
 static inline const char *shard_service_reason(const struct shard_service *service)
@@ -150,8 +159,11 @@ static inline const char *shard_service_reason(const struct shard_service *servi
 /* Whether it runs in a container of this world. */
 static inline bool shard_service_runs(const struct shard_service *service)
 {
-    return !service->off && !service->sink;
+    return !service->off && !service->sink && !service->shared;
 }
+
+/* The one whose container it is: of the commons when it is shared. */
+const struct shard_service *shard_server(const struct shard *s, size_t service);
 void shard_fail(struct shard *s, enum error_kind kind, const char *fmt, ...) _printf_(3, 4);
 /* As whom the console shows it: its number, or 0. */
 int shard_voice(const struct shard *s);

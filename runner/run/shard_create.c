@@ -9,12 +9,25 @@
 #include "run/shell.h"
 #include "satellite/satellite.h"
 
+static struct mount mount_of(const struct volume *v)
+{
+    return (struct mount){.kind = MOUNT_VOLUME, .target = v->target, .volume = v->name};
+}
+
 static size_t volume_mounts(const struct shard *s, struct mount *mounts)
 {
-    for (size_t i = 0; i < SHARD_VOLUMES; i++)
-        mounts[i] = (struct mount){
-            .kind = MOUNT_VOLUME, .target = s->volumes[i].target, .volume = s->volumes[i].name};
-    return SHARD_VOLUMES;
+    for (size_t i = 0; i < s->volume_count; i++)
+        mounts[i] = mount_of(&s->volumes[i]);
+    return s->volume_count;
+}
+
+/* The holder's: with that of the commons, which no other container sees. */
+static size_t holder_mounts(const struct shard *s, struct mount mounts[SHARD_VOLUMES + 1])
+{
+    size_t count = volume_mounts(s, mounts);
+    if (s->kind == SHARD_TESTS && s->ctx->commons)
+        mounts[count++] = mount_of(&s->ctx->commons->volumes[0]);
+    return count;
 }
 
 static const char *probe_name(const struct provider *provider)
@@ -22,31 +35,47 @@ static const char *probe_name(const struct provider *provider)
     return provider->probe_name ? provider->probe_name : provider->name;
 }
 
-/* What has to be reached from this machine: of an app that is a program of it all services, at the
-   shard's own address; of one that is served its own port. */
-static size_t ports_to_publish(const struct shard *s, struct publish *publish)
+size_t shard_publish(const struct shard *s, struct publish ports[PUBLISH_MAX])
 {
     const struct plan *plan = s->ctx->plan;
     size_t count = 0;
+    if (s->kind == SHARD_COMMONS)
+        return 0;
     for (size_t i = 0; s->plan->address && i < s->service_count; i++) {
-        const struct service_plan *spec = s->services[i].sink ? &s->services[i].plan->spec
-                                                              : &s->services[i].spec;
+        const struct service_plan *spec = shard_service_runs(&s->services[i])
+                                              ? &s->services[i].spec
+                                              : &s->services[i].plan->spec;
         struct publish port = {.address = s->plan->address,
                                .port = spec->port,
                                .target = spec->port,
                                .udp = spec->sink == SINK_SYSLOG_UDP};
         if (s->services[i].off)
             continue;
-        publish[count++] = port; /* of which the plan has not too many */
+        ports[count++] = port; /* of which the plan has not too many */
         for (size_t k = 0; k < SERVICE_PORTS && spec->more_ports[k]; k++) {
             port.port = port.target = spec->more_ports[k];
-            publish[count++] = port;
+            ports[count++] = port;
         }
     }
     if (plan->serve_port && !plan->program)
-        publish[count++] = (struct publish){
+        ports[count++] = (struct publish){
             .address = "127.0.0.1", .port = plan->serve_port, .target = PLAN_PORT};
     return count;
+}
+
+/* What is shared: from the shard's port to a socket in the commons' volume, and on to the server.
+ */
+static void add_relay(const struct shard *s, size_t i, struct strvec *argv)
+{
+    const struct shard_service *service = &s->services[i];
+    bool common = s->kind == SHARD_COMMONS;
+    if (!service->shared && !common)
+        return;
+    strvec_push(argv, "--relay");
+    if (common)
+        strvec_pushf(argv, PLAN_COMMONS "/%zu:%u:tcp", i, service->spec.port);
+    else
+        strvec_pushf(argv, "=%u:" PLAN_COMMONS "/%zu:tcp", service->plan->spec.port, i);
 }
 
 void shard_create_holder(struct shard *s)
@@ -55,7 +84,7 @@ void shard_create_holder(struct shard *s)
                                        PLAN_XML_DIR, PLAN_OUTPUTS, PLAN_TMP};
     _cleanup_strvec_ struct strvec argv = STRVEC_INIT, env = STRVEC_INIT;
     strvec_push(&argv, "hold");
-    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+    for (size_t i = 0; s->kind != SHARD_COMMONS && i < ARRAY_SIZE(dirs); i++) {
         strvec_push(&argv, "--dir");
         strvec_push(&argv, dirs[i]);
     }
@@ -64,9 +93,12 @@ void shard_create_holder(struct shard *s)
         const struct service_plan *spec = &s->services[i].spec;
         if (s->services[i].off || sign_is_needed(spec))
             continue;
+        add_relay(s, i, &argv);
+        if (s->services[i].shared)
+            continue;
         if (s->services[i].sink) {
             strvec_push(&argv, "--sink");
-            strvec_pushf(&argv, "%s:%s:%u:" PLAN_COLLECT, p->name, sink_defs[p->spec.sink].word,
+            strvec_pushf(&argv, "%s:%s:%u:" PLAN_COLLECT, p->name, sink_words[p->spec.sink],
                          p->spec.port);
             continue;
         }
@@ -78,13 +110,13 @@ void shard_create_holder(struct shard *s)
     }
 
     struct publish publish[PUBLISH_MAX];
-    size_t published = ports_to_publish(s, publish);
-    if (s->ctx->plan->serve_port && !s->ctx->plan->program) {
+    size_t published = shard_publish(s, publish);
+    if (s->ctx->plan->serve_port && !s->ctx->plan->program && s->kind != SHARD_COMMONS) {
         strvec_push(&argv, "--probe");
         strvec_pushf(&argv, SHARD_SITE ":tcp:%d:", PLAN_PORT);
     }
 
-    struct mount mounts[SHARD_VOLUMES];
+    struct mount mounts[SHARD_VOLUMES + 1];
     _cleanup_free_ char *hostname = s->number > 0 ? xasprintf("shard-%d", s->number)
                                                   : context_subject(s->number, "");
     struct container_spec spec = {.image = s->ctx->satellite,
@@ -96,7 +128,7 @@ void shard_create_holder(struct shard *s)
                                   .publish = publish,
                                   .publish_count = published,
                                   .mounts = mounts,
-                                  .mount_count = volume_mounts(s, mounts)};
+                                  .mount_count = holder_mounts(s, mounts)};
     container_create(&s->holder, &spec);
 }
 

@@ -15,4 +15,8 @@ void shard_create_phase(struct shard *s, struct shard_phase *phase, const struct
 /* Of a kept shard: the app's, for somebody who comes. */
 void shard_create_inside(struct shard *s, struct shell *shell);
 
+/* What has to be reached from this machine: of an app that is a program of it all services, at the
+   shard's own address; of one that is served its own port. Returns how many. */
+size_t shard_publish(const struct shard *s, struct publish ports[PUBLISH_MAX]);
+
 #endif

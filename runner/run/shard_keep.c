@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "run/shard_collect.h"
+
 /* --- by which plan --------------------------------------------------------------------------- */
 
 typedef int (*recipe_fn)(const struct service_plan *zero, const struct recipe_image *image,
@@ -91,7 +93,8 @@ static void go_on_if_kept(struct shard *s)
             return;
     if (s->archive || s->archive_tar < DEPLOY_TARS)
         return;
-    shard_set_state(s, SHARD_TEARDOWN);
+    shard_set_state(s,
+                    s->kind == SHARD_SEED && shard_has_sinks(s) ? SHARD_COLLECT : SHARD_TEARDOWN);
 }
 
 static void on_kept(void *data, struct keep *k)

@@ -18,7 +18,7 @@ static struct shard_phase *current_phase(struct shard *s)
 static enum shard_state after_failed_deploy(const struct shard *s)
 {
     bool kept = s->ctx->settings->own.keep != KEEP_NO && !s->ctx->shell;
-    return s->kind == SHARD_TESTS && (shard_has_sinks(s) || kept) ? SHARD_COLLECT : SHARD_TEARDOWN;
+    return shard_has_sinks(s) || (s->kind == SHARD_TESTS && kept) ? SHARD_COLLECT : SHARD_TEARDOWN;
 }
 
 static void phase_deadline_passed(void *data)

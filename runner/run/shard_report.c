@@ -15,13 +15,14 @@ static char *class_of(const struct shard *s)
     return s->number > 0 ? xasprintf(RESULT_PHASE_CLASS, s->number) : xstrdup("cleanroom");
 }
 
-static void report_service(struct shard *s, struct result_suite *suite, struct shard_service *sv)
+static void report_service(struct shard *s, struct result_suite *suite, size_t i)
 {
-    const struct container *c = &sv->container;
+    const struct shard_service *sv = &s->services[i], *server = shard_server(s, i);
+    const struct container *c = &server->container;
     _cleanup_free_ char *classname = class_of(s);
     _cleanup_free_ char *name = xasprintf("service %s", sv->plan->name);
     nsec_t begun = sv->sink ? s->holder.started_at : c->started_at;
-    const char *reason = shard_service_reason(sv);
+    const char *reason = shard_service_reason(server);
     nsec_t until = sv->ready ? sv->ready_at : clock_now();
     nsec_t took = begun ? until - begun : 0;
     _cleanup_free_ char *verdict = container_verdict(c), *why = NULL;
@@ -29,7 +30,7 @@ static void report_service(struct shard *s, struct result_suite *suite, struct s
 
     if (c->stage == CONTAINER_FAILED)
         why = xstrdup(c->error.message);
-    else if (c->stage == CONTAINER_EXITED && !sv->ready)
+    else if (c->stage == CONTAINER_EXITED && !server->ready)
         why = xasprintf("ended before it was ready: %s", verdict);
     else if (c->stage == CONTAINER_EXITED && c->exit_code != 0)
         why = xasprintf("ended while the app used it: %s", verdict);
@@ -47,7 +48,7 @@ static void report_service(struct shard *s, struct result_suite *suite, struct s
     if (status != CASE_ERROR)
         return;
     result->type = xstrdup("ServiceError");
-    result->text = capture_last_lines(&sv->log, LOG_LINES, sv->log.tail_max);
+    result->text = capture_last_lines(&server->log, LOG_LINES, server->log.tail_max);
     if (!error_is_set(&s->error))
         error_set(&s->error, ERROR_SERVICE, "service '%s' (%s) %s", sv->plan->name,
                   sv->sink ? "cleanroom's own" : sv->plan->spec.image, why);
@@ -128,12 +129,23 @@ static void report_origin(struct shard *s, struct result_suite *suite, size_t i)
     _cleanup_free_ char *words = NULL;
     if (deploy && deploy->images[i])
         words = deploy_words(deploy);
-    else if (s->services[i].anew)
+    else if (shard_server(s, i)->anew)
         words = xstrdup("from zero: its snapshot was removed meanwhile");
     else
         words = snapshot_words(&s->ctx->snapshots[i]);
     strvec_pushf(&suite->properties, "snapshot.%s=%s%s", name,
                  deploy && deploy->images[i] ? "deploy " : "", words);
+}
+
+/* Whether it is the shard's own. */
+static void report_isolation(const struct plan_service *p, struct result_suite *suite)
+{
+    if (p->shared)
+        strvec_pushf(&suite->properties,
+                     "isolation.%s=" ISOLATION_NAMESPACE ": one for all shards, %s", p->name,
+                     p->provider->namespaces);
+    else
+        strvec_pushf(&suite->properties, "isolation.%s=" ISOLATION_SHARD, p->name);
 }
 
 static void report_facts(struct shard *s, struct result_suite *suite)
@@ -164,8 +176,21 @@ static void report_facts(struct shard *s, struct result_suite *suite)
                      image->digest ? image->digest
                      : image->id   ? image->id
                                    : "");
+        report_isolation(p, suite);
         report_origin(s, suite, i);
     }
+}
+
+static void say_what_was_refused(struct shard *s, const struct result_suite *suite,
+                                 const char *service)
+{
+    _cleanup_free_ char *file = sink_file(SINK_PROXY, service);
+    const char *refused = strvec_getenv(&suite->properties, file);
+    char directory[RESULTS_NAME];
+    results_name(s->number, directory);
+    if (refused && strcmp(refused, "0 lines") != 0)
+        console_say(s->ctx->console, shard_voice(s), "requests that found no way out: %s/%s, %s",
+                    directory, file, refused);
 }
 
 /* The app's own cases. A report that names failures outweighs an exit code that denies them. */
@@ -177,10 +202,9 @@ static void report_collected(struct shard *s, struct result_suite *suite)
     (void)collect_finish(s->collect, suite, &s->acknowledged, &s->collect_error);
     collect_free(TAKE_PTR(s->collect));
 
-    const char *refused = strvec_getenv(&suite->properties, "proxy.log");
-    if (refused && strcmp(refused, "0 lines") != 0)
-        console_say(s->ctx->console, shard_voice(s),
-                    "requests that found no way out: shard-%d/proxy.log, %s", s->number, refused);
+    for (size_t i = 0; i < s->service_count; i++)
+        if (s->services[i].plan->spec.sink == SINK_PROXY)
+            say_what_was_refused(s, suite, s->services[i].plan->name);
 
     size_t bad = 0;
     for (size_t i = phases; i < suite->cases.len; i++)
@@ -199,7 +223,7 @@ static void report_collected(struct shard *s, struct result_suite *suite)
 static struct result_suite *suite_of(struct shard *s)
 {
     struct result *r = s->ctx->result;
-    if (s->kind == SHARD_BAKE)
+    if (s->kind == SHARD_BAKE || s->kind == SHARD_COMMONS)
         return NULL;
     return s->number > 0 ? &r->suites.items[s->number - 1]
                          : result_add_suite(r, 0, (int)s->ctx->plan->shards.len);
@@ -215,7 +239,7 @@ void shard_report(struct shard *s)
 
     for (size_t i = 0; i < s->service_count; i++)
         if (!s->services[i].off)
-            report_service(s, suite, &s->services[i]);
+            report_service(s, suite, i);
     if (s->kind == SHARD_SEED || s->ctx->plan->deploy == DEPLOY_EACH)
         report_phase(s, suite, &s->deploy);
     if (s->kind == SHARD_TESTS)

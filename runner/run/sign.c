@@ -62,9 +62,11 @@ static void explain(struct sign *s, enum engine_outcome outcome, int code, const
                               err && error_is_set(err) ? err->message : "it does not run");
 }
 
-static void on_exit_code(void *data, enum engine_outcome outcome, int code, const struct error *err)
+static void on_exit_code(void *data, enum engine_outcome outcome, int code, const char *output,
+                         const struct error *err)
 {
     struct sign *s = data;
+    (void)output;
     s->op = NULL;
     if (s->over) {
         s->on_change(s->data, s);

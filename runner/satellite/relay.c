@@ -28,20 +28,44 @@ struct relay_pair {
     struct way way[2];
 };
 
-/* One of our own, for what comes to the pod's other addresses. */
-static int open_listener(const char *text, int type)
+static int listen_at(const struct sockaddr *at, socklen_t size, int type)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET};
-    uint16_t port;
-    _cleanup_close_ int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+    _cleanup_close_ int fd = socket(at->sa_family, type | SOCK_CLOEXEC, 0);
 
-    if (fd < 0 || word_port(text, &port) < 0)
-        return -1;
-    at.sin_port = htons(port);
-    if (bind(fd, (const struct sockaddr *)&at, sizeof(at)) < 0 ||
-        (type == SOCK_STREAM && listen(fd, BACKLOG) < 0))
+    if (fd < 0 || bind(fd, at, size) < 0 || (type == SOCK_STREAM && listen(fd, BACKLOG) < 0))
         return -1;
     return TAKE_FD(fd);
+}
+
+static int listen_at_port(const char *text, in_addr_t address, int type)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(address)};
+    uint16_t port;
+
+    if (word_port(text, &port) < 0)
+        return -1;
+    at.sin_port = htons(port);
+    return listen_at((const struct sockaddr *)&at, sizeof(at), type);
+}
+
+static int parse_path(const char *text, struct sockaddr_un *out)
+{
+    size_t len = strlen(text);
+
+    *out = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (len >= sizeof(out->sun_path))
+        return -1;
+    memcpy(out->sun_path, text, len);
+    return 0;
+}
+
+static int listen_at_path(const char *text, int type)
+{
+    struct sockaddr_un at;
+
+    if (type != SOCK_STREAM || parse_path(text, &at) < 0)
+        return -1;
+    return listen_at((const struct sockaddr *)&at, sizeof(at), type);
 }
 
 static int handed(const char *text)
@@ -51,18 +75,33 @@ static int handed(const char *text)
     return number >= 3 && number <= INT16_MAX ? (int)number : -1;
 }
 
+static int open_from(const char *from, int type)
+{
+    switch (*from) {
+    case '@':
+        return listen_at_port(from + 1, INADDR_ANY, type);
+    case '=':
+        return listen_at_port(from + 1, INADDR_LOOPBACK, type);
+    case '/':
+        return listen_at_path(from, type);
+    default:
+        return handed(from);
+    }
+}
+
 int relay_init(struct relay *r, char *text)
 {
     *r = (struct relay){.fd = -1, .out = -1};
-    const char *from = word_cut(&text), *port = from ? word_cut(&text) : NULL;
+    const char *from = word_cut(&text), *to = from ? word_cut(&text) : NULL;
 
-    if (!port || word_port(port, &r->port) < 0)
+    if (!to)
         return -1;
     r->udp = strcmp(text, "udp") == 0;
     if (!r->udp && strcmp(text, "tcp") != 0)
         return -1;
-    r->fd = *from == '@' ? open_listener(from + 1, r->udp ? SOCK_DGRAM : SOCK_STREAM)
-                         : handed(from);
+    if (*to == '/' && !r->udp ? parse_path(to, &r->path) < 0 : word_port(to, &r->port) < 0)
+        return -1;
+    r->fd = open_from(from, r->udp ? SOCK_DGRAM : SOCK_STREAM);
     int flags = r->fd < 0 ? -1 : fcntl(r->fd, F_GETFL);
     return flags < 0 ? -1 : fcntl(r->fd, F_SETFL, flags | O_NONBLOCK);
 }
@@ -172,27 +211,38 @@ static bool step_pair(struct relay_pair *pair, const struct pollfd *polled)
     return !pair->way[0].shut || !pair->way[1].shut;
 }
 
+/* A socket that is, or is about to be, connected to where it goes; or -1. */
+static int call_service(const struct relay *r, bool *connecting)
+{
+    const struct sockaddr_in port = service(r);
+    const struct sockaddr *to = r->port ? (const struct sockaddr *)&port
+                                        : (const struct sockaddr *)&r->path;
+    socklen_t size = r->port ? sizeof(port) : sizeof(r->path);
+    _cleanup_close_ int fd = socket(to->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int rc = fd < 0 ? -1 : connect(fd, to, size);
+
+    *connecting = rc < 0 && errno == EINPROGRESS;
+    return rc < 0 && !*connecting ? -1 : TAKE_FD(fd);
+}
+
 /* Returns whether somebody came. Whom the service does not take he is hung up on. */
 static bool take_one(struct relay *r)
 {
-    const struct sockaddr_in to = service(r);
+    bool connecting;
     int fd = accept4(r->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     if (fd < 0)
         return false;
-    int other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int rc = other < 0 ? -1 : connect(other, (const struct sockaddr *)&to, sizeof(to));
-    if (rc < 0 && (other < 0 || errno != EINPROGRESS)) {
+    int other = call_service(r, &connecting);
+    if (other < 0) {
         close(fd);
-        if (other >= 0)
-            close(other);
         return true;
     }
 
     struct relay_pair *pair = xcalloc(1, sizeof(*pair));
     pair->fd[0] = fd;
     pair->fd[1] = other;
-    pair->connecting = rc < 0;
+    pair->connecting = connecting;
     *vec_push(&r->pairs) = pair;
     return true;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A port of the machine's that leads into the pod: what comes to a socket that was handed to us
- * goes to 127.0.0.1 of our network namespace, and back. Non-blocking; the caller polls.
+ * A way between network namespaces: what comes to a socket that was handed to us, or to one that we
+ * listen on, goes to a port of 127.0.0.1 of our network namespace, or to a unix socket, and back.
+ * Non-blocking; the caller polls.
  *
  * Bounded: 500 connections at a time, the next ones wait in the socket's queue; 16 KiB on the way
  * in each direction, whoever sends more waits.
@@ -12,22 +13,26 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/un.h>
 
 #include <cleanroom/vec.h>
 
 struct relay_pair;
 
 struct relay {
-    int fd;        /* listens, or takes datagrams; owned */
-    int out;       /* of datagrams: where they go, or -1 */
-    uint16_t port; /* in the pod */
+    int fd;                  /* listens, or takes datagrams; owned */
+    int out;                 /* of datagrams: where they go, or -1 */
+    uint16_t port;           /* of 127.0.0.1, to which it goes; 0: it goes */
+    struct sockaddr_un path; /* there */
     bool udp;
     VEC(struct relay_pair *) pairs;
     size_t polled; /* how many of them are being polled */
 };
 
-/* Parses "FROM:PORT:tcp" or "FROM:PORT:udp", where FROM is a descriptor, or @ and a port to listen
-   on at all addresses; changes the text. -1 when something is wrong. */
+/* Parses "FROM:TO:tcp" or "FROM:TO:udp" and listens; changes the text. FROM is a descriptor, @ and
+   a port to listen on at all addresses, = and a port of 127.0.0.1, or the absolute path of a unix
+   socket that is made; TO is a port, or the path of a unix socket. Paths (of tcp alone) have no
+   colon. -1 when something is wrong. */
 int relay_init(struct relay *r, char *text);
 void relay_deinit(struct relay *r);
 

@@ -328,7 +328,7 @@ int main(int argc, char **argv)
     (void)argc;
     if (parse_options(&s, argv) < 0) {
         fprintf(stderr, "usage: satellite hold [--dir PATH]... [--probe NAME:PROVIDER:PORT:ARG]... "
-                        "[--sink NAME:KIND:PORT:DIR]... [--relay FROM:PORT:tcp|udp]...\n");
+                        "[--sink NAME:KIND:PORT:DIR]... [--relay FROM:TO:tcp|udp]...\n");
         return 2;
     }
     return hold(&s);

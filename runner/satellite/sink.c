@@ -67,7 +67,7 @@ static void log_lines(struct sink *s, const struct strbuf *lines)
     }
 }
 
-/* Complete when it has its name. Two sinks of one kind share the directory. */
+/* Complete when it has its name. The app may have written there itself. */
 static int keep_message(void *data, const struct strbuf *message, char *name, size_t size)
 {
     static const char partial[] = ".partial";
@@ -313,7 +313,7 @@ int sink_init(struct sink *s, char *text)
     if (!port)
         return -1;
     for (size_t i = SINK_NONE + 1; i < ARRAY_SIZE(kinds); i++) {
-        if (strcmp(sink_defs[i].word, kind) == 0)
+        if (strcmp(sink_words[i], kind) == 0)
             s->kind = (enum sink_kind)i;
     }
     s->dir = text;
@@ -337,7 +337,7 @@ void sink_deinit(struct sink *s)
 static int open_file(const struct sink *s)
 {
     _cleanup_close_ int dir = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const char *name = sink_defs[s->kind].file;
+    _cleanup_free_ char *name = sink_file(s->kind, s->name);
 
     if (dir < 0)
         return -1;

@@ -56,8 +56,8 @@ class Cleanroom:
         return [CLEANROOM, "--engine", self.engine, "--shards", str(shards), "--results", str(self.results),
                 *map(str, args), image]
 
-    def run(self, shards, *args, image=APP, directory=None, sampler=None, quiet=True):
-        """Returns what it said."""
+    def attempt(self, shards, *args, image=APP, directory=None, sampler=None, quiet=True):
+        """Returns its exit code and what it said."""
         process = subprocess.Popen(
             self.command(shards, *(["--quiet"] if quiet else []), *args, image=image),
             cwd=directory or self.directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -65,9 +65,14 @@ class Cleanroom:
         if sampler:
             sampler.pid = process.pid
         said, _ = process.communicate()
-        if process.returncode != 0:
+        return process.returncode, said
+
+    def run(self, shards, *args, **options):
+        """Returns what it said."""
+        code, said = self.attempt(shards, *args, **options)
+        if code != 0:
             last = " | ".join(said.strip().splitlines()[-6:])
-            raise LeftOut(f"--engine {self.engine} --shards {shards} ended with {process.returncode}: {last}")
+            raise LeftOut(f"--engine {self.engine} --shards {shards} ended with {code}: {last}")
         return said
 
 

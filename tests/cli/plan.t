@@ -58,3 +58,29 @@ $ cleanroom plan myapp --services proxy --network outside | grep -iE -A1 'proxy 
 $ cleanroom plan myapp --services email --email.image x
 cleanroom: service 'email' (--services): override 'image' is of containers, and this service has none
 [exit 2]
+# One server for all shards, and a namespace in it for each.
+$ printf 'services: [postgres, redis]\napplication_id: shop\nredis: {isolation: namespace}\n' >forklift.yaml
+$ cleanroom plan myapp -n 12 --postgres.isolation namespace | grep -e shared -e namespace -e DB_D -e REDIS_DB -e databases
+    postgres.isolation            namespace                               --postgres.isolation
+    shared                        one for all shards, a database each     --postgres.isolation
+    namespace                     psql --no-psqlrc --quiet --no-password --dbname=postgres --username=shop '--command=CREATE DATABASE "shop_01" TEMPLATE "shop"'
+    redis.isolation               namespace                               forklift.yaml:3:20
+    shared                        one for all shards, a database each     forklift.yaml:3:20
+    DB_DEFAULT_URL                postgres://shop:******@127.0.0.1:5432/shop_01  postgres
+    REDIS_DB_INDEX                0                                       redis
+  DB_DEFAULT_URL
+  REDIS_DB_INDEX
+$ printf 'services: [postgres, nats]\nnats: {isolation: namespace}\n' >forklift.yaml; cleanroom plan myapp
+cleanroom: forklift.yaml:2:19: there are no namespaces in 'nats', so each shard needs its own; one for all can be: postgres, postgis, redis, memcache, elasticsearch, opensearch, mongodb, s3, amqp, mysql, mariadb, valkey
+    nats: {isolation: namespace}
+                      ^
+[exit 2]
+$ printf 'services: [postgres]\n' >forklift.yaml; cleanroom plan myapp --postgres.isolation pod
+cleanroom: --postgres.isolation: 'pod' is neither 'shard' nor 'namespace'
+[exit 2]
+$ cleanroom plan myapp --postgres.isolation namespace --postgres.host db.example
+cleanroom: --postgres.isolation: service 'postgres' is a server elsewhere, in which no namespaces are made; leave 'isolation' out
+[exit 2]
+$ cleanroom plan myapp --postgres.isolation namespace --deploy once
+cleanroom: service 'postgres' is one for all shards ('isolation: namespace'), and 'deploy: once' gives each shard a copy; use 'deploy: each'
+[exit 2]

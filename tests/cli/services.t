@@ -2,10 +2,10 @@
 $ cleanroom services | head -n 6
 postgres, postgresql   postgres:16
   DB_DEFAULT_URL=postgres://myapp:password@127.0.0.1:5432/myapp
-  overrides: host port user password name path urls
+  overrides: host port user password name path urls isolation
 postgis                postgis/postgis:16-3.4
   DB_DEFAULT_URL=postgis://myapp:password@127.0.0.1:5432/myapp
-  overrides: host port user password name path urls
+  overrides: host port user password name path urls isolation
 $ cleanroom services | tail -n 2
 all with a container: image environment command memory tmpfs snapshot
 see 'cleanroom services NAME'
@@ -35,6 +35,7 @@ What can be overridden, below 'postgres:' in forklift.yaml or as --postgres.KEY 
   memory       TEXT   memory limit of the service's container, as 512m
   tmpfs        TEXT   'no' keeps what the image has below its VOLUMEs
   snapshot     TEXT   'no' initialises it anew in each shard
+  isolation    TEXT   'namespace': one for all shards, and in it a namespace each
 $ cleanroom services email
 email
   mail, kept in shard-K/mail/: EMAIL_HOST, EMAIL_PORT
@@ -49,8 +50,8 @@ What can be overridden, below 'email:' in forklift.yaml or as --email.KEY VALUE:
   host         TEXT   use the mail server there instead of keeping messages
   port         PORT   port of the server
 $ cleanroom services memcache | tail -n 2
-  snapshot     TEXT   'no' initialises it anew in each shard
   count        N      so many of it, of those that the app can be told a list of
+  isolation    TEXT   'namespace': one for all shards, and in it a namespace each
 $ cleanroom services mysql | head -n 5
 mysql
   MySQL: DB_DEFAULT_URL

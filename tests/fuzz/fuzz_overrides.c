@@ -3,7 +3,8 @@
  * Overrides: whatever stands in forklift.yaml, a provider gives a plan or one error, and an app's
  * environment without a stray line.
  *
- * The first byte chooses the provider; then each line is "KEY VALUE", or ignored.
+ * The first byte chooses the provider, and whether its server is shared; then each line is "KEY
+ * VALUE", or ignored.
  */
 #include <cleanroom/provider.h>
 
@@ -58,6 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     const struct provider *provider = providers[*data % provider_count];
+    in.shared = provider->namespaces && *data / provider_count % 2;
+    in.shards = 12;
     _cleanup_free_ char *text = xstrndup((const char *)data + 1, size - 1);
     strvec_split(&lines, text, "\n");
     for (size_t i = 0; i < lines.len && in.override_count < MAX; i++) {

@@ -725,26 +725,52 @@ static void test_ours(void)
 struct exit {
     struct result r;
     int code;
+    char output[EXEC_OUTPUT_MAX + 1];
 };
 
-static void on_exit_code(void *data, enum engine_outcome outcome, int code, const struct error *err)
+static void on_exit_code(void *data, enum engine_outcome outcome, int code, const char *output,
+                         const struct error *err)
 {
     struct exit *e = data;
     e->code = code;
+    (void)snprintf(e->output, sizeof(e->output), "%s", output);
     keep_result(&e->r, outcome, err);
 }
 
-static int exec(const char *container, const char *script, enum engine_outcome outcome)
+static int exec_for(const char *container, const char *script, enum engine_outcome outcome,
+                    const char *output)
 {
     struct exit e = {0};
     const char *const argv[] = {"sh", "-c", script, NULL};
     live.engine->ops->container_exec(live.engine, container, argv, soon(), on_exit_code, &e);
     expect(&e.r, outcome);
+    check_str(e.output, output);
     result_deinit(&e.r);
     return e.code;
 }
 
-/* Words run beside the first process: as it, and told by their exit code alone. */
+static int exec(const char *container, const char *script, enum engine_outcome outcome)
+{
+    return exec_for(container, script, outcome, "");
+}
+
+/* The last bytes of what words write. */
+static void check_exec_output(const char *c)
+{
+    _cleanup_strbuf_ struct strbuf end = STRBUF_INIT;
+
+    while (end.len < EXEC_OUTPUT_MAX - 4)
+        strbuf_adds(&end, "0123456789");
+    strbuf_truncate(&end, EXEC_OUTPUT_MAX - 4);
+    strbuf_adds(&end, "out\n");
+    _cleanup_free_ char *script = xasprintf("head -c 100000 /dev/zero | tr '\\0' x; echo err >&2; "
+                                            "printf %%s %.*s; echo out; exit 7",
+                                            EXEC_OUTPUT_MAX - 4, end.buf);
+    check_int(exec_for(c, script, ENGINE_OK, end.buf), 7);
+    check_int(exec_for(c, "echo err >&2", ENGINE_OK, "err\n"), 0);
+}
+
+/* Words run beside the first process: as it, and told by their exit code and output alone. */
 static void test_exec(void)
 {
     struct output o __attribute__((cleanup(output_deinit)));
@@ -763,7 +789,7 @@ static void test_exec(void)
     exec(c, "exit 0", ENGINE_CONFLICT);
     drop(OBJECT_CONTAINER, c, ENGINE_OK);
     begin_spec(&spec, &o);
-    check_int(exec(c, "echo out; echo err >&2; exit 7", ENGINE_OK), 7);
+    check_exec_output(c);
     check_int(exec(c, "test \"$WORD\" = 'a b' -a \"$(id -u)\" = 65534", ENGINE_OK), 0);
     check_int(exec(c,
                    "test \"$(grep -e Seccomp: -e Cap /proc/self/status)\" = "

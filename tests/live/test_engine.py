@@ -16,6 +16,7 @@ import threading
 import unittest
 
 import harness
+import tls
 
 BUILD = pathlib.Path(harness.CLEANROOM).parent
 PROGRAM = BUILD / "tests/live_engine"
@@ -204,7 +205,7 @@ class Tls(EngineTest):
 
     def setUp(self):
         super().setUp()
-        self.certificates()
+        tls.make_certificates(self.directory)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -216,28 +217,8 @@ class Tls(EngineTest):
         harness.wait_until(lambda: listens(self.port), 10, "socat listens")
         self.host = f"tcp://127.0.0.1:{self.port}"
 
-    def openssl(self, *args):
-        subprocess.run(["openssl", *args], cwd=self.directory, check=True, capture_output=True)
-
-    def certificates(self):
-        self.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out",
-                     "ca.pem", "-subj", "/CN=ca", "-days", "2")
-        for name, extra in (("server", "subjectAltName=IP:127.0.0.1"), ("client", None)):
-            self.openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out",
-                         f"{name}.csr", "-subj", f"/CN={name}")
-            (self.directory / "ext").write_text(extra or "extendedKeyUsage=clientAuth")
-            self.openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
-                         "-CAcreateserial", "-out", f"{name}.pem", "-days", "2", "-extfile", "ext")
-        for directory, client in (("good", True), ("bare", False)):
-            where = self.directory / directory
-            where.mkdir()
-            shutil.copy(self.directory / "ca.pem", where)
-            if client:
-                shutil.copy(self.directory / "client.pem", where / "cert.pem")
-                shutil.copy(self.directory / "client.key", where / "key.pem")
-
     def tls(self, directory):
-        return {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(self.directory / directory)}
+        return tls.environment(self.directory / directory)
 
     def test_with_certificate(self):
         result = self.program("hello", host=self.host, env=self.tls("good"))
@@ -252,8 +233,8 @@ class Tls(EngineTest):
         self.assert_says(result, 1, f"failed: no engine answers at {self.host}: ")
 
     def test_server_of_another_authority(self):
-        self.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "x.key", "-out",
-                     "good/ca.pem", "-subj", "/CN=other", "-days", "2")
+        tls.openssl(self.directory, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "x.key",
+                    "-out", "good/ca.pem", "-subj", "/CN=other", "-days", "2")
         result = self.program("hello", host=self.host, env=self.tls("good"))
         self.assert_says(result, 1, "certificate")
 
@@ -265,9 +246,8 @@ class Tls(EngineTest):
         """A docker context with TLS, current in config.json, and by name."""
         config = self.directory / ".docker"
         meta = config / "contexts/meta/0123abcd"
-        tls = config / "contexts/tls/0123abcd/docker"
         meta.mkdir(parents=True)
-        shutil.copytree(self.directory / "good", tls)
+        shutil.copytree(self.directory / "good", config / "contexts/tls/0123abcd/docker")
         (meta / "meta.json").write_text(json.dumps(
             {"Name": "far", "Endpoints": {"docker": {"Host": self.host, "SkipTLSVerify": False}}}))
         (config / "config.json").write_text(json.dumps({"currentContext": "far"}))

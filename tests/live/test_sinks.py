@@ -49,8 +49,9 @@ class Sinks(LiveTest):
         return [{entry.get("name"): entry.get("value") for entry in suite.iter("property")}
                 for suite in result.suites if suite.get("name") != "cleanroom"]
 
-    def subject(self, result, shard, name):
-        return email.message_from_bytes((result.results / f"shard-{shard}/mail/{name}").read_bytes())["Subject"]
+    def subject(self, result, shard, name, directory="mail"):
+        place = f"shard-{shard}" if shard else "seed"
+        return email.message_from_bytes((result.results / place / directory / name).read_bytes())["Subject"]
 
     def test_each_shard_has_its_own(self):
         result = self.go(test=f"mail one {ME}; mail two {ME}; log \"<14>app: from {ME}\"; "
@@ -110,12 +111,30 @@ class Sinks(LiveTest):
                          test=f"stored {word}; mail {ME}")
         for shard in (1, 2):
             self.assertEqual(self.subject(result, shard, "001.eml"), str(shard))
+            self.assertEqual(len(os.listdir(result.results / f"shard-{shard}/mail")), 1)
+        self.assertEqual(self.subject(result, 0, "001.eml"), "deployed")
+        self.assertEqual((result.results / "seed/syslog.log").read_text(), "")
+
+    def test_deploy_once_that_fails(self):
+        result = self.go("--environment", f"TESTAPP_DEPLOY={MAIL}mail why; fail {os.urandom(6).hex()}",
+                         yaml=SERVICES + "cleanroom: {deploy: once}\n", code=1)
+        self.assertEqual(self.subject(result, 0, "001.eml"), "why")
 
     def test_two_of_a_kind(self):
-        result = self.go(yaml="services: [email, reports]\ncleanroom: {services: {reports: {service: email}}}\n",
-                         test="mail first; EMAIL_PORT=$REPORTS_EMAIL_PORT; need_env EMAIL_PORT 26; mail second")
+        yaml = """services: [email, reports, syslog, audit, proxy, blind]
+cleanroom: {services: {reports: {service: email}, audit: {service: syslog}, blind: {service: proxy}}}
+"""
+        result = self.go(yaml=yaml, test="mail first; EMAIL_PORT=$REPORTS_EMAIL_PORT; need_env EMAIL_PORT 26; mail second; "
+                         "log one; SYSLOG_PORT=$AUDIT_SYSLOG_PORT; log two; "
+                         "http_proxy=$BLIND_http_proxy; ask GET http://h.example/")
         for shard in (1, 2):
-            self.assertEqual([self.subject(result, shard, f"00{i}.eml") for i in (1, 2)], ["first", "second"])
+            self.assertEqual(self.subject(result, shard, "001.eml"), "first")
+            self.assertEqual(self.subject(result, shard, "001.eml", "mail-reports"), "second")
+            self.assertEqual(result.log(shard, "syslog.log") + result.log(shard, "audit.log"), "one\ntwo\n")
+            self.assertEqual(result.log(shard, "proxy.log"), "")
+            self.assertIn("GET http://h.example/", result.log(shard, "blind.log"))
+            self.assertEqual(self.properties(result)[shard - 1]["mail-reports"], "1 message")
+        self.assert_says(result, "requests that found no way out: shard-1/blind.log, 1 line")
 
     def test_nothing_was_sent(self):
         result = self.go()
@@ -127,7 +146,7 @@ class Sinks(LiveTest):
 class Clients(unittest.TestCase):
     """The satellite itself, and clients that apps have."""
 
-    def serve(self, kind):
+    def serve(self, name, kind):
         """A directory, and the port of a sink that writes there."""
         directory = pathlib.Path(tempfile.mkdtemp(prefix="cleanroom-live-"))
         self.addCleanup(shutil.rmtree, directory)
@@ -135,17 +154,17 @@ class Clients(unittest.TestCase):
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         satellite = subprocess.Popen(
-            [pathlib.Path(CLEANROOM).parent / "satellite", "hold", "--sink", f"it:{kind}:{port}:{directory}"],
+            [pathlib.Path(CLEANROOM).parent / "satellite", "hold", "--sink", f"{name}:{kind}:{port}:{directory}"],
             stdout=subprocess.PIPE, text=True)
         self.addCleanup(satellite.stdout.close)
         self.addCleanup(satellite.wait)
         self.addCleanup(satellite.terminate)
         self.assertEqual(satellite.stdout.readline(), "up\n")
-        self.assertRegex(satellite.stdout.readline(), r"^ready it \d+\n$")
+        self.assertRegex(satellite.stdout.readline(), rf"^ready {name} \d+\n$")
         return directory, port
 
     def test_smtplib(self):
-        directory, port = self.serve("smtp")
+        directory, port = self.serve("email", "smtp")
         message = EmailMessage()
         message["Subject"], message["From"], message["To"] = "Grüße", "jörg@example.org", "b@example.org"
         message.set_content("Erste Zeile\n.\n..zwei\n" + "lang" * 1000 + "\nÄ€🚢\n")
@@ -174,7 +193,7 @@ class Clients(unittest.TestCase):
         # On TCP a line is a message: nothing else tells where one ends.
         for kind, socktype, blank in (("syslog-udp", socket.SOCK_DGRAM, "\n"),
                                       ("syslog-tcp", socket.SOCK_STREAM, "\t")):
-            directory, port = self.serve(kind)
+            directory, port = self.serve("syslog", kind)
             handler = logging.handlers.SysLogHandler(("127.0.0.1", port), socktype=socktype)
             handler.handle(logging.makeLogRecord({"msg": f"zwölf{blank}Boxkämpfer", "levelno": 40, "levelname": "ERROR"}))
             handler.handle(logging.makeLogRecord({"msg": "second", "levelno": 20, "levelname": "INFO"}))
@@ -185,7 +204,7 @@ class Clients(unittest.TestCase):
 
     def test_logger(self):
         """Of util-linux: RFC 5424, with octet counting and without."""
-        directory, port = self.serve("syslog-tcp")
+        directory, port = self.serve("syslog", "syslog-tcp")
         words = ["logger", "--server", "127.0.0.1", "--port", str(port), "--tcp", "--rfc5424", "--tag", "it"]
         subprocess.run([*words, "--octet-count", "counted"], check=True)
         subprocess.run([*words, "line"], check=True)
@@ -195,7 +214,7 @@ class Clients(unittest.TestCase):
         self.assertRegex(log.read_text(), r"(?m)^<13>1 .* it .* line$")
 
     def test_http_clients(self):
-        directory, port = self.serve("proxy")
+        directory, port = self.serve("proxy", "proxy")
         proxy = f"http://127.0.0.1:{port}"
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": proxy, "https": proxy}))
         with self.assertRaises(urllib.error.HTTPError) as refused:

@@ -153,6 +153,14 @@ class Docker:
     def kill_service(self, run, shard, role):
         self.request("POST", f"/containers{self.of_role(run, shard, role)}/kill")
 
+    def servers(self, run, role):
+        """The containers in which a service of that name runs, whoever's it is."""
+        return [found["Names"][0] for found in self.labelled("containers", run)
+                if found["Labels"]["org.cleanroom.role"] == role]
+
+    def kill_server(self, server):
+        self.request("POST", f"/containers{server}/kill")
+
     def enter(self, run, shard, *argv):
         """Runs a command beside the tests of a shard."""
         container = self.of_role(run, shard, "test").lstrip("/")
@@ -377,6 +385,14 @@ class Embedded:
 
     def kill_service(self, run, shard, role):
         os.kill(self.service(run, shard, role).pid, 9)
+
+    def servers(self, run, role):
+        """The first processes of containers in which a service of that name runs, whoever's it is."""
+        return [task for task in self.cells(run) if task.name.startswith(role)]
+
+    @staticmethod
+    def kill_server(server):
+        os.kill(server.pid, 9)
 
     def enter(self, run, shard, *argv):
         return subprocess.run(["nsenter", "--all", "--target", str(self.app(run, shard).pid), *argv],

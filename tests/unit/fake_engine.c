@@ -193,7 +193,7 @@ static void complete(struct engine_op *op, enum engine_outcome outcome, enum err
                 .running = o->running, .exit_code = o->exit_code, .error = ""};
         op->state_done(op->data, outcome, &state, &err);
     } else if (op->kind == OP_EXEC) {
-        op->exit_done(op->data, outcome, op->exit_code, &err);
+        op->exit_done(op->data, outcome, op->exit_code, "", &err);
     } else if (op->kind == OP_LIST) {
         complete_list(op, outcome, &err);
     } else if (op->kind == OP_KEPT) {

@@ -31,6 +31,19 @@ static void test_strbuf_keeps_its_maximum(void)
     check_str(sb.buf, "abcd");
 }
 
+static void test_strbuf_keeps_the_tail(void)
+{
+    _cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+    strbuf_add_tail(&sb, "abc", 3, 4);
+    check_str(sb.buf, "abc");
+    strbuf_add_tail(&sb, "de", 2, 4);
+    check_str(sb.buf, "bcde");
+    strbuf_add_tail(&sb, "", 0, 4);
+    check_str(sb.buf, "bcde");
+    strbuf_add_tail(&sb, "123456", 6, 4);
+    check_str(sb.buf, "3456");
+}
+
 static void test_strbuf_consumes_and_detaches(void)
 {
     struct strbuf sb = STRBUF_INIT;
@@ -330,6 +343,7 @@ int main(void)
     return tap_run((struct tap_test[]){
         TAP(test_iso8601),
         TAP(test_strbuf_keeps_its_maximum),
+        TAP(test_strbuf_keeps_the_tail),
         TAP(test_strbuf_consumes_and_detaches),
         TAP(test_strvec_is_an_environment),
         TAP(test_strvec_splits_and_joins),

@@ -36,6 +36,13 @@ static la_ssize_t take(struct archive *a _unused_, void *data, const void *bytes
     return (la_ssize_t)len;
 }
 
+static struct collect *start(const struct scene *s)
+{
+    _cleanup_strvec_ struct strvec allowed = STRVEC_INIT;
+    strvec_split(&allowed, "xml/ outputs/ mail/ mail-reports/ syslog.log audit.log proxy.log", " ");
+    return collect_new(s->dir, 2, &allowed);
+}
+
 static void scene_init(struct scene *s)
 {
     *s = (struct scene){.bytes = STRBUF_INIT};
@@ -81,7 +88,7 @@ static void file(struct scene *s, const char *name, const char *content)
 
 static int feed_and_finish(struct scene *s, const char *bytes, size_t len, size_t piece)
 {
-    struct collect *c = collect_new(s->dir, 2);
+    struct collect *c = start(s);
     for (size_t at = 0; at < len; at += piece)
         collect_feed(c, bytes + at, piece < len - at ? piece : len - at);
     int status = collect_finish(c, s->suite, &s->acknowledged, &s->err);
@@ -209,6 +216,10 @@ static void test_sinks(void)
     file(&s, "collect/mail/001.eml", "Subject: s\r\n\r\n");
     file(&s, "collect/mail/002.eml", "x");
     file(&s, "collect/mail/.partial", "x");
+    file(&s, "collect/mail-reports/001.eml", "r");
+    file(&s, "collect/mail-others/001.eml", "x");
+    file(&s, "collect/outputs/saved.eml", "x");
+    file(&s, "collect/audit.log", "one\n");
     file(&s, "collect/syslog.log", "<1>a\n<2>b\n");
     file(&s, "collect/proxy.log", "");
     file(&s, "collect/other.log", "x");
@@ -218,10 +229,16 @@ static void test_sinks(void)
     check_content(&s, "shard-2/syslog.log", "<1>a\n<2>b\n");
     check_content(&s, "shard-2/proxy.log", "");
     check(!exists(&s, "shard-2/other.log"));
+    check_content(&s, "shard-2/mail-reports/001.eml", "r");
+    check_content(&s, "shard-2/audit.log", "one\n");
+    check(!exists(&s, "shard-2/mail-others"));
     check_str(property(&s, "mail"), "2 messages");
+    check_str(property(&s, "mail-reports"), "1 message");
+    check_str(property(&s, "audit.log"), "1 line");
+    check_str(property(&s, "outputs"), "");
     check_str(property(&s, "syslog.log"), "2 lines");
     check_str(property(&s, "proxy.log"), "0 lines");
-    check_contains(property(&s, "not collected"), "2 entries");
+    check_contains(property(&s, "not collected"), "3 entries");
     scene_deinit(&s);
 }
 
@@ -328,7 +345,7 @@ static void test_an_endless_archive(void)
     header(&s, "collect/outputs/fits", AE_IFREG, 200 << 20, NULL);
     static char block[1 << 20];
     size_t head = 0;
-    struct collect *c = collect_new(s.dir, 2);
+    struct collect *c = start(&s);
     for (int i = 0; i < 400; i++) {
         if (i == 200)
             header(&s, "collect/outputs/too-much", AE_IFREG, 200 << 20, NULL);

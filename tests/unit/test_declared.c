@@ -409,6 +409,22 @@ static const struct {
     {"postgres: {count: 2}\n",
      "1:19: there is one 'postgres' at most, since the app is told of one; define another "
      "under a name of its own, below 'cleanroom: services'"},
+    {"redis: {isolation: pod}\n", "1:20: 'pod' is neither 'shard' nor 'namespace'"},
+    {"nats: {isolation: namespace}\n",
+     "1:19: there are no namespaces in 'nats', so each shard needs its own; one for all can be: "
+     "postgres, postgis, redis, memcache, elasticsearch, opensearch, mongodb, s3, amqp, mysql, "
+     "mariadb, valkey"},
+    {"services: [x]\n" DEFINE("x: {image: x, port: 1}") "x: {isolation: namespace}\n",
+     "3:16: there are no namespaces in 'x', so each shard needs its own; one for all can be: "
+     "postgres, postgis, redis, memcache, elasticsearch, opensearch, mongodb, s3, amqp, mysql, "
+     "mariadb, valkey"},
+    {"services: [redis]\nredis: {isolation: namespace, host: h}\n",
+     "2:20: service 'redis' is a server elsewhere, in which no namespaces are made; leave "
+     "'isolation' out"},
+    {"services: [redis]\nredis: {isolation: namespace}\ncleanroom: {deploy: once}\n",
+     "service 'redis' is one for all shards ('isolation: namespace'), and 'deploy: once' gives "
+     "each "
+     "shard a copy; use 'deploy: each'"},
     {"redis: {count: 33}\n", "1:16: '33' is not a number between 1 and 32"},
     {"services: [redis]\nredis: {count: 2, host: h}\n",
      "2:16: service 'redis' is a server elsewhere, of which 'count' cannot start more; list "

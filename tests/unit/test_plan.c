@@ -577,6 +577,80 @@ static void test_program(void)
     }
 }
 
+static void expect_url(const struct plan_shard *shard, const char *password, const char *name)
+{
+    _cleanup_free_ char *url = xasprintf("postgres://my_app:%s@127.0.0.1:5432/%s", password, name);
+    check_str(strvec_getenv(&shard->app_env, "DB_DEFAULT_URL"), url);
+}
+
+/* One for all: the same place and password in the commons and in all shards; the rest is theirs. */
+static void test_shared(void)
+{
+    _cleanup_settings_ struct settings s;
+    _cleanup_plan_ struct plan plan;
+
+    settings_make(&s, 3);
+    add_service(&s, "redis");
+    add_service(&s, "postgres");
+    add_override(&s, "isolation", "namespace");
+    add_service(&s, "memcache");
+    add_override(&s, "isolation", "shard");
+    if (!check_int(make_plan(&plan, &s, NULL), 0))
+        return;
+    const struct plan_service *one = &plan.commons.services.items[1];
+    check_int(plan.commons.services.len, 3);
+    check(one->shared && !plan.commons.services.items[0].shared &&
+          !plan.commons.services.items[2].shared);
+    check_int(one->spec.namespace_words.len, 0);
+    check(strvec_contains(&plan.secrets, one->spec.password));
+    for (size_t i = 0; i < plan.shards.len; i++) {
+        const struct plan_shard *shard = &plan.shards.items[i];
+        _cleanup_free_ char *name = xasprintf("my_app_%zu", i + 1);
+        check(shard->services.items[1].shared);
+        check(shard->services.items[1].spec.namespace_words.len > 0);
+        expect_url(shard, one->spec.password, name);
+    }
+    _cleanup_free_ char *text = print(&plan), *said = squeeze(text);
+    check_contains(said, "\n shared one for all shards, a database each forklift.yaml:5:3\n");
+    check_contains(said, "\n namespace psql ");
+    check_contains(said, "\nshards 2..3 differ in\n");
+    check_contains(said, "\n DB_DEFAULT_URL\n");
+}
+
+/* Several of a kind: each shard is told of the same namespace in all of them. */
+static void test_shared_count(void)
+{
+    _cleanup_settings_ struct settings s;
+    _cleanup_plan_ struct plan plan;
+
+    settings_make(&s, 2);
+    add_service(&s, "amqp");
+    add_override(&s, "isolation", "namespace");
+    add_override(&s, "count", "2");
+    if (!check_int(make_plan(&plan, &s, NULL), 0))
+        return;
+    const struct plan_shard *second = &plan.shards.items[1];
+    const char *urls = strvec_getenv(&second->app_env, "AMQP_URLS");
+    _cleanup_free_ char *wanted = xasprintf(
+        "amqp://my-app:%s@127.0.0.1:5672/my-app_2|amqp://my-app:%s@127.0.0.1:5673/my-app_2",
+        plan.commons.services.items[0].spec.password, plan.commons.services.items[1].spec.password);
+    check_str(urls, wanted);
+    check(second->services.items[1].spec.namespace_words.len > 0);
+}
+
+/* Without any of them there are no commons. */
+static void test_nothing_shared(void)
+{
+    _cleanup_settings_ struct settings s;
+    _cleanup_plan_ struct plan plan;
+
+    settings_make(&s, 2);
+    add_service(&s, "postgres");
+    add_override(&s, "isolation", "shard");
+    check_int(make_plan(&plan, &s, NULL), 0);
+    check_int(plan.commons.services.len, 0);
+}
+
 static bool is_root_s(unsigned port)
 {
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
@@ -695,5 +769,8 @@ int main(void)
                                        TAP(test_ports_of_root),
                                        TAP(test_too_many_ports),
                                        TAP(test_targets),
+                                       TAP(test_shared),
+                                       TAP(test_shared_count),
+                                       TAP(test_nothing_shared),
                                        {0}});
 }

@@ -87,6 +87,11 @@ static const struct env_case {
       {{"urls", "pgsql://al:bo@db:99/n"}, {"port", "7"}, {"password", "c/d"}, {"name", "m"}}},
      "DB_DEFAULT_URL=pgsql://al:c%2Fd@db:7/m",
      true},
+    {{"postgis", NULL, {{"port", "5433"}, {"user", "u"}, {"password", "p"}, {"name", "n"}}},
+     "DB_DEFAULT_URL=postgis://u:p@127.0.0.1:5433/n"},
+    {{"postgis", NULL, {{"host", "h:1"}, {"user", "u"}}},
+     "DB_DEFAULT_URL=postgis://u@h:1/my_app",
+     true},
     {{"postgis", NULL, {{"urls", "postgis://a@h/n"}, {"path", "/o"}}},
      "DB_DEFAULT_URL=postgis://a@h:5432/o",
      true},
@@ -154,6 +159,9 @@ static const struct env_case {
     {{"amqp", NULL, {{"urls", "amqp://a|amqp://b"}, {"vhost", "v"}, {"password", "p"}}},
      "AMQP_URLS=amqp://:p@a:5672/v|amqp://:p@b:5672/v",
      true},
+    {{"amqp", NULL, {{"urls", "amqp://u:p@a/v|amqp://w@b/x"}, {"user", "e"}, {"path", "/y"}}},
+     "AMQP_URLS=amqp://e:p@a:5672/y|amqp://e@b:5672/y",
+     true},
     {{"amqp", NULL, {{"urls", "amqp://guest:guest@a:5672//"}}},
      "AMQP_URLS=amqp://guest:guest@a:5672/%2F",
      true},
@@ -171,6 +179,14 @@ static const struct env_case {
     {{"mariadb", NULL, {{"host", "db:33"}, {"password", "x"}}},
      "DB_DEFAULT_URL=mysql://my_app:x@db:33/my_app",
      true},
+    {{"mysql", NULL, {{"host", "db"}, {"password", "x"}}},
+     "DB_DEFAULT_URL=mysql://my_app:x@db:3306/my_app",
+     true},
+    {{"mariadb", NULL, {{"port", "3307"}, {"user", "root"}, {"path", "/d"}}},
+     "DB_DEFAULT_URL=mysql://root:" SECRET "@127.0.0.1:3307/d"},
+    {{"mariadb", NULL, {{"urls", "mysql://u:p@db:1/n"}, {"name", "m"}}},
+     "DB_DEFAULT_URL=mysql://u:p@db:1/m",
+     true},
     {{"mysql", NULL, {{"urls", "mysql2://al:b%40o@db/n?ssl=1"}, {"user", "eve"}, {"port", "9"}}},
      "DB_DEFAULT_URL=mysql2://eve:b%40o@db:9/n?ssl=1",
      true},
@@ -179,6 +195,10 @@ static const struct env_case {
     {{"valkey", NULL, {{"hosts", "a|b:7"}, {"db_index", "2"}}},
      "REDIS_HOSTS=a:6379|b:7\nREDIS_DB_INDEX=2",
      true},
+    {{"valkey", NULL, {{"port", "6380"}, {"path", "/4"}}},
+     "REDIS_HOSTS=127.0.0.1:6380\nREDIS_DB_INDEX=4"},
+    {{"valkey", NULL, {{"host", "v"}}}, "REDIS_HOSTS=v:6379\nREDIS_DB_INDEX=0", true},
+    {{"valkey", NULL, {{"urls", "redis://v/3"}}}, "REDIS_HOSTS=v:6379\nREDIS_DB_INDEX=3", true},
     /* mosquitto */
     {{"mosquitto"}, "MQTT_URL=mqtt://127.0.0.1:1883"},
     {{"mqtt", NULL, {{"port", "1884"}}}, "MQTT_URL=mqtt://127.0.0.1:1884"},
@@ -190,6 +210,9 @@ static const struct env_case {
     {{"nats"}, "NATS_URL=nats://127.0.0.1:4222"},
     {{"nats", NULL, {{"port", "4223"}}}, "NATS_URL=nats://127.0.0.1:4223"},
     {{"nats", NULL, {{"host", "n:1"}, {"user", "u"}}}, "NATS_URL=nats://u@n:1", true},
+    {{"nats", NULL, {{"host", "n"}, {"user", "u"}, {"password", "p"}}},
+     "NATS_URL=nats://u:p@n:4222",
+     true},
     {{"nats", NULL, {{"urls", "tls://u:p@n"}, {"host", "m"}}}, "NATS_URL=tls://u:p@m:4222", true},
     /* email */
     {{"email"}, "EMAIL_HOST=127.0.0.1\nEMAIL_PORT=25"},
@@ -250,6 +273,21 @@ static const struct env_case {
      true},
     {{"elasticsearch", NULL, {{"urls", "http://a:1|http://b"}, {"port", "2"}, {"path", ""}}},
      "ELASTICSEARCH_URLS=http://a:2|http://b:2\nELASTICSEARCH_INDEX_NAME=my-app",
+     true},
+    {{"elasticsearch", NULL, {{"hosts", "a|b:7"}, {"user", "u"}, {"password", "p/w"}}},
+     "ELASTICSEARCH_URLS=http://u:p%2Fw@a:9200|http://u:p%2Fw@b:7\n"
+     "ELASTICSEARCH_INDEX_NAME=my-app",
+     true},
+    {{"elasticsearch", NULL, {{"urls", "https://u:p@a:1|https://b:2"}, {"user", "e"}}},
+     "ELASTICSEARCH_URLS=https://e:p@a:1|https://e@b:2\nELASTICSEARCH_INDEX_NAME=my-app",
+     true},
+    {{"elasticsearch", NULL, {{"user", "u"}, {"password", "p"}}},
+     "ELASTICSEARCH_URLS=http://u:p@127.0.0.1:9200\nELASTICSEARCH_INDEX_NAME=my-app"},
+    {{"opensearch", NULL, {{"host", "o"}, {"index_name", "i"}, {"path", "/p"}}},
+     "OPENSEARCH_URLS=http://o:9200/p\nOPENSEARCH_INDEX_NAME=i",
+     true},
+    {{"opensearch", NULL, {{"urls", "https://o:1"}, {"user", "u"}, {"password", "p"}}},
+     "OPENSEARCH_URLS=https://u:p@o:1\nOPENSEARCH_INDEX_NAME=my-app",
      true},
     /* mongodb */
     {{"mongodb"},
@@ -345,6 +383,59 @@ static void test_app_environment(void)
         check(!(c->external && plan.sink));
         check_int(err.kind, ERROR_NONE);
         service_plan_deinit(&plan);
+    }
+}
+
+static bool has_row(const struct provider *provider, const char *key)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(env_cases); i++) {
+        const struct given *given = &env_cases[i].given;
+        if (provider_find(given->provider) != provider)
+            continue;
+        for (size_t j = 0; j < MAX && given->overrides[j].key; j++) {
+            if (strcmp(given->overrides[j].key, key) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* The table above is complete: what it does not show is not promised. */
+static void test_every_override_has_a_row(void)
+{
+    for (size_t i = 0; i < provider_count; i++) {
+        for (size_t j = 0; j < providers[i]->override_count; j++) {
+            const char *key = providers[i]->overrides[j].key;
+            if (!has_row(providers[i], key))
+                check_str(providers[i]->name, key);
+        }
+    }
+}
+
+/* What Forklift's services took (its README and forklift/services): a forklift.yaml that has them
+   is read on, every one in the table above. */
+static const struct {
+    const char *provider, *overrides;
+} forklift[] = {
+    {"postgres", "host port user password name path urls"},
+    {"postgis", "host port user password name path urls"},
+    {"elasticsearch", "host port user password path urls index_name"},
+    {"memcache", "host hosts key_prefix"},
+    {"redis", "host port path urls db_index"},
+    {"amqp", "host hosts port user password path urls vhost"},
+    {"email", "host port"},
+    {"syslog", "host port proto"},
+    {"proxy", "host port"},
+};
+
+static void test_overrides_of_forklift(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(forklift); i++) {
+        _cleanup_strvec_ struct strvec keys = STRVEC_INIT;
+        const struct provider *provider = provider_find(forklift[i].provider);
+        strvec_split(&keys, forklift[i].overrides, " ");
+        for (size_t j = 0; j < keys.len; j++)
+            check(provider_override(provider, keys.items[j]) != NULL);
     }
 }
 
@@ -956,6 +1047,12 @@ static void test_secrets(void)
     check(plan.password == NULL);
     service_plan_deinit(&plan);
 
+    make_plan(&(struct given){"elasticsearch", NULL, {{"host", "h"}, {"password", "p/w"}}}, &plan,
+              NULL);
+    check(strvec_contains(&plan.secrets, "p/w"));
+    check(strvec_contains(&plan.secrets, "p%2Fw"));
+    service_plan_deinit(&plan);
+
     make_plan(&(struct given){"redis", NULL, {{"urls", "redis://u:p%2Fw@h"}}}, &plan, NULL);
     check(strvec_contains(&plan.secrets, "p/w"));
     check(strvec_contains(&plan.secrets, "p%2Fw"));
@@ -1028,8 +1125,9 @@ static void test_bucket(void)
               &plan, NULL);
     _cleanup_free_ char *entrypoint = strvec_join(&plan.entrypoint, "|");
     _cleanup_free_ char *argv = strvec_join(&plan.argv, "|");
-    check_str(entrypoint, "/bin/sh|-c|mkdir -p \"/data/$1\" && shift && exec "
-                          "/usr/bin/docker-entrypoint.sh \"$@\"|minio|files");
+    check_str(entrypoint, "/bin/sh|-c|while [ \"$1\" != -- ]; do mkdir -p \"/data/$1\" && shift || "
+                          "exit; done; shift; exec /usr/bin/docker-entrypoint.sh \"$@\"|minio|"
+                          "files|--");
     check_str(argv, "server|/data");
     check(strvec_contains(&plan.secrets, SECRET));
     check_str(plan.password, SECRET);
@@ -1073,6 +1171,8 @@ static void test_another_address(void)
 int main(void)
 {
     return tap_run((struct tap_test[]){TAP(test_app_environment),
+                                       TAP(test_every_override_has_a_row),
+                                       TAP(test_overrides_of_forklift),
                                        TAP(test_sinks),
                                        TAP(test_proxy_outside),
                                        TAP(test_sink_shift),

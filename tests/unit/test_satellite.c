@@ -520,6 +520,10 @@ static void test_directory_fails(void)
     check_int(run_wait(&r), 1);
 }
 
+/* More than a unix socket's path may have. */
+#define TWENTY    "01234567890123456789"
+#define LONG_NAME TWENTY TWENTY TWENTY TWENTY TWENTY "1234567"
+
 static void test_usage(void)
 {
     static const char *const bad[][2] = {
@@ -542,6 +546,18 @@ static void test_usage(void)
         {"--sink", "mail:none:25:/tmp"},
         {"--sink", "mail:smtp:0:/tmp"},
         {"--sink", ":smtp:25:/tmp"},
+        {"--relay", "3"},
+        {"--relay", "=0:5432:tcp"},
+        {"--relay", "=5432x:5432:tcp"},
+        {"--relay", "2:5432:tcp"},
+        {"--relay", "=61999:5432:sctp"},
+        {"--relay", "=61999:0:tcp"},
+        {"--relay", "=61999:relative:tcp"},
+        {"--relay", "=61999:/tmp/socket:udp"},
+        {"--relay", "=61999:/" LONG_NAME ":tcp"},
+        {"--relay", "/no/such/directory/socket:5432:tcp"},
+        {"--relay", "/tmp/cleanroom-test-socket:5432:udp"},
+        {"--relay", "/" LONG_NAME ":5432:tcp"},
     };
     struct run r;
     _cleanup_strvec_ struct strvec bare = STRVEC_INIT;
@@ -616,15 +632,18 @@ static int free_port(int type)
     return ntohs(at.sin_port);
 }
 
-static void sink_start(struct sink_scene *s, const char *kind)
+/* what: "NAME:KIND". */
+static void sink_start(struct sink_scene *s, const char *what)
 {
-    *s = (struct sink_scene){.port = free_port(strstr(kind, "udp") ? SOCK_DGRAM : SOCK_STREAM)};
+    _cleanup_free_ char *name = xstrndup(what, strcspn(what, ":"));
+
+    *s = (struct sink_scene){.port = free_port(strstr(what, "udp") ? SOCK_DGRAM : SOCK_STREAM)};
     snprintf(s->dir, sizeof(s->dir), "/tmp/satellite-XXXXXX");
     check(mkdtemp(s->dir) != NULL);
-    _cleanup_free_ char *sink = xasprintf("it:%s:%d:%s", kind, s->port, s->dir);
+    _cleanup_free_ char *sink = xasprintf("%s:%d:%s", what, s->port, s->dir);
     start(&s->run, "--dir", s->dir, "--sink", sink, NULL);
     expect_line(&s->run, "up");
-    expect_ready(&s->run, "it");
+    expect_ready(&s->run, name);
 }
 
 static void sink_stop(struct sink_scene *s)
@@ -684,13 +703,14 @@ static void flush(struct sink_scene *s)
     expect_line(&s->run, "flushed");
 }
 
-#define LETTER "MAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nDATA\r\n"
+#define KEPT_LETTER "Return-Path: <a@x>\r\nX-Envelope-To: <b@y>\r\n"
+#define LETTER      "MAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nDATA\r\n"
 
 static void test_mail(void)
 {
     struct sink_scene s;
 
-    sink_start(&s, "smtp");
+    sink_start(&s, "email:smtp");
     _cleanup_close_ int fd = sink_connect(&s, SOCK_STREAM);
     send_text(fd, LETTER "Subject: 1\r\n\r\none\r\n.\r\n" LETTER "two\r\n.\r\nQUIT\r\n");
     _cleanup_free_ char *said = read_until(fd, NULL);
@@ -702,34 +722,40 @@ static void test_mail(void)
     sink_stop(&s);
 }
 
-/* Two of a kind keep their messages side by side, and neither replaces the other's. */
-static void test_two_mailboxes(void)
+/* Two of a kind do not mix what they are sent. */
+static void test_two_of_a_kind(void)
 {
+    static const char *const kinds[] = {"email:smtp", "reports:smtp", "syslog:syslog-udp",
+                                        "audit:syslog-udp"};
     struct sink_scene s = {.port = 0};
-    char *sinks[2];
-    int ports[2];
+    char *sinks[4];
+    int ports[4];
 
     snprintf(s.dir, sizeof(s.dir), "/tmp/satellite-XXXXXX");
     check(mkdtemp(s.dir) != NULL);
-    for (int i = 0; i < 2; i++) {
-        ports[i] = free_port(SOCK_STREAM);
-        sinks[i] = xasprintf("it%d:smtp:%d:%s", i, ports[i], s.dir);
-    }
-    start(&s.run, "--sink", sinks[0], "--sink", sinks[1], NULL);
-    expect_line(&s.run, "up");
-    expect_ready(&s.run, "it0");
-    expect_ready(&s.run, "it1");
     for (int i = 0; i < 4; i++) {
-        s.port = ports[i % 2];
-        _cleanup_close_ int fd = sink_connect(&s, SOCK_STREAM);
-        _cleanup_free_ char *want = xasprintf("250 kept as 00%d.eml\r\n221 bye\r\n", i + 1);
-        send_text(fd, LETTER ".\r\nQUIT\r\n");
-        _cleanup_free_ char *said = read_until(fd, NULL);
-        check_contains(said, want);
+        ports[i] = free_port(i < 2 ? SOCK_STREAM : SOCK_DGRAM);
+        sinks[i] = xasprintf("%s:%d:%s", kinds[i], ports[i], s.dir);
     }
+    start(&s.run, "--sink", sinks[0], "--sink", sinks[1], "--sink", sinks[2], "--sink", sinks[3],
+          NULL);
+    expect_line(&s.run, "up");
+    for (int i = 0; i < 4; i++) {
+        s.port = ports[i];
+        _cleanup_free_ char *name = xstrndup(kinds[i], strcspn(kinds[i], ":"));
+        expect_ready(&s.run, name);
+        _cleanup_close_ int fd = sink_connect(&s, i < 2 ? SOCK_STREAM : SOCK_DGRAM);
+        send_text(fd, i < 2 ? LETTER "text\r\n.\r\nQUIT\r\n" : name);
+        _cleanup_free_ char *said = i < 2 ? read_until(fd, NULL) : xstrdup("250 kept as 001.eml");
+        check_contains(said, "250 kept as 001.eml");
+        free(sinks[i]);
+    }
+    flush(&s);
+    expect_file(&s, "mail/001.eml", KEPT_LETTER "text\r\n");
+    expect_file(&s, "mail-reports/001.eml", KEPT_LETTER "text\r\n");
+    expect_file(&s, "syslog.log", "syslog\n");
+    expect_file(&s, "audit.log", "audit\n");
     sink_stop(&s);
-    free(sinks[0]);
-    free(sinks[1]);
 }
 
 /* Many at once, each of whom says a little at a time. */
@@ -739,7 +765,7 @@ static void test_many_mailers(void)
     struct sink_scene s;
     int fds[COUNT];
 
-    sink_start(&s, "smtp");
+    sink_start(&s, "email:smtp");
     for (int i = 0; i < COUNT; i++)
         fds[i] = sink_connect(&s, SOCK_STREAM);
     for (int i = 0; i < COUNT; i++)
@@ -762,7 +788,7 @@ static void test_silent_clients(void)
     struct sink_scene s;
     int fds[COUNT];
 
-    sink_start(&s, "smtp");
+    sink_start(&s, "email:smtp");
     for (int i = 0; i < COUNT; i++) {
         fds[i] = sink_connect(&s, SOCK_STREAM);
         free(read_until(fds[i], "SMTP\r\n"));
@@ -783,7 +809,7 @@ static void test_deaf_mailer(void)
     struct sink_scene s;
     static const char noops[] = "NOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\n";
 
-    sink_start(&s, "smtp");
+    sink_start(&s, "email:smtp");
     _cleanup_close_ int deaf = sink_connect(&s, SOCK_STREAM);
     size_t sent = 0;
     fcntl(deaf, F_SETFL, O_NONBLOCK);
@@ -807,7 +833,7 @@ static void test_syslog_datagrams(void)
     struct sink_scene s;
     _cleanup_strbuf_ struct strbuf want = STRBUF_INIT;
 
-    sink_start(&s, "syslog-udp");
+    sink_start(&s, "syslog:syslog-udp");
     _cleanup_close_ int fd = sink_connect(&s, SOCK_DGRAM);
     for (int i = 0; i < COUNT; i++) {
         char text[64];
@@ -830,7 +856,7 @@ static void test_syslog_flood(void)
     static char text[SIZE];
     unsigned sent = 0, kept = 0, lost = 0;
 
-    sink_start(&s, "syslog-udp");
+    sink_start(&s, "syslog:syslog-udp");
     _cleanup_close_ int fd = sink_connect(&s, SOCK_DGRAM);
     memset(text, 'x', sizeof(text));
     kill(s.run.pid, SIGSTOP);
@@ -856,7 +882,7 @@ static void test_syslog_stream(void)
 {
     struct sink_scene s;
 
-    sink_start(&s, "syslog-tcp");
+    sink_start(&s, "syslog:syslog-tcp");
     _cleanup_close_ int one = sink_connect(&s, SOCK_STREAM), two = sink_connect(&s, SOCK_STREAM);
     send_text(one, "<14>first\n<14>sec");
     flush(&s);
@@ -875,7 +901,7 @@ static void test_proxy(void)
     struct sink_scene s;
     static char body[1 << 20];
 
-    sink_start(&s, "proxy");
+    sink_start(&s, "proxy:proxy");
     _cleanup_close_ int fd = sink_connect(&s, SOCK_STREAM);
     send_text(fd, "POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\n"
                   "Content-Length: 1048576\r\n\r\n");
@@ -923,12 +949,12 @@ static void test_sink_link(void)
 
     check(mkdtemp(dir) != NULL);
     _cleanup_free_ char *link = xasprintf("%s/syslog.log", dir);
-    _cleanup_free_ char *sink = xasprintf("log:syslog-udp:%d:%s", port, dir);
+    _cleanup_free_ char *sink = xasprintf("syslog:syslog-udp:%d:%s", port, dir);
     check_int(symlink("/tmp/elsewhere", link), 0);
     start(&r, "--sink", sink, NULL);
     expect_line(&r, "up");
     _cleanup_free_ char *line = next_line(&r, PATIENCE);
-    check(line && strncmp(line, "refused log ", 12) == 0);
+    check(line && strncmp(line, "refused syslog ", 15) == 0);
     check_int(run_stop(&r, SIGTERM), 0);
     check_int(directory_remove(AT_FDCWD, dir), 0);
 }
@@ -1098,6 +1124,67 @@ static void test_relay_listens(void)
     close(service);
 }
 
+/* From one namespace to another by way of a socket in a directory that both see. */
+static void test_relay_by_path(void)
+{
+    struct run r, other;
+    uint16_t inside, outside;
+    char top[] = "/tmp/satellite-XXXXXX";
+    int service = open_on(INADDR_LOOPBACK, SOCK_STREAM, &inside);
+
+    close(open_on(INADDR_LOOPBACK, SOCK_STREAM, &outside));
+    if (!check(mkdtemp(top) != NULL))
+        return;
+    _cleanup_free_ char *path = xasprintf("%s/0", top);
+    _cleanup_free_ char *here = xasprintf("=%u:%s:tcp", outside, path);
+    _cleanup_free_ char *there = xasprintf("%s:%u:tcp", path, inside);
+    start(&r, "--relay", here, NULL);
+    expect_line(&r, "up");
+    int early = connect_there(INADDR_LOOPBACK, SOCK_STREAM, outside);
+    check_int((long)read_to_end(early), 0); /* nobody is there yet */
+    close(early);
+    start(&other, "--relay", there, NULL);
+    expect_line(&other, "up");
+    for (int i = 0; i < 3; i++) {
+        pid_t pid = fork();
+        if (pid == 0)
+            serve_one(service);
+        int fd = connect_there(INADDR_LOOPBACK, SOCK_STREAM, outside);
+        size_t len = (size_t)3000000 * (size_t)i;
+        write_zeros(fd, len);
+        check_int(shutdown(fd, SHUT_WR), 0);
+        check_int((long)read_to_end(fd), (long)len + 1);
+        close(fd);
+        check_int(waitpid(pid, NULL, 0), pid);
+    }
+    check_int(run_stop(&other, SIGTERM), 0);
+    check_int(run_stop(&r, SIGTERM), 0);
+    close(service);
+    check_int(unlink(path), 0);
+    check_int(rmdir(top), 0);
+}
+
+/* Of 127.0.0.1 alone. */
+static void test_relay_at_loopback(void)
+{
+    struct run r;
+    uint16_t inside, outside;
+    int service = open_on(INADDR_LOOPBACK, SOCK_STREAM, &inside);
+
+    close(open_on(INADDR_LOOPBACK, SOCK_STREAM, &outside));
+    _cleanup_free_ char *word = xasprintf("=%u:%u:tcp", outside, inside);
+    start(&r, "--relay", word, NULL);
+    expect_line(&r, "up");
+    const struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(outside), .sin_addr.s_addr = htonl(ELSEWHERE)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    check_int(connect(fd, (const struct sockaddr *)&to, sizeof(to)), -1);
+    check_int(errno, ECONNREFUSED);
+    close(fd);
+    check_int(run_stop(&r, SIGTERM), 0);
+    close(service);
+}
+
 static void test_relay_datagrams(void)
 {
     struct run r;
@@ -1120,20 +1207,38 @@ static void test_relay_datagrams(void)
 
 int main(void)
 {
-    return tap_run((struct tap_test[]){TAP(test_the_long_way),  TAP(test_silence),
-                                       TAP(test_pieces),        TAP(test_temporary_postgres),
-                                       TAP(test_password),      TAP(test_password_refused),
-                                       TAP(test_flood),         TAP(test_side_by_side),
-                                       TAP(test_plain_tcp),     TAP(test_plain_http),
-                                       TAP(test_directories),   TAP(test_directory_fails),
-                                       TAP(test_usage),         TAP(test_signals),
-                                       TAP(test_reaps),         TAP(test_reader_gone),
-                                       TAP(test_mail),          TAP(test_two_mailboxes),
-                                       TAP(test_many_mailers),  TAP(test_silent_clients),
-                                       TAP(test_deaf_mailer),   TAP(test_syslog_datagrams),
-                                       TAP(test_syslog_flood),  TAP(test_syslog_stream),
-                                       TAP(test_proxy),         TAP(test_sink_port_taken),
-                                       TAP(test_sink_link),     TAP(test_relay),
-                                       TAP(test_relay_refused), TAP(test_relay_datagrams),
-                                       TAP(test_relay_listens), {0}});
+    return tap_run((struct tap_test[]){TAP(test_the_long_way),
+                                       TAP(test_silence),
+                                       TAP(test_pieces),
+                                       TAP(test_temporary_postgres),
+                                       TAP(test_password),
+                                       TAP(test_password_refused),
+                                       TAP(test_flood),
+                                       TAP(test_side_by_side),
+                                       TAP(test_plain_tcp),
+                                       TAP(test_plain_http),
+                                       TAP(test_directories),
+                                       TAP(test_directory_fails),
+                                       TAP(test_usage),
+                                       TAP(test_signals),
+                                       TAP(test_reaps),
+                                       TAP(test_reader_gone),
+                                       TAP(test_mail),
+                                       TAP(test_two_of_a_kind),
+                                       TAP(test_many_mailers),
+                                       TAP(test_silent_clients),
+                                       TAP(test_deaf_mailer),
+                                       TAP(test_syslog_datagrams),
+                                       TAP(test_syslog_flood),
+                                       TAP(test_syslog_stream),
+                                       TAP(test_proxy),
+                                       TAP(test_sink_port_taken),
+                                       TAP(test_sink_link),
+                                       TAP(test_relay),
+                                       TAP(test_relay_refused),
+                                       TAP(test_relay_datagrams),
+                                       TAP(test_relay_listens),
+                                       TAP(test_relay_by_path),
+                                       TAP(test_relay_at_loopback),
+                                       {0}});
 }

@@ -236,6 +236,61 @@ static void test_a_key_changes_exactly_when_it_should(void)
     check_key(&w, key, false);
 }
 
+/* A list of the first plan, with something more in it. */
+static void check_list_counts(struct world *w, struct strvec *list, const char *key)
+{
+    char other[KEY_SIZE];
+    struct key k;
+    strvec_push(list, "/more");
+    key_begin(&k, "service");
+    key_add_service(&k, w->provider, w->id, &w->first);
+    key_end(&k, other);
+    check(strcmp(key, other) != 0);
+}
+
+static void test_every_list_of_a_plan_counts(void)
+{
+    _cleanup_world_ struct world w;
+    world_init(&w, "postgres");
+    _cleanup_free_ char *key = key_of(&w);
+    struct strvec *const lists[] = {&w.first.entrypoint, &w.first.argv,  &w.first.env,
+                                    &w.first.files,      &w.first.tmpfs, &w.first.exec_words};
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+        check_str(cook(&w), NULL);
+        check_list_counts(&w, lists[i], key);
+    }
+}
+
+/* What is of this run only does not count, wherever it stands; what anybody chose does. */
+static void test_passwords_in_a_key(void)
+{
+    static const struct {
+        const char *one, *other;
+        bool same;
+    } cases[] = {
+        {"postgres://a:" SECRET "@h/a", "postgres://a:" OTHER "@h/a", true},
+        {"key " SECRET, "key " OTHER, true},
+        {"postgres://a:chosen@h/a", "postgres://a:changed@h/a", false},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const char *const texts[] = {cases[i].one, cases[i].other};
+        const char *const secrets[] = {SECRET, OTHER};
+        char keys[2][KEY_SIZE];
+        for (size_t j = 0; j < 2; j++) {
+            struct strvec list _cleanup_strvec_ = STRVEC_INIT;
+            struct strvec random _cleanup_strvec_ = STRVEC_INIT;
+            struct key k;
+            strvec_push(&list, texts[j]);
+            strvec_push(&random, secrets[j]);
+            key_begin(&k, "list");
+            key_add_list(&k, &list, &random);
+            key_end(&k, keys[j]);
+        }
+        check_int(strcmp(keys[0], keys[1]) == 0, cases[i].same);
+    }
+}
+
 static void key_of_list(const char *const *items, char out[KEY_SIZE])
 {
     struct key k;
@@ -359,6 +414,8 @@ int main(void)
         TAP(test_postgres_that_cannot_be_copied),
         TAP(test_redis),
         TAP(test_a_key_changes_exactly_when_it_should),
+        TAP(test_every_list_of_a_plan_counts),
+        TAP(test_passwords_in_a_key),
         TAP(test_parts_of_a_key_do_not_run_together),
         TAP(test_a_volume_is_told_from_its_place),
         TAP(test_a_volume_as_it_was_made_is_plain),

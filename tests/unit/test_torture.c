@@ -24,12 +24,16 @@ static enum mode {
     PLAIN,  /* no deploy, no snapshots */
     EACH,   /* deploy in the shards, and a snapshot made before */
     ONCE,   /* deploy once */
+    SHARED, /* as EACH, but postgres and redis are one for both shards */
     INSIDE, /* a shell in place of tests */
     MODES,
 } mode;
 
-static const enum deploy_mode deploy_of[] = {
-    [PLAIN] = DEPLOY_NO, [EACH] = DEPLOY_EACH, [ONCE] = DEPLOY_ONCE, [INSIDE] = DEPLOY_NO};
+static const enum deploy_mode deploy_of[] = {[PLAIN] = DEPLOY_NO,
+                                             [EACH] = DEPLOY_EACH,
+                                             [ONCE] = DEPLOY_ONCE,
+                                             [SHARED] = DEPLOY_EACH,
+                                             [INSIDE] = DEPLOY_NO};
 
 struct engine *__wrap_engine_open(struct loop *loop, const struct engine_options *options,
                                   struct error *err);
@@ -72,6 +76,13 @@ static void add_declared(struct settings *s, struct declaration *d)
     service->provider = &d->provider;
     service->declaration = d;
     service->name = service->source = service->defined = d->name;
+}
+
+static void share(struct service_setting *service)
+{
+    *vec_push(&service->overrides) = (struct override_setting){
+        .key = (char *)"isolation",
+        .set = {.value = (char *)ISOLATION_NAMESPACE, .source = (char *)"test"}};
 }
 
 /* One that is given a file, and says that it is ready by words run in it; there are no copies. */
@@ -132,7 +143,7 @@ static int run_once(struct fake_options options, char **junit)
                          .application_id = {.value = (char *)"app", .source = (char *)"test"}};
     s.own = (struct cleanroom_settings){.shards = 2,
                                         .deploy = deploy_of[mode],
-                                        .snapshots = mode == EACH || mode == ONCE,
+                                        .snapshots = mode != PLAIN && mode != INSIDE,
                                         .results = results,
                                         .pull_timeout = limit,
                                         .start_timeout = limit,
@@ -141,6 +152,8 @@ static int run_once(struct fake_options options, char **junit)
                                         .teardown_timeout = 4 * limit};
     add_service(&s, "postgres");
     add_service(&s, "redis");
+    for (size_t i = 0; mode == SHARED && i < s.services.len; i++)
+        share(&s.services.items[i]);
     add_service(&s, "email");
     struct declaration *asked = mode == ONCE ? NULL : asked_service();
     struct declaration *heard = mode == ONCE ? NULL : heard_service();
@@ -166,6 +179,8 @@ static int run_once(struct fake_options options, char **junit)
     check_int(strbuf_read_file(&text, path, 1 << 20), mode == INSIDE ? -1 : 0);
     *junit = strbuf_detach(&text);
     (void)nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    for (size_t i = 0; i < s.services.len; i++)
+        vec_deinit(&s.services.items[i].overrides);
     vec_deinit(&s.services);
     declaration_free(asked);
     declaration_free(heard);
@@ -192,6 +207,7 @@ static void test_a_run_that_passes(void)
     check(count[PLAIN] > 20);
     check(count[EACH] > count[PLAIN] + 10); /* a bake, and the phases */
     check(count[ONCE] > count[PLAIN] + 10);
+    check(count[SHARED] > count[PLAIN] + 10);
     check(count[INSIDE] > 20);
 }
 

@@ -62,7 +62,7 @@ static void op_finish(void *data)
     if (op->state)
         op->state(op->data, op->outcome, op->outcome == ENGINE_OK ? &op->found : NULL, err);
     else if (op->exited)
-        op->exited(op->data, op->outcome, 0, err);
+        op->exited(op->data, op->outcome, 0, "", err);
     else if (op->image)
         op->image(op->data, op->outcome, NULL, err);
     else

@@ -61,7 +61,7 @@ static void copy_strings(struct strvec *to, const char *const *from)
 static char *mark_of(const struct locals *all, const char *const *dirs)
 {
     size_t len = strlen(all->scratch);
-    if (!dirs || strncmp(*dirs, all->scratch, len) != 0 || dirs[0][len] != '/')
+    if (!dirs || !*dirs || strncmp(*dirs, all->scratch, len) != 0 || dirs[0][len] != '/')
         return xstrdup(all->scratch);
     return xstrndup(*dirs, len + 1 + strcspn(*dirs + len + 1, "/") + 1);
 }

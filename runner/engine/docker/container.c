@@ -149,7 +149,7 @@ struct inspect_op {
 };
 
 struct state_json {
-    bool running;
+    bool running, paused; /* Podman: either, Docker: also both */
     int64_t exit_code;
     bool oom_killed;
     char *error;
@@ -157,6 +157,7 @@ struct state_json {
 
 static const struct json_field state_fields[] = {
     {"State/Running", JSON_KIND_BOOL, offsetof(struct state_json, running), true},
+    {"State/Paused", JSON_KIND_BOOL, offsetof(struct state_json, paused), false},
     {"State/ExitCode", JSON_KIND_INT, offsetof(struct state_json, exit_code), true},
     {"State/OOMKilled", JSON_KIND_BOOL, offsetof(struct state_json, oom_killed), false},
     {"State/Error", JSON_KIND_STRING, offsetof(struct state_json, error), false},
@@ -190,7 +191,7 @@ static void inspect_answer(struct engine_op *op, const struct http_answer *answe
 
     _cleanup_free_ char *words = json.error ? json_one_line(json.error) : xstrdup("");
     inspect->state = &(struct container_state){
-        .running = json.running,
+        .running = json.running || json.paused,
         .exit_code = (int)json.exit_code,
         .oom_killed = json.oom_killed,
         .error = words,

@@ -5,6 +5,7 @@
 #include "engine/docker/ops.h"
 
 #include "engine/docker/api.h"
+#include "engine/docker/frame.h"
 #include "engine/docker/json.h"
 
 /* The output's end and the exit code are not told at once. */
@@ -16,17 +17,21 @@ struct exec_op {
     char *id;
     int64_t code;
     bool running;
+    struct frame frame;
+    struct strbuf output; /* its end */
 };
 
 static void complete(struct engine_op *op, enum engine_outcome outcome, const struct error *err)
 {
     struct exec_op *e = (struct exec_op *)op;
-    e->done(op->data, outcome, (int)e->code, err);
+    e->done(op->data, outcome, (int)e->code, e->output.buf, err);
 }
 
 static void release(struct engine_op *op)
 {
-    free(((struct exec_op *)op)->id);
+    struct exec_op *e = (struct exec_op *)op;
+    free(e->id);
+    strbuf_deinit(&e->output);
 }
 
 static const struct op_class exec_class = {.complete = complete, .release = release};
@@ -77,10 +82,17 @@ static void look(void *data)
     op_request(&e->op, &request, on_look);
 }
 
-static int drop(void *data, const void *bytes, size_t len)
+static void on_frame(void *data, int stream, const void *bytes, size_t len)
 {
-    (void)data, (void)bytes, (void)len;
-    return 0;
+    struct exec_op *e = data;
+    (void)stream;
+    strbuf_add_tail(&e->output, bytes, len, EXEC_OUTPUT_MAX);
+}
+
+static int on_output(void *data, const void *bytes, size_t len)
+{
+    struct exec_op *e = data;
+    return frame_feed(&e->frame, bytes, len, on_frame, e);
 }
 
 static void on_end(struct engine_op *op, const struct http_answer *answer)
@@ -102,7 +114,7 @@ static void on_made(struct engine_op *op, const struct http_answer *answer)
     if (take_answer(e, answer, fields, ARRAY_SIZE(fields)) < 0)
         return;
     struct http_request request = api_exec_start(e->id);
-    op_stream(op, &request, on_end, &(struct http_handlers){.body = drop});
+    op_stream(op, &request, on_end, &(struct http_handlers){.body = on_output});
 }
 
 struct engine_op *docker_container_exec(struct engine *engine, const char *name,
@@ -113,6 +125,7 @@ struct engine_op *docker_container_exec(struct engine *engine, const char *name,
     struct error err _cleanup_error_ = ERROR_INIT;
     struct http_request request;
     e->done = done;
+    strbuf_init(&e->output, 0);
     if (api_exec_create(&request, name, argv, &err) < 0)
         op_fail_later(&e->op, &err);
     else

@@ -91,13 +91,13 @@ static bool examine_user(struct findings *out)
 {
     _cleanup_(obstacle_deinit) struct obstacle o = {0};
     unsigned long uids, gids;
+    if (obstacle_to_userns(&o)) {
+        add_obstacle(out, userns_needed() ? "user namespaces" : "user", &o);
+        return false;
+    }
     if (!userns_needed()) {
         add(out, true, true, "user", xstrdup("root"), NULL);
         return true;
-    }
-    if (obstacle_to_userns(&o)) {
-        add_obstacle(out, "user namespaces", &o);
-        return false;
     }
     add(out, true, true, "user namespaces",
         xstrdup("for ordinary users, too, with a /proc of their own"), NULL);

@@ -160,10 +160,13 @@ static int give_up_powers(void)
     static const uint32_t kept = 1U << CAP_CHOWN | 1U << CAP_DAC_OVERRIDE |
                                  1U << CAP_DAC_READ_SEARCH | 1U << CAP_FOWNER | 1U << CAP_FSETID;
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {
-        {.effective = kept, .permitted = kept}};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_capget, &header, sets) < 0)
         return -1;
+    /* In a container we may not have had them all. */
+    const uint32_t left = sets[0].permitted & kept;
+    memset(sets, 0, sizeof(sets));
+    sets[0].effective = sets[0].permitted = left;
     return (int)syscall(SYS_capset, &header, sets);
 }
 

@@ -83,7 +83,7 @@ struct answer {
     uint32_t object; /* DIED */
     int outcome;     /* UP, DONE: enum engine_outcome */
     int error_kind;  /* ENGINE_FAILED: enum error_kind */
-    char *text;      /* ENGINE_FAILED: why; COMMIT, IMPORT: the image's id */
+    char *text;      /* ENGINE_FAILED: why; COMMIT, IMPORT: the image's id; EXEC: output */
     int code;        /* DIED, EXEC, and START that failed: the exit code */
     bool oom;        /* DIED */
 };

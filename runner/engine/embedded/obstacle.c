@@ -75,12 +75,21 @@ void obstacle_to_privilege(int errnum, const char *what, struct obstacle *out)
     };
 }
 
-/* Added to an exit code of the try. */
-#define NO_PROC 128
+/* Exit codes of the try that are no errno; the one of NO_PROC is added to it. */
+#define NO_PROC  128
+#define NO_PIVOT 127
+
+/* Docker's seccomp profile refuses it even to who has CAP_SYS_ADMIN. It is not let come to pass. */
+static bool may_pivot(void)
+{
+    return syscall(SYS_pivot_root, NULL, NULL) < 0 && errno != EPERM && errno != ENOSYS;
+}
 
 /* All capabilities are there: can they be used? */
 static noreturn void use_userns(void)
 {
+    if (!may_pivot())
+        _exit(NO_PIVOT);
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         _exit(errno);
     _exit(mount("proc", "/proc", "proc", 0, NULL) == 0 ? 0 : NO_PROC | errno);
@@ -101,8 +110,13 @@ static int try_userns(void)
 
 int obstacle_to_userns(struct obstacle *out)
 {
-    int errnum = userns_needed() ? try_userns() : 0;
-    if (errnum & NO_PROC) {
+    int errnum = userns_needed() ? try_userns() : may_pivot() ? 0 : NO_PIVOT;
+    if (errnum == NO_PIVOT) {
+        *out = (struct obstacle){
+            xstrdup("no file system can be made the root of a container (pivot_root): the seccomp "
+                    "filter of the container around us forbids it"),
+            CONTAINER_REMEDY};
+    } else if (errnum & NO_PROC) {
         *out = (struct obstacle){
             xasprintf("no /proc can be mounted (%s): parts of our own are covered, as in most "
                       "containers",

@@ -15,7 +15,7 @@ void obstacle_deinit(struct obstacle *obstacle);
 
 /* Each tells whether there is one (1) or not (0), for this process.
 
-   A user namespace is made for a try; nothing when none is needed. Less than a millisecond. */
+   A user namespace is made for a try, unless none is needed. Less than a millisecond. */
 int obstacle_to_userns(struct obstacle *out);
 /* Its ids. Reads two files, looks for two programs. */
 int obstacle_to_ids(struct obstacle *out);

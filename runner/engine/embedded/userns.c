@@ -28,18 +28,23 @@ struct id_kind {
 static const struct id_kind users = {"/etc/subuid", "newuidmap"};
 static const struct id_kind groups = {"/etc/subgid", "newgidmap"};
 
-static bool has_admin(void)
+/* Mounts and namespaces; and the loopback of a pod's network. */
+static bool has_powers(void)
 {
+    static const int needed[] = {CAP_SYS_ADMIN, CAP_NET_ADMIN};
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
     if (syscall(SYS_capget, &head, data) < 0)
         return false;
-    return data[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN);
+    for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
+        if (!(data[CAP_TO_INDEX(needed[i])].effective & CAP_TO_MASK(needed[i])))
+            return false;
+    return true;
 }
 
 bool userns_needed(void)
 {
-    return geteuid() != 0 || !has_admin();
+    return geteuid() != 0 || !has_powers();
 }
 
 /* --- subordinate ids ------------------------------------------------------------------------- */
