@@ -165,8 +165,8 @@ void reader_finish(struct reader *r, struct result_suite *suite, struct reader_r
         .said = s->said,
         .extras = s->extras,
         .partial = s->partial,
-        .problem = TAKE_PTR(s->problem),
     };
+    report->problem = TAKE_PTR(s->problem);
     move_cases(&s->found, suite);
 }
 

@@ -136,6 +136,8 @@ static struct sink_slot *slot_of(struct sink *s, size_t at)
     if (at == SINK_NONE)
         return NULL;
     struct sink_mark *mark = &s->marks.items[at];
+    if (mark->full)
+        return NULL;
     if (!mark->slot && s->free_slots.len)
         mark->slot = s->free_slots.items[--s->free_slots.len];
     if (!mark->slot && s->slots.len < SINK_SLOTS) {
@@ -184,21 +186,22 @@ static void move_text(struct sink *s, struct capture *from, char **to)
             text[i] = ' ';
     if (!*to) {
         *to = TAKE_PTR(text);
-    } else if (strlen(*to) < TEXT_HEAD + TEXT_TAIL) {
+    } else {
         char *both = xasprintf("%s\n%s", *to, text);
         free(*to);
         *to = both;
     }
 }
 
-/* Without the blank lines at its begin and end. */
-static void trim(char *text)
+/* Takes the blank lines at its begin and end away; returns its length. */
+static size_t trim(char *text)
 {
     size_t skip = strspn(text, "\n"), len = strlen(text);
     while (len > skip + 1 && text[len - 1] == '\n' && text[len - 2] == '\n')
         len--;
     memmove(text, text + skip, len - skip);
     text[len - skip] = '\0';
+    return len - skip;
 }
 
 void sink_flush(struct sink *s, size_t at)
@@ -209,7 +212,7 @@ void sink_flush(struct sink *s, size_t at)
     struct result_case *c = sink_case(s, at);
     move_text(s, &slot->text, &c->text);
     if (c->text)
-        trim(c->text);
+        s->marks.items[at].full = trim(c->text) >= TEXT_HEAD + TEXT_TAIL;
     move_text(s, &slot->output, &c->output);
     *vec_push(&s->free_slots) = s->marks.items[at].slot;
     s->marks.items[at].slot = 0;
@@ -232,7 +235,7 @@ void sink_type(struct sink *s, size_t at, const char *type)
 void sink_traceback(struct sink *s, size_t at)
 {
     struct result_case *c = sink_case(s, at);
-    if (!c || !c->text)
+    if (!c || !c->text || (c->type && c->message))
         return;
     size_t type_len;
     const char *line = scan_traceback(c->text, &type_len);
@@ -282,10 +285,10 @@ void sink_end(struct sink *s)
     for (size_t i = 0; i < s->marks.len; i++)
         if (s->marks.items[i].closed)
             sink_flush(s, i);
-    end_open_cases(s);
     if (s->left_out)
         sink_problem(s, "too many test cases (more than %d, or very long names): some are left out",
                      READER_CASES_MAX);
+    end_open_cases(s);
     size_t shown = s->found.cases.len - s->extras;
     if (s->said >= 0 && !s->partial && (size_t)s->said != shown)
         sink_problem(s, "the runner speaks of %ld tests, its output shows %zu", s->said, shown);

@@ -4,7 +4,8 @@
  *
  * A case is opened, has texts, and is closed with its verdict; one that is never closed did not
  * end. Texts may come after the verdict as well: they are there once they are flushed. At most
- * SINK_SLOTS cases have texts that are not flushed; what further ones say is left out.
+ * SINK_SLOTS cases have texts that are not flushed; what further ones say is left out, and so is
+ * what comes once a case's text has been flushed at full length.
  */
 #ifndef READ_SINK_H
 #define READ_SINK_H
@@ -26,6 +27,7 @@ struct sink_slot {
 struct sink_mark { /* one for each case */
     int slot;      /* + 1 */
     bool closed;
+    bool full;   /* its text is as long as it may be */
     size_t next; /* in its queue */
 };
 

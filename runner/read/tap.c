@@ -44,6 +44,11 @@ struct point {
     const char *reason; /* of the directive, in the line; or NULL */
 };
 
+static void point_deinit(struct point *p)
+{
+    strbuf_deinit(&p->name);
+}
+
 static void open_level(struct tap *t, struct sink *s, size_t depth)
 {
     t->levels[depth] = (struct level){.first = s->found.cases.len};
@@ -207,6 +212,14 @@ static bool is_next_stream(const struct tap *t, const struct point *p)
     return t->depth == 0 && l->planned && l->seen == l->plan && p->numbered && p->number == 1;
 }
 
+/* prove's verdict on the file, after its last test. */
+static bool is_file_verdict(const struct tap *t, size_t depth, const struct point *p)
+{
+    const struct level *l = &t->levels[0];
+    return t->file && depth == 0 && !p->numbered && !p->name.len && l->planned &&
+           l->seen == l->plan;
+}
+
 /* Until it is sure, a line that could as well be prose is. */
 static bool is_in_order(const struct tap *t, size_t depth, const struct point *p)
 {
@@ -216,11 +229,9 @@ static bool is_in_order(const struct tap *t, size_t depth, const struct point *p
 
 static bool take_point(struct tap *t, struct sink *s, size_t depth, const char *body)
 {
-    _cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
-    struct point p;
+    _cleanup_(point_deinit) struct point p = {.name = STRBUF_INIT};
     if (!read_point(&p, body))
         return false;
-    name = p.name; /* released with it */
     if (depth > t->depth + 1 || (depth > t->depth && !p.numbered))
         return true;
     if (!s->sure && !is_in_order(t, depth, &p))
@@ -229,9 +240,7 @@ static bool take_point(struct tap *t, struct sink *s, size_t depth, const char *
     settle_last(t, s);
     if (depth == 0 && is_next_stream(t, &p))
         close_stream(t, s);
-    /* prove's verdict on the file */
-    if (t->file && depth == 0 && !p.numbered && !p.name.len && t->levels[0].planned &&
-        t->levels[0].seen == t->levels[0].plan)
+    if (is_file_verdict(t, depth, &p))
         return true;
     if (depth > t->depth)
         open_level(t, s, depth);
