@@ -59,12 +59,8 @@ static void end_block(struct jest *j, struct sink *s)
 {
     sink_flush(s, j->block);
     const struct result_case *c = sink_case(s, j->block);
-    if (c && c->text) {
-        const char *first = c->text + strspn(c->text, " \n");
-        _cleanup_free_ char *type = xstrndup(first, scan_error_type(first));
-        sink_message(s, j->block, first);
-        sink_type(s, j->block, type);
-    }
+    if (c && c->text)
+        sink_error(s, j->block, c->text);
     j->block = SINK_NONE;
 }
 

@@ -114,12 +114,8 @@ static void end_block(struct mocha *m, struct sink *s)
 {
     sink_flush(s, m->block);
     const struct result_case *c = sink_case(s, m->block);
-    if (c && c->text) {
-        const char *first = c->text + strspn(c->text, " \n");
-        _cleanup_free_ char *type = xstrndup(first, scan_error_type(first));
-        sink_message(s, m->block, first);
-        sink_type(s, m->block, type);
-    }
+    if (c && c->text)
+        sink_error(s, m->block, c->text);
     m->block = SINK_NONE;
 }
 

@@ -415,12 +415,8 @@ static void take_block_line(struct pytest *t, struct sink *s, const char *line, 
         return;
     sink_line(s, t->block, line);
     const char *error = scan_prefix(line, "E   ");
-    if (error) {
-        error += strspn(error, " ");
-        _cleanup_free_ char *type = xstrndup(error, scan_error_type(error));
-        sink_message(s, t->block, error);
-        sink_type(s, t->block, type);
-    }
+    if (error)
+        sink_error(s, t->block, error);
 }
 
 /* Gives the case that a block has made its names. */
@@ -460,11 +456,8 @@ static void take_summary(struct sink *s, const char *line)
         sink_close(s, at, status, -1);
     }
     const char *message = scan_prefix(id + len, " - ");
-    sink_message(s, at, message);
-    if (message) {
-        _cleanup_free_ char *type = xstrndup(message, scan_error_type(message));
-        sink_type(s, at, type);
-    }
+    if (message)
+        sink_error(s, at, message);
 }
 
 static void pytest_line(void *state, struct sink *s, const char *line, size_t len)

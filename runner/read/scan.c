@@ -35,6 +35,13 @@ size_t scan_trimmed(const char *s, size_t len)
     return len;
 }
 
+char *scan_unquoted(const char *s)
+{
+    size_t len = scan_trimmed(s, strlen(s));
+    bool quoted = len >= 2 && (*s == '\'' || *s == '"') && s[len - 1] == *s;
+    return xstrndup(s + quoted, len - (quoted ? 2 : 0));
+}
+
 nsec_t scan_seconds(double seconds)
 {
     if (!(seconds > 0)) /* neither is NaN */

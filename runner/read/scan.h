@@ -23,6 +23,8 @@ const char *scan_time(const char *s, nsec_t *took);
 /* The length of s without a time in parentheses at its end: "adds (2 ms)"; *took stays where there
    is none. */
 size_t scan_without_time(const char *s, size_t len, nsec_t *took);
+/* Without the quotes around it, if there are; release with free(). */
+char *scan_unquoted(const char *s);
 /* A duration out of what may be any number. */
 nsec_t scan_seconds(double seconds);
 /* The length of the type's name at the begin of "TypeError [CODE]: no such", or 0. */

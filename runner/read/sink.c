@@ -232,6 +232,14 @@ void sink_type(struct sink *s, size_t at, const char *type)
         c->type = text_first_line(type, NAME_MAX_BYTES);
 }
 
+void sink_error(struct sink *s, size_t at, const char *line)
+{
+    line += strspn(line, " \n");
+    _cleanup_free_ char *type = xstrndup(line, scan_error_type(line));
+    sink_message(s, at, line);
+    sink_type(s, at, type);
+}
+
 void sink_traceback(struct sink *s, size_t at)
 {
     struct result_case *c = sink_case(s, at);

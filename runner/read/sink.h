@@ -76,6 +76,8 @@ void sink_flush(struct sink *s, size_t at);
 /* The first ones count; NULL is none. */
 void sink_message(struct sink *s, size_t at, const char *message);
 void sink_type(struct sink *s, size_t at, const char *type);
+/* Both, from "TypeError: no such". */
+void sink_error(struct sink *s, size_t at, const char *line);
 /* Both, from the Python traceback that is its text. */
 void sink_traceback(struct sink *s, size_t at);
 

@@ -18,7 +18,6 @@
 #define SIGNATURE    0xb3
 #define HEADER_BYTES 6
 #define PLANNED_MAX  READER_CASES_MAX
-#define SECOND_MAX   UINT32_MAX
 
 enum {
     HAS_TEST = 0x0800,
@@ -46,7 +45,6 @@ struct subunit {
     struct strbuf packet;
     size_t need; /* its length as far as it is known; 0: none is open */
     bool inside; /* of a line of something else */
-    bool told_damage;
     struct index planned;
     VEC(nsec_t) began; /* by case */
 };

@@ -334,15 +334,6 @@ static bool take_file(struct tap *t, struct sink *s, const char *line)
     return true;
 }
 
-/* 'it''s', "it's", it's. */
-static void unquoted_message(struct sink *s, size_t at, const char *value)
-{
-    size_t len = scan_trimmed(value, strlen(value));
-    bool quoted = len >= 2 && (*value == '\'' || *value == '"') && value[len - 1] == *value;
-    _cleanup_free_ char *text = xstrndup(value + quoted, len - (quoted ? 2 : 0));
-    sink_message(s, at, text);
-}
-
 static void yaml_key(struct tap *t, struct sink *s, const char *line)
 {
     struct result_case *c = sink_case(s, t->last);
@@ -360,11 +351,11 @@ static void yaml_key(struct tap *t, struct sink *s, const char *line)
     } else if ((key == 7 && scan_prefix(line, "message")) ||
                (key == 5 && scan_prefix(line, "error"))) {
         t->wants_message = *value == '|' || *value == '>';
+        _cleanup_free_ char *message = scan_unquoted(value);
         if (!t->wants_message)
-            unquoted_message(s, t->last, value);
+            sink_message(s, t->last, message);
     } else if (key == 4 && scan_prefix(line, "name")) {
-        size_t quotes = *value == '\'' || *value == '"';
-        _cleanup_free_ char *type = xstrndup(value + quotes, strcspn(value + quotes, "'\" "));
+        _cleanup_free_ char *type = scan_unquoted(value);
         sink_type(s, t->last, type);
     }
 }

@@ -90,15 +90,6 @@ static size_t open_test(struct sink *s, const char *header)
     return at;
 }
 
-/* "skipped 'not today'". */
-static void add_reason(struct sink *s, size_t at, const char *reason)
-{
-    size_t len = strlen(reason);
-    bool quoted = len >= 2 && (*reason == '\'' || *reason == '"') && reason[len - 1] == *reason;
-    _cleanup_free_ char *text = xstrndup(reason + quoted, len - (quoted ? 2 : 0));
-    sink_message(s, at, text);
-}
-
 static bool close_by(struct sink *s, size_t at, const char *verdict)
 {
     for (size_t i = 0; i < ARRAY_SIZE(verdicts); i++) {
@@ -106,10 +97,8 @@ static bool close_by(struct sink *s, size_t at, const char *verdict)
         if (!rest || (*rest && verdicts[i].status != CASE_SKIPPED))
             continue;
         sink_close(s, at, verdicts[i].status, -1);
-        if (i == 3)
-            add_reason(s, at, rest);
-        else if (i > 3)
-            sink_message(s, at, verdicts[i].word);
+        _cleanup_free_ char *reason = scan_unquoted(rest); /* skipped 'not today' */
+        sink_message(s, at, *reason ? reason : i > 2 ? verdicts[i].word : NULL);
         return true;
     }
     return false;
