@@ -4,7 +4,8 @@
  * https://github.com/mochajs/mocha/tree/main/lib/reporters (spec.js, base.js)
  *
  * A case's class are its suites' titles with blanks between them, as in Mocha's own xunit. Failures
- * are numbered in the list and told at length at the end.
+ * are numbered in the list and told at length at the end. A pending test is listed like anybody's
+ * bullet: outside of a suite one counts once another test was seen.
  */
 #include "read/formats.h"
 
@@ -86,7 +87,7 @@ static void take_listed(struct mocha *m, struct sink *s, const char *line)
         add_listed(m, s, depth, name, CASE_PASSED);
     else if (failed && m->failures.len < READER_CASES_MAX)
         *vec_push(&m->failures) = add_listed(m, s, depth, failed, CASE_FAILED);
-    else if (scan_prefix(body, "- "))
+    else if (scan_prefix(body, "- ") && (m->listed || (depth > 1 && m->titles[depth - 1])))
         add_listed(m, s, depth, body + 2, CASE_SKIPPED);
     else
         m->titles[depth] = xstrdup(body);

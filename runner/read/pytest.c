@@ -48,12 +48,13 @@ static const struct verdict verdicts[] = {
 struct pytest {
     enum section section;
     bool verbose, ended;
+    bool quiet;                  /* -q: no header, and the last line has no ruler */
     size_t test;                 /* that has begun and prints, or SINK_NONE */
     char *id;                    /* its */
     const struct verdict *maybe; /* the end of what it printed looks like this */
     size_t block;                /* whose text it is, or SINK_NONE */
     bool has_block;
-    long collected, counted; /* in this session */
+    long collected; /* in this session; -1: not told */
 };
 
 /* The length of "path.py::Class::test[a b]" at the begin of s, or 0. Only parameters have blanks.
@@ -286,7 +287,8 @@ static bool take_count(struct pytest *t, const char *line)
     return true;
 }
 
-/* "2 failed, 6 passed, 1 skipped in 0.04s": how many tests; -1: it is something else. */
+/* "2 failed, 6 passed, 1 skipped in 0.04s": how many tests, or more when there are
+   errors (a test may pass and its teardown not); -1: it is something else. */
 static long final_count(const char *title)
 {
     static const char *const words[] = {"failed",     "passed",  "skipped", "xfailed", "xpassed",
@@ -318,8 +320,9 @@ static void end_block(struct pytest *t, struct sink *s)
     t->block = SINK_NONE;
 }
 
-static void begin_session(struct pytest *t, struct sink *s)
+static void begin_session(struct pytest *t, struct sink *s, bool quiet)
 {
+    t->quiet = quiet;
     t->section = SECTION_TESTS;
     t->ended = false;
     t->collected = -1;
@@ -335,6 +338,14 @@ static void end_session(struct pytest *t, struct sink *s, long counted)
     sink_say(s, t->collected);
     if (!t->verbose && counted < t->collected)
         sink_problem(s, "pytest collected %ld tests and ended after %ld", t->collected, counted);
+}
+
+static enum section section_of(const char *title)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(sections); i++)
+        if (strcmp(title, sections[i].title) == 0)
+            return sections[i].section;
+    return SECTION_OTHER;
 }
 
 /* "=== title ===". */
@@ -353,18 +364,17 @@ static bool take_ruler(struct pytest *t, struct sink *s, const char *line, size_
     _cleanup_free_ char *title = xstrndup(line + left + 1, right - left - 2);
 
     bool starts = strcmp(title, "test session starts") == 0;
+    enum section section = section_of(title);
     long counted = final_count(title);
-    if (t->section == SECTION_NONE ? !starts : starts)
+    if (t->section == SECTION_NONE ? !starts && section == SECTION_OTHER : starts)
         return false;
     close_begun(t, s);
     end_block(t, s);
-    t->section = SECTION_OTHER;
-    for (size_t i = 0; i < ARRAY_SIZE(sections); i++)
-        if (strcmp(title, sections[i].title) == 0)
-            t->section = sections[i].section;
-    if (starts)
-        begin_session(t, s);
-    else if (counted >= 0)
+    if (t->section == SECTION_NONE)
+        begin_session(t, s, !starts);
+    if (!starts)
+        t->section = section;
+    if (counted >= 0)
         end_session(t, s, counted);
     return true;
 }
@@ -465,10 +475,10 @@ static void pytest_line(void *state, struct sink *s, const char *line, size_t le
     struct pytest *t = state;
     if (len && take_ruler(t, s, line, len))
         return;
-    if (t->section == SECTION_NONE && !(t->ended || id_length(line)))
-        return;
+    long counted = t->quiet && t->section != SECTION_NONE ? final_count(line) : -1;
+    if (counted >= 0)
+        end_session(t, s, counted);
     switch (t->section) {
-    case SECTION_NONE: /* named, and its header is not there */
     case SECTION_TESTS:
         if (!take_count(t, line))
             take_test(t, s, line);
@@ -480,6 +490,7 @@ static void pytest_line(void *state, struct sink *s, const char *line, size_t le
     case SECTION_SUMMARY:
         take_summary(s, line);
         return;
+    case SECTION_NONE:
     case SECTION_OTHER:
         return;
     }
@@ -492,7 +503,7 @@ static void pytest_end(void *state, struct sink *s)
     end_block(t, s);
     if (!t->ended)
         sink_problem(s, "the output is cut short: pytest's last line is not there");
-    s->partial = !t->verbose && s->said > (long)(s->found.cases.len - s->extras);
+    s->partial = !t->verbose && (s->said < 0 || s->said > (long)(s->found.cases.len - s->extras));
 }
 
 static void pytest_begin(void *state)

@@ -264,6 +264,18 @@ static void add_skipped_file(struct sink *s, const char *reason)
     sink_message(s, at, reason);
 }
 
+/* What came before it was sure was prose, unless it was a file that prove skipped. */
+static void next_stream(struct tap *t, struct sink *s)
+{
+    if (s->sure || (!t->levels[0].seen && !t->levels[0].planned)) {
+        close_stream(t, s);
+        return;
+    }
+    sink_deinit(s);
+    t->last = SINK_NONE;
+    open_level(t, s, 0);
+}
+
 /* "1..N [# SKIP reason]". */
 static bool take_plan(struct tap *t, struct sink *s, size_t depth, const char *body)
 {
@@ -278,7 +290,7 @@ static bool take_plan(struct tap *t, struct sink *s, size_t depth, const char *b
 
     settle_last(t, s);
     if (depth == 0 && t->levels[0].planned)
-        close_stream(t, s);
+        next_stream(t, s);
     if (depth > t->depth)
         open_level(t, s, depth);
     t->levels[depth].planned = true;
@@ -293,23 +305,12 @@ static bool take_plan(struct tap *t, struct sink *s, size_t depth, const char *b
     return true;
 }
 
-/* What came before it was sure was prose. */
-static void forget(struct tap *t, struct sink *s)
-{
-    sink_deinit(s);
-    t->last = SINK_NONE;
-    open_level(t, s, 0);
-}
-
 static bool take_version(struct tap *t, struct sink *s, const char *line)
 {
     const char *rest = scan_prefix(line, "TAP version 1");
     if (!rest || (strcmp(rest, "3") != 0 && strcmp(rest, "4") != 0))
         return false;
-    if (s->sure)
-        close_stream(t, s);
-    else
-        forget(t, s);
+    next_stream(t, s);
     sink_sure(s);
     return true;
 }
@@ -326,7 +327,7 @@ static bool take_file(struct tap *t, struct sink *s, const char *line)
     if (*rest && !skipped)
         return false;
 
-    close_stream(t, s);
+    next_stream(t, s);
     free(t->file);
     t->file = xstrndup(line, name);
     if (skipped)

@@ -113,6 +113,12 @@ static const char *after_dots(const char *s)
     return dots ? dots + 4 + (dots[4] == ' ') : NULL;
 }
 
+/* Until it is sure. */
+static bool is_likely(const char *header)
+{
+    return scan_prefix(header, "test") || scan_prefix(header, "runTest ") || is_fixture(header);
+}
+
 static size_t previous_or_new(struct sink *s, const char *header, bool subtest)
 {
     size_t at = sink_find(s, header);
@@ -141,6 +147,8 @@ static void take_test(struct unittest *u, struct sink *s, const char *line)
 {
     for (;;) {
         size_t blanks = scan_indent(line), len = header_length(line + blanks);
+        if (!s->sure && !is_likely(line + blanks))
+            len = 0;
         const char *after = line + blanks + len;
         if (!len && u->header && after_dots(line)) {
             _cleanup_free_ char *header = TAKE_PTR(u->header);

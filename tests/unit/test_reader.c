@@ -187,10 +187,6 @@ static void test_named(void)
     check_read("tap", "ok 1 - a\n",
                "tap: 1 cases, said -1, extras 0\n"
                "problem: the output is cut short: there is no plan (\"1..N\")\npassed tap | a\n");
-    check_read("pytest", "a/b.py::test_c PASSED [100%]\n",
-               "pytest: 1 cases, said -1, extras 0\n"
-               "problem: the output is cut short: pytest's last line is not there\n"
-               "passed a.b | test_c\n");
 }
 
 /* Nobody but the first that is sure is heard. */
@@ -198,6 +194,28 @@ static void test_one_is_sure(void)
 {
     check_read(NULL, "TAP version 14\n##teamcity[testStarted name='a']\nok 1 - b\n1..1\n",
                "tap: 1 cases, said 1, extras 0\npassed tap | b\n");
+}
+
+/* What looks a little like tests, and then come tests. */
+static void test_prose_before(void)
+{
+    check_read(NULL, "1..7\nok then\nok 9 of them\n1..3\nTAP version 13\nok 1 - a\n1..1\n",
+               "tap: 1 cases, said 1, extras 0\npassed tap | a\n");
+    check_read(NULL, "1..7\n1..1\nok 1 - a\n", "tap: 1 cases, said 1, extras 0\npassed tap | a\n");
+    check_read(NULL,
+               "see std::vector PASSED\nLoading (x.y) ... done\n"
+               "===== test session starts =====\ncollected 1 item\n\n"
+               "a.py::test_b PASSED [100%]\n\n===== 1 passed in 0.01s =====\nand c.py::d FAILED\n",
+               "pytest: 1 cases, said 1, extras 0\npassed a | test_b\n");
+    check_read(NULL,
+               "Loading (x.y) ... done\ntest_a (x.Y.test_a) ... ok\n\n"
+               "----------------------------------------------------------------------\n"
+               "Ran 1 test in 0.000s\n\nOK\n",
+               "unittest: 1 cases, said 1, extras 0\npassed x.Y | test_a\n");
+    check_read(NULL,
+               "  - a list\n  - of things\n\n\n  s\n    - b\n    \xe2\x9c\x94 a\n\n\n"
+               "  1 passing (1ms)\n  1 pending\n",
+               "mocha: 2 cases, said 2, extras 0\nskipped s | b\npassed s | a\n");
 }
 
 static void test_tap_words(void)
@@ -387,6 +405,7 @@ int main(void)
         TAP(test_prose_is_none),
         TAP(test_named),
         TAP(test_one_is_sure),
+        TAP(test_prose_before),
         TAP(test_tap_words),
         TAP(test_tap_contradictions),
         TAP(test_teamcity_words),
