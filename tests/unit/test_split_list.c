@@ -178,7 +178,8 @@ static void check_groups(enum naming naming, const char *id, const char *test, c
 static void test_groups(void)
 {
     check_groups(NAMING_PYTEST, "a/b.py::C::t[x::y]", "a/b.py::C::t[x::y]", "a/b.py::C", "a/b.py");
-    check_groups(NAMING_PYTEST, "b.py::t", "b.py::t", "b.py", "b.py");
+    check_groups(NAMING_PYTEST, "b.py::t[1]", "b.py::t[1]", "b.py::t", "b.py");
+    check_groups(NAMING_PYTEST, "b.py::C::D::t", "b.py::C::D::t", "b.py::C", "b.py");
     check_groups(NAMING_DOTTED, "p.m.C.t", "p.m.C.t", "p.m.C", "p.m");
     check_groups(NAMING_DOTTED, "t", "t", "t", "t");
     check_groups(NAMING_GO, "x.org/a TestT", "TestT", "x.org/a", "x.org/a");
