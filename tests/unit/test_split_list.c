@@ -115,6 +115,9 @@ static void test_refusals(void)
     check_ids(LIST_PLAIN, NAMING_PLAIN, "",
               "the list has no test in it (it was read as that of 'plain')");
 
+    check_ids(LIST_PLAIN, NAMING_PLAIN, "a\n\x1b[32mb\x1b[0m\a\n",
+              "a test's name has control characters in it: 'b#x07'; is the list coloured?");
+
     _cleanup_test_list_ struct test_list list = TEST_LIST_INIT;
     _cleanup_error_ struct error err = ERROR_INIT;
     check_int(test_list_read(&list, LIST_PLAIN, NAMING_PLAIN, "a\0b", 3, &err), -1);

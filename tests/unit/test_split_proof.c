@@ -112,7 +112,9 @@ static void test_did_not_shard(void)
         const char *preset, *advice;
     } all[] = {
         {NULL, "let the test runner read CLEANROOM_SHARD_INDEX and CLEANROOM_SHARD_TOTAL"},
-        {"jest", "give jest '--shard={number}/{total}' in the app's entry point"},
+        {"jest", "let the app's entry point run jest with "
+                 "'--shard=$CLEANROOM_SHARD_NUMBER/$CLEANROOM_SHARD_TOTAL', or set 'split: list'"},
+        {"catch2", "'--shard-index=$CLEANROOM_SHARD_INDEX --shard-count=$CLEANROOM_SHARD_TOTAL'"},
         {"gtest", "let gtest see the variables GTEST_SHARD_INDEX and GTEST_TOTAL_SHARDS"},
         {"pytest", "pytest has no shards of its own: set 'split: list'"},
     };
@@ -250,7 +252,7 @@ static void test_foreign_names(void)
     plan(&s, "1\n2\n3\n");
     ran(&s, 1, "Suite", "adds");
     ran(&s, 2, "Suite", "subtracts");
-    check_str(error_of(&s), "1 planned tests never ran: 3 were planned and 2 are in the reports, "
+    check_str(error_of(&s), "1 planned test never ran: 3 were planned and 2 are in the reports, "
                             "which do not name them as the list does");
     ran(&s, 2, "Suite", "divides");
     check_str(error_of(&s), NULL);
@@ -279,9 +281,9 @@ static void test_nothing_ran(void)
     check_str(error_of(&silent), NULL);
     plan(&silent, "a\n");
     check_str(error_of(&silent), NULL);
-    check_str(remark_of(&silent), "1 tests were planned, and no report says which ran");
+    check_str(remark_of(&silent), "1 test was planned, and no report says which ran");
     silent.expect = 1;
-    check_str(error_of(&silent), "expected 1 tests, and no report says how many ran");
+    check_str(error_of(&silent), "expected 1 test, and no report says how many ran");
 }
 
 static void test_expected(void)
