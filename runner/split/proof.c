@@ -359,9 +359,11 @@ static void judge_doubled(struct proof *p, const struct evidence *e)
 
 static void judge_expected(struct proof *p, const struct proof_question *q)
 {
+    size_t shards = 0;
+    for (size_t i = 0; i < q->result->suites.len; i++)
+        shards += q->result->suites.items[i].shard > 0;
     if (q->reported && tests_of(p) == 0)
-        strvec_pushf(&p->errors, "no test ran: the reports of all %zu shards are empty",
-                     q->result->suites.len);
+        strvec_pushf(&p->errors, "no test ran: %zu shard%s reported none", shards, plural(shards));
     if (q->expect == PROOF_EXPECT_NONE)
         return;
     if (!q->reported)
@@ -406,7 +408,7 @@ void proof_make(struct proof *p, const struct proof_question *q)
         strvec_pushf(&p->remarks, "%zu test%s planned, and no report says which ran", p->planned,
                      p->planned == 1 ? " was" : "s were");
     else if (p->named)
-        judge_missing(p, &e, q->preset && q->preset->files);
+        judge_missing(p, &e, q->files);
     else
         judge_numbers(p, &e);
 }
