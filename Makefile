@@ -84,6 +84,12 @@ $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB_OBJS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDVARIANT_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
+# runner/split/ as a program: tests/presets/run asks it and the real test runners.
+$(BUILD)/presets/split: $(BUILD)/tests/presets/split.o $(LIB_OBJS)
+	@echo "  LD    $@"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDVARIANT_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
 # TAP programs like the unit tests, but against the engine that is there.
 LIVE_OBJS := $(BUILD)/tests/live/live.o $(TESTLIB_OBJS) \
              $(filter $(addprefix $(BUILD)/runner/,base/% loop/% engine/%),$(LIB_OBJS))

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "report/text.h"
 #include "split/list_parts.h"
 
 /* Where a reader of lines is. */
@@ -21,6 +22,15 @@ static void scan_deinit(struct scan *s)
     free(s->suite);
 }
 
+/* A name is handed to a runner as it is, and said to people: colours are no part of it. */
+static bool has_control(const char *id)
+{
+    for (; *id; id++)
+        if (iscntrl((unsigned char)*id) && !isspace((unsigned char)*id))
+            return true;
+    return false;
+}
+
 int list_add(struct test_list *list, enum naming naming, char *id, char *key, struct error *err)
 {
     struct test t = {id, key ? key : naming_key(naming, id)};
@@ -28,6 +38,12 @@ int list_add(struct test_list *list, enum naming naming, char *id, char *key, st
     if (strlen(id) > LIST_ID_MAX)
         return error_set(err, ERROR_CONFIG, "a test's name is longer than %zu bytes: '%.60s...'",
                          LIST_ID_MAX, id);
+    if (has_control(id)) {
+        _cleanup_free_ char *clean = text_bounded(id, 200);
+        return error_set(err, ERROR_CONFIG,
+                         "a test's name has control characters in it: '%s'; is the list coloured?",
+                         clean);
+    }
     if (list->tests.len > LIST_TESTS_MAX)
         return error_set(err, ERROR_CONFIG,
                          "the list has more than %d tests; list classes or files instead",
@@ -38,6 +54,13 @@ int list_add(struct test_list *list, enum naming naming, char *id, char *key, st
 static int add(struct scan *s, char *id, struct error *err)
 {
     return list_add(s->list, s->naming, id, NULL, err);
+}
+
+/* The runner says itself that it could not. */
+static int refused(const char *line, struct error *err)
+{
+    _cleanup_free_ char *said = text_first_line(line, 200);
+    return error_set(err, ERROR_CONFIG, "the runner could not list its tests: %s", said);
 }
 
 static const char *after_prefix(const char *line, const char *prefix)
@@ -67,7 +90,7 @@ static int take_plain(struct scan *s, char *line, struct error *err)
 static int take_pytest(struct scan *s, char *line, struct error *err)
 {
     if (after_prefix(line, "ERROR "))
-        return error_set(err, ERROR_CONFIG, "the runner could not list its tests: %.200s", line);
+        return refused(line, err);
     if (!*line && s->list->tests.len > 0)
         s->ended = true;
     const char *colons = strstr(line, "::");
@@ -135,7 +158,7 @@ static bool is_go_name(const char *line)
 static int take_go(struct scan *s, char *line, struct error *err)
 {
     if (after_prefix(line, "FAIL"))
-        return error_set(err, ERROR_CONFIG, "the runner could not list its tests: %.200s", line);
+        return refused(line, err);
     if (is_go_name(line)) {
         strvec_push(&s->pending, line);
         return 0;

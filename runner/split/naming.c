@@ -64,13 +64,13 @@ static size_t pytest_bare_length(const char *id)
     return strcspn(id, "[");
 }
 
+/* The outermost class, because a class is run with those in it. A function has none and stands for
+   itself, with all its parameters: its file would be run with the classes in it. */
 static char *pytest_class(const char *id)
 {
     _cleanup_free_ char *bare = xstrndup(id, pytest_bare_length(id));
-    char *last = NULL;
-    for (char *p = bare; (p = strstr(p, "::")); p += 2)
-        last = p;
-    return up_to(bare, last);
+    const char *first = strstr(bare, "::");
+    return up_to(bare, first ? strstr(first + 2, "::") : NULL);
 }
 
 static char *file_before_colons(const char *id)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define GTEST_VARIABLES  "GTEST_SHARD_INDEX and GTEST_TOTAL_SHARDS"
-#define CATCH2_VARIABLES "TEST_SHARD_INDEX and TEST_TOTAL_SHARDS, with BAZEL_TEST=1 (Catch2 3.2)"
+#define CATCH2_VARIABLES "TEST_SHARD_INDEX and TEST_TOTAL_SHARDS, with BAZEL_TEST=1"
 
 #define BY_ARGUMENTS                                                                               \
     {                                                                                              \
@@ -44,7 +44,7 @@ static const struct preset presets[] = {
     },
     {
         .name = "nose2",
-        .list = {"--collect-only", "-v"},
+        .list = {"--plugin=nose2.plugins.collect", "--collect-only", "-v"},
         .list_on_stderr = true,
         .format = LIST_UNITTEST,
         .naming = NAMING_DOTTED,
@@ -134,9 +134,8 @@ static const struct preset presets[] = {
         .source = "https://google.github.io/googletest/advanced.html",
     },
     {
-        /* What version 3 calls --list-tests --verbosity quiet, version 2 had under this name. */
         .name = "catch2",
-        .list = {"--list-test-names-only"},
+        .list = {"--list-tests", "--verbosity=quiet"},
         .format = LIST_PLAIN,
         .naming = NAMING_NAME,
         .part = {[GRANULARITY_TEST] = {.words = {"--input-file={file}"}}},
@@ -145,6 +144,17 @@ static const struct preset presets[] = {
         .shard_variables = CATCH2_VARIABLES,
         .report = {"--reporter=junit", "--out={report}"},
         .source = "https://github.com/catchorg/Catch2/blob/devel/docs/command-line.md",
+    },
+    {
+        .name = "catch2-v2",
+        .list = {"--list-test-names-only"},
+        .list_status_counts = true,
+        .format = LIST_PLAIN,
+        .naming = NAMING_NAME,
+        .part = {[GRANULARITY_TEST] = {.words = {"--input-file={file}"}}},
+        .quote = QUOTE_CATCH2,
+        .report = {"--reporter=junit", "--out={report}"},
+        .source = "https://github.com/catchorg/Catch2/blob/v2.x/docs/command-line.md",
     },
     {
         .name = "rspec",
@@ -208,7 +218,8 @@ static const struct preset presets[] = {
         .naming = NAMING_FILE_CLASS,
         .granularity = GRANULARITY_FILE,
         .part = {[GRANULARITY_FILE] = BY_ARGUMENTS},
-        .report = {"--report-formatter=junit", "--output={report}"},
+        .report = {"--report-formatter", "junit", "--output", "{report}"},
+        .report_is_directory = true,
         .source = "https://bats-core.readthedocs.io/en/stable/usage.html",
     },
     {

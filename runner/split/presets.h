@@ -16,11 +16,13 @@ struct preset {
     const char *name;
 
     /* How to list: by words, or (list[0] is NULL) by the names of its test files, which are shell
-       patterns with blanks between them. */
+       patterns with blanks between them. What files_dotted makes of them are units as they are, to
+       be handed out as GRANULARITY_TEST: an app that lists its tests itself has finer ones. */
     const char *list[PRESET_WORDS];
     const char *files;
     bool list_on_stderr;
-    bool files_dotted; /* "tests/test_a.py" is named "tests.test_a" */
+    bool list_status_counts; /* its exit status is the number of tests */
+    bool files_dotted;       /* "tests/test_a.py" is named "tests.test_a" */
     enum list_format format;
     enum naming naming;
     enum granularity granularity; /* the finest that it can run exactly */
@@ -40,6 +42,7 @@ struct preset {
     /* Where its JUnit report goes: by words, or by a variable "NAME=value". Neither: only what it
        prints. A plugin it needs for that. */
     const char *report[PRESET_WORDS];
+    bool report_is_directory; /* which must be there, for a file with a name of its own */
     const char *report_variable;
     const char *report_plugin;
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <cleanroom/strbuf.h>
+
 #include "split/naming.h"
 
 /* One case of one shard. */
@@ -230,26 +232,49 @@ static void count(struct proof *p, const struct evidence *e)
     }
 }
 
+/* The variables that an app's entry point has for what a preset's shard flag wants. */
+static const struct {
+    const char *hole, *variable;
+} variables[] = {
+    {"{number}", "$CLEANROOM_SHARD_NUMBER"},
+    {"{index}", "$CLEANROOM_SHARD_INDEX"},
+    {"{total}", "$CLEANROOM_SHARD_TOTAL"},
+};
+
+static void add_flag(struct strbuf *out, const char *word)
+{
+    while (*word) {
+        size_t len = 0;
+        for (size_t i = 0; i < ARRAY_SIZE(variables) && len == 0; i++) {
+            if (strncmp(word, variables[i].hole, strlen(variables[i].hole)) != 0)
+                continue;
+            len = strlen(variables[i].hole);
+            strbuf_adds(out, variables[i].variable);
+        }
+        if (len == 0)
+            strbuf_addc(out, *word++);
+        word += len;
+    }
+}
+
 /* What to set, release with free(). */
 static char *advice(const struct preset *preset)
 {
-    if (preset && preset->shard[0]) {
-        _cleanup_strvec_ struct strvec words = STRVEC_INIT;
-        for (size_t i = 0; preset->shard[i]; i++)
-            strvec_push(&words, preset->shard[i]);
-        _cleanup_free_ char *joined = strvec_join(&words, " ");
-        return xasprintf("give %s '%s' in the app's entry point, with {number} for "
-                         "$CLEANROOM_SHARD_NUMBER, {index} for $CLEANROOM_SHARD_INDEX and {total} "
-                         "for $CLEANROOM_SHARD_TOTAL, or set 'split: list'",
-                         preset->name, joined);
+    _cleanup_strbuf_ struct strbuf flags = STRBUF_INIT;
+    if (!preset)
+        return xstrdup("let the test runner read CLEANROOM_SHARD_INDEX and CLEANROOM_SHARD_TOTAL, "
+                       "or set 'runner' and 'split: list'");
+    for (size_t i = 0; preset->shard[i]; i++) {
+        strbuf_adds(&flags, i > 0 ? " " : "");
+        add_flag(&flags, preset->shard[i]);
     }
-    if (preset && preset->shard_variables)
+    if (flags.len)
+        return xasprintf("let the app's entry point run %s with '%s', or set 'split: list'",
+                         preset->name, flags.buf);
+    if (preset->shard_variables)
         return xasprintf("let %s see the variables %s, or set 'split: list'", preset->name,
                          preset->shard_variables);
-    if (preset)
-        return xasprintf("%s has no shards of its own: set 'split: list'", preset->name);
-    return xstrdup("let the test runner read CLEANROOM_SHARD_INDEX and CLEANROOM_SHARD_TOTAL, or "
-                   "set 'runner' and 'split: list'");
+    return xasprintf("%s has no shards of its own: set 'split: list'", preset->name);
 }
 
 static void judge_sharding(struct proof *p, const struct evidence *e,
@@ -310,9 +335,10 @@ static void judge_numbers(struct proof *p, const struct evidence *e)
                      p->planned, tests_of(p));
     else
         strvec_pushf(&p->errors,
-                     "%zu planned tests never ran: %zu were planned and %zu are in the reports, "
+                     "%zu planned test%s never ran: %zu were planned and %zu are in the reports, "
                      "which do not name them as the list does",
-                     p->planned - tests_of(p), p->planned, tests_of(p));
+                     p->planned - tests_of(p), plural(p->planned - tests_of(p)), p->planned,
+                     tests_of(p));
     p->never = 0;
     strvec_deinit(&p->never_names);
 }
@@ -333,13 +359,16 @@ static void judge_doubled(struct proof *p, const struct evidence *e)
 
 static void judge_expected(struct proof *p, const struct proof_question *q)
 {
+    size_t shards = 0;
+    for (size_t i = 0; i < q->result->suites.len; i++)
+        shards += q->result->suites.items[i].shard > 0;
     if (q->reported && tests_of(p) == 0)
-        strvec_pushf(&p->errors, "no test ran: the reports of all %zu shards are empty",
-                     q->result->suites.len);
+        strvec_pushf(&p->errors, "no test ran: %zu shard%s reported none", shards, plural(shards));
     if (q->expect == PROOF_EXPECT_NONE)
         return;
     if (!q->reported)
-        strvec_pushf(&p->errors, "expected %ld tests, and no report says how many ran", q->expect);
+        strvec_pushf(&p->errors, "expected %ld test%s, and no report says how many ran", q->expect,
+                     plural((size_t)q->expect));
     else if ((size_t)q->expect != tests_of(p))
         strvec_pushf(&p->errors,
                      "expected %ld tests, and %zu are in the reports (%zu of them skipped)",
@@ -376,10 +405,10 @@ void proof_make(struct proof *p, const struct proof_question *q)
     if (!q->planned || (q->reported && tests_of(p) == 0))
         return;
     if (!q->reported)
-        strvec_pushf(&p->remarks, "%zu tests were planned, and no report says which ran",
-                     p->planned);
+        strvec_pushf(&p->remarks, "%zu test%s planned, and no report says which ran", p->planned,
+                     p->planned == 1 ? " was" : "s were");
     else if (p->named)
-        judge_missing(p, &e, q->preset && q->preset->files);
+        judge_missing(p, &e, q->files);
     else
         judge_numbers(p, &e);
 }

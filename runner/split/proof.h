@@ -19,9 +19,10 @@
 
 struct proof_question {
     const struct result *result;
-    const struct test_list *planned; /* NULL: nobody listed them */
-    const struct preset *preset;     /* NULL: the runner is not known */
-    long expect;                     /* --expect, or PROOF_EXPECT_NONE */
+    const struct test_list *planned; /* the list that was cut; NULL: none was */
+    bool files; /* it is one of files that nobody looked into: they may be without tests */
+    const struct preset *preset; /* NULL: the runner is not known */
+    long expect;                 /* --expect, or PROOF_EXPECT_NONE */
     bool reported; /* there was a report; without one a shard's phase is its only case */
     const long
         *said; /* what the runner of suite i said it would run, -1: nothing; NULL: none did */

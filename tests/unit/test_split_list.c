@@ -115,6 +115,9 @@ static void test_refusals(void)
     check_ids(LIST_PLAIN, NAMING_PLAIN, "",
               "the list has no test in it (it was read as that of 'plain')");
 
+    check_ids(LIST_PLAIN, NAMING_PLAIN, "a\n\x1b[32mb\x1b[0m\a\n",
+              "a test's name has control characters in it: 'b#x07'; is the list coloured?");
+
     _cleanup_test_list_ struct test_list list = TEST_LIST_INIT;
     _cleanup_error_ struct error err = ERROR_INIT;
     check_int(test_list_read(&list, LIST_PLAIN, NAMING_PLAIN, "a\0b", 3, &err), -1);
@@ -178,7 +181,8 @@ static void check_groups(enum naming naming, const char *id, const char *test, c
 static void test_groups(void)
 {
     check_groups(NAMING_PYTEST, "a/b.py::C::t[x::y]", "a/b.py::C::t[x::y]", "a/b.py::C", "a/b.py");
-    check_groups(NAMING_PYTEST, "b.py::t", "b.py::t", "b.py", "b.py");
+    check_groups(NAMING_PYTEST, "b.py::t[1]", "b.py::t[1]", "b.py::t", "b.py");
+    check_groups(NAMING_PYTEST, "b.py::C::D::t", "b.py::C::D::t", "b.py::C", "b.py");
     check_groups(NAMING_DOTTED, "p.m.C.t", "p.m.C.t", "p.m.C", "p.m");
     check_groups(NAMING_DOTTED, "t", "t", "t", "t");
     check_groups(NAMING_GO, "x.org/a TestT", "TestT", "x.org/a", "x.org/a");
