@@ -40,7 +40,7 @@ struct reader_format {
     void (*deinit)(void *state);
 };
 
-/* Terminated by an entry without a name. */
+/* NULL-terminated, in the order of precedence should two be sure of one line. */
 extern const struct reader_format *const reader_formats[];
 
 struct reader_report {

@@ -3,9 +3,10 @@
  * Mocha's spec reporter, and the end that its other reporters for the terminal share:
  * https://github.com/mochajs/mocha/tree/main/lib/reporters (spec.js, base.js)
  *
- * A case's class are its suites' titles with blanks between them, as in Mocha's own xunit. Failures
- * are numbered in the list and told at length at the end. A pending test is listed like anybody's
- * bullet: outside of a suite one counts once another test was seen.
+ * A case's class are its suites' titles with blanks between them, as in Mocha's own xunit, and of a
+ * test outside of all suites its title again. Failures are numbered in the list and told at length
+ * at the end. A pending test is listed like anybody's bullet: outside of a suite one counts once
+ * another test was seen.
  */
 #include "read/formats.h"
 
@@ -61,7 +62,7 @@ static size_t add_listed(struct mocha *m, struct sink *s, size_t depth, const ch
         len = scan_without_time(name, len, &took);
     _cleanup_free_ char *text = xstrndup(name, len);
     m->listed = true;
-    return sink_add(s, classname.len ? classname.buf : "mocha", text, status, took);
+    return sink_add(s, classname.len ? classname.buf : text, text, status, took);
 }
 
 /* "N) title" of the failure that comes next; or NULL. */
@@ -130,7 +131,7 @@ static void end_title(struct mocha *m, struct sink *s)
     _cleanup_free_ char *name = m->path.items[--m->path.len];
     m->path.items[m->path.len] = NULL;
     _cleanup_free_ char *classname = strvec_join(&m->path, " ");
-    m->block = sink_add(s, *classname ? classname : "mocha", name, CASE_FAILED, -1);
+    m->block = sink_add(s, *classname ? classname : name, name, CASE_FAILED, -1);
 }
 
 static void take_title(struct mocha *m, struct sink *s, const char *title)

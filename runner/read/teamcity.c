@@ -183,6 +183,16 @@ static char *test_key(const struct message *m, const char *name)
     return xasprintf("%s\n%.1024s", id ? id : "", name);
 }
 
+/* PHPUnit's suites are those of its configuration, too; it tells the class elsewhere:
+   "php_qn:///app/SumTest.php::\Space\SumTest::testAdds". NULL when it does not. */
+static char *php_class(const struct message *m)
+{
+    const char *hint = get(m, "locationHint");
+    const char *begin = hint && scan_prefix(hint, "php_qn://") ? strstr(hint, "::\\") : NULL;
+    const char *end = begin ? strstr(begin + 3, "::") : NULL;
+    return end ? xstrndup(begin + 3, (size_t)(end - begin) - 3) : NULL;
+}
+
 /* The class is the suites', or what stands before the name's last dot. */
 static size_t begin_test(struct sink *s, const struct flow *f, const struct message *m,
                          const char *name)
@@ -194,6 +204,11 @@ static size_t begin_test(struct sink *s, const struct flow *f, const struct mess
             strbuf_addc(&classname, *p);
         else if (p[1])
             strbuf_adds(&classname, " > ");
+    _cleanup_free_ char *php = php_class(m);
+    if (php) {
+        strbuf_reset(&classname);
+        strbuf_adds(&classname, php);
+    }
     bool split = !classname.len && dot && dot > name && dot[1];
     if (split)
         strbuf_add(&classname, name, (size_t)(dot - name));
