@@ -225,6 +225,11 @@ static char *class_base_name(const struct result_case *c)
     return base_name(c->classname);
 }
 
+static char *class_path(const struct result_case *c)
+{
+    return xstrdup(without_dot(c->classname));
+}
+
 static char *relative(const char *path)
 {
     return xstrdup(without_dot(path));
@@ -257,6 +262,7 @@ static const struct {
                            .key = playwright_key,
                            .of_case = playwright_case},
     [NAMING_FILE] = {.key = relative, .of_case = dotted_case, .blind = true},
+    [NAMING_FILE_PATH] = {.key = relative, .of_case = class_path},
     [NAMING_FILE_CLASS] = {.key = base_name, .of_case = class_base_name},
 };
 

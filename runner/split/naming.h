@@ -25,9 +25,11 @@ enum naming {
     NAMING_NEXTEST,    /* "binary test" */
     NAMING_MOCHA,      /* "file::title", the list brings the key */
     NAMING_RSPEC,      /* "./spec/a_spec.rb[1:2]", the list brings the key */
-    NAMING_PLAYWRIGHT, /* "[project] > file:line:column > title" with U+203A for '>' */
+    NAMING_PLAYWRIGHT, /* "[project] > file:line:column > title" with U+203A for '>'; the project
+                          only where there are some */
     NAMING_FILE,       /* a file, of which reports tell nothing */
     NAMING_FILE_CLASS, /* a file whose base name is the class of its cases: bats */
+    NAMING_FILE_PATH,  /* a file whose path is the class of its cases: Vitest */
     NAMINGS,
 };
 

@@ -218,6 +218,8 @@ static void test_keys(void)
     check_same_key(NAMING_PHPUNIT, "B::t\"first\"", "B", "t with data set \"first\"");
     check_same_key(NAMING_PLAYWRIGHT, "[p] \xe2\x80\xba a.ts:3:5 \xe2\x80\xba s \xe2\x80\xba t",
                    "a.ts", "s \xe2\x80\xba t");
+    check_same_key(NAMING_FILE_PATH, "./t/a.test.ts", "t/a.test.ts", "a > one");
+    check_same_key(NAMING_PLAYWRIGHT, "a.ts:3:5 \xe2\x80\xba t", "a.ts", "t");
     check_same_key(NAMING_FILE_CLASS, "test/a.bats", "a.bats", "says hello");
     check_same_key(NAMING_MOCHA, "s t", "s", "t");
     check_same_key(NAMING_MOCHA, "s t", "t", "s t");
