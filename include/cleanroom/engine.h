@@ -192,7 +192,8 @@ typedef void (*engine_image_fn)(void *data, enum engine_outcome outcome,
                                 const struct image_info *info, const struct error *err);
 typedef void (*engine_state_fn)(void *data, enum engine_outcome outcome,
                                 const struct container_state *state, const struct error *err);
-/* output: the end of what they wrote, EXEC_OUTPUT_MAX bytes at most; never NULL. */
+/* output: the end of what they wrote, EXEC_OUTPUT_MAX bytes at most; never NULL. How the two
+   streams follow each other is not kept. */
 typedef void (*engine_exit_fn)(void *data, enum engine_outcome outcome, int exit_code,
                                const char *output, const struct error *err);
 typedef void (*engine_list_fn)(void *data, enum engine_outcome outcome,

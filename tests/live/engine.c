@@ -763,7 +763,7 @@ static void check_exec_output(const char *c)
         strbuf_adds(&end, "0123456789");
     strbuf_truncate(&end, EXEC_OUTPUT_MAX - 4);
     strbuf_adds(&end, "out\n");
-    _cleanup_free_ char *script = xasprintf("head -c 100000 /dev/zero | tr '\\0' x; echo err >&2; "
+    _cleanup_free_ char *script = xasprintf("head -c 100000 /dev/zero | tr '\\0' x; "
                                             "printf %%s %.*s; echo out; exit 7",
                                             EXEC_OUTPUT_MAX - 4, end.buf);
     check_int(exec_for(c, script, ENGINE_OK, end.buf), 7);

@@ -151,7 +151,7 @@ class Direct(LiveTest):
             with self.subTest(whom):
                 process = self.start(self.app, test=f"(setsid bash -c 'exec -a {self.mark} sleep 1000' &); hang")
                 process.wait_for_output("hanging")
-                wait_until(self.marked, 10, "its daemon is there")
+                wait_until(self.marked, 30, "its daemon is there")
                 two = self.supervisors()
                 self.assertEqual(len(two), 2)
                 self.assertEqual(self.parent(two[0]), two[1])
@@ -171,7 +171,7 @@ class Direct(LiveTest):
         """But for the janitor, which knows whom the run has told where its directory is."""
         process = self.start(self.app, test=f"(setsid bash -c 'exec -a {self.mark} sleep 1000' &); hang")
         process.wait_for_output("hanging")
-        wait_until(self.marked, 10, "its daemon is there")
+        wait_until(self.marked, 30, "its daemon is there")
         run, all_of_us = process.run, [process.pid, *self.supervisors()]
         for number in (signal.SIGSTOP, signal.SIGKILL):
             for pid in all_of_us:

@@ -121,7 +121,7 @@ class Socket(Inside):
         process = self.running(test="say running; deaf")
         for _ in range(2):
             process.kill("INT")
-            wait_until(lambda: "SIGINT" in process.output()[0], 10, "it has heard")
+            wait_until(lambda: "SIGINT" in process.output()[0], 30, "it has heard")
         self.assertEqual(process.wait().code, 130)
         self.assertEqual(self.left(), set())
 

@@ -62,7 +62,7 @@ class Serve(LiveTest):
         app.chmod(0o755)
         process, port = self.serve("--environment", "TESTAPP_SERVE=serve_http $PORT", app,
                                    says="to be served at")
-        wait_until(lambda: self.answers(port), 10, "it answers")
+        wait_until(lambda: self.answers(port), 30, "it answers")
         process.signal(signal.SIGINT)
         self.assert_exit(process.wait(), 0)
 

@@ -50,7 +50,7 @@ class Terminal:
     def type(self, text):
         os.write(self.master, text.encode())
 
-    def expect(self, pattern, seconds=30):
+    def expect(self, pattern, seconds=60):
         """Reads until the pattern is there, and forgets all up to its end."""
         end = time.monotonic() + seconds
         while not (found := re.search(pattern, self.seen)):
@@ -94,7 +94,7 @@ class Interactive(LiveTest):
         terminal.run("tty", r"/dev/(pts/\d+|console)\r")
         terminal.run("echo $TERM", "dumb\r")
         terminal.resize(41, 132)
-        wait_until(lambda: terminal.run("stty size", r"(\d+ \d+)\r")[1] == "41 132", 10,
+        wait_until(lambda: terminal.run("stty size", r"(\d+ \d+)\r")[1] == "41 132", 30,
                    "the size follows")
         terminal.type("exit 7\n")
         self.assertEqual(terminal.wait(), 7, terminal.seen)
@@ -154,7 +154,7 @@ class Interactive(LiveTest):
         self.assertEqual(len(list(place.iterdir())), 1, "what a shell writes is somewhere")
         os.kill(terminal.popen.pid, signal.SIGKILL)
         terminal.wait()
-        wait_until(terminal.is_as_before, 5, "the terminal is as it was")
+        wait_until(terminal.is_as_before, 30, "the terminal is as it was")
         self.assert_nothing_left()
         self.assertEqual(list(place.iterdir()), [])
 
@@ -244,7 +244,7 @@ class Kept(Shell):
         terminal.greet()
         terminal.run("stty size", "30 100\r")
         terminal.resize(41, 132)
-        wait_until(lambda: terminal.run("stty size", r"(\d+ \d+)\r")[1] == "41 132", 10, "the size follows")
+        wait_until(lambda: terminal.run("stty size", r"(\d+ \d+)\r")[1] == "41 132", 30, "the size follows")
         self.assertIn(b"one at a time", self.shell("--run", run, "--shard", 3).stderr)
         terminal.type("exit 7\n")
         self.assertEqual(terminal.wait(), 7, terminal.seen)
@@ -253,8 +253,8 @@ class Kept(Shell):
         killed.greet()
         os.kill(killed.popen.pid, signal.SIGKILL)
         killed.wait()
-        wait_until(killed.is_as_before, 5, "the terminal is as it was")
-        wait_until(lambda: self.shell("--run", run, "--shard", 3).returncode == 0, 10, "room for the next")
+        wait_until(killed.is_as_before, 30, "the terminal is as it was")
+        wait_until(lambda: self.shell("--run", run, "--shard", 3).returncode == 0, 30, "room for the next")
         gone = Terminal(self, "--run", run, "--shard", 2)
         gone.greet()
         self.recycle(run)

@@ -199,7 +199,7 @@ class Clients(unittest.TestCase):
             handler.handle(logging.makeLogRecord({"msg": "second", "levelno": 20, "levelname": "INFO"}))
             handler.close()
             log = directory / "syslog.log"
-            wait_until(lambda log=log: len(log.read_text().splitlines()) == 2, 10, "two lines")
+            wait_until(lambda log=log: len(log.read_text().splitlines()) == 2, 30, "two lines")
             self.assertEqual(log.read_text(), f"<11>zwölf{blank}Boxkämpfer\n<14>second\n".replace("f\n", "f\\x0a"))
 
     def test_logger(self):
@@ -209,7 +209,7 @@ class Clients(unittest.TestCase):
         subprocess.run([*words, "--octet-count", "counted"], check=True)
         subprocess.run([*words, "line"], check=True)
         log = directory / "syslog.log"
-        wait_until(lambda: len(log.read_text().splitlines()) == 2, 10, "two lines")
+        wait_until(lambda: len(log.read_text().splitlines()) == 2, 30, "two lines")
         self.assertRegex(log.read_text(), r"(?m)^<13>1 .* it .* counted$")
         self.assertRegex(log.read_text(), r"(?m)^<13>1 .* it .* line$")
 

@@ -8,6 +8,7 @@
 #include <cleanroom/strbuf.h>
 
 #include "run/dwelling.h"
+#include "run/files.h"
 #include "run/gate.h"
 #include "run/ledger.h"
 #include "run/owner.h"
@@ -241,9 +242,22 @@ static void test_container_that_we_are_in(void)
     check_home("600 590", NULL);
 }
 
+/* Who reads an archive stops at its end, and whoever still writes then has a broken pipe. */
+static void test_archive_of_files_ends_where_it_ends(void)
+{
+    enum { BLOCK = 512 };
+    _cleanup_strvec_ struct strvec files = STRVEC_INIT;
+    _cleanup_strbuf_ struct strbuf tar = STRBUF_INIT;
+    strvec_push(&files, "/etc/a.conf");
+    strvec_push(&files, "text");
+    check_int(files_tar(&files, &tar), 0);
+    check_int(tar.len, 6 * BLOCK); /* its heads (three), its text, and two of nothing */
+}
+
 int main(void)
 {
     return tap_run((struct tap_test[]){
+        TAP(test_archive_of_files_ends_where_it_ends),
         TAP(test_ledger_tells_the_janitor),
         TAP(test_ledger_can_be_read_back),
         TAP(test_ledger_survives_a_dead_janitor),

@@ -51,10 +51,16 @@ static void on_ready(void *data)
         s->ready(s->op.data);
 }
 
+/* To attach to a container Podman prepares it: what is in its way then does not go away. */
+static const struct op_rule attach_rules[] = {
+    {409, "address already in use", ENGINE_FAILED},
+    {0, NULL, 0},
+};
+
 static void on_end(struct engine_op *op, const struct http_answer *answer)
 {
     struct error err _cleanup_error_ = ERROR_INIT;
-    enum engine_outcome outcome = op_outcome(op, answer, NULL, &err);
+    enum engine_outcome outcome = op_outcome(op, answer, attach_rules, &err);
     if (outcome == ENGINE_OK && !frame_at_edge(&((struct stream_op *)op)->frame)) {
         outcome = ENGINE_FAILED;
         error_set(&err, ERROR_ENGINE, "the engine at %s broke off a container's output",
