@@ -431,11 +431,13 @@ struct http_request api_remove(enum object_kind kind, const char *name)
                    xasprintf("%s/%s%s", routes[kind].path, escaped, routes[kind].remove_query));
 }
 
+/* Its documentation says v, its code volumes: with what the image declares as such. */
 struct http_request api_podman_remove_container(const char *name)
 {
     _cleanup_free_ char *escaped = name_in_path(name);
     struct http_request out = request(
-        "DELETE", xasprintf("/v4.0.0/libpod/containers/%s?force=true&v=true&timeout=0", escaped));
+        "DELETE", xasprintf("/v4.0.0/libpod/containers/%s?force=true&v=true&volumes=true&timeout=0",
+                            escaped));
     out.versioned = true;
     return out;
 }
