@@ -196,7 +196,7 @@ struct provider {
     const char *probe_name;      /* by which probe_find() has it; NULL: the provider's name */
     const struct recipe *recipe; /* NULL: no copies of it can be made */
     const char *namespaces;      /* what each shard has of a shared one: "a database each"; NULL: it
-                                    cannot      be shared */
+                                    cannot be shared */
     bool countable;       /* its variables are lists with '|' between their items, so there can be
                              several of it */
     bool names_instances; /* names its variables by the instance itself: DB_<INSTANCE>_URL; all
