@@ -23,6 +23,15 @@ enum case_status {
     CASE_SKIPPED,
 };
 
+/* What another run of the same test said (--retries): of one that passed in the end, a run before
+   that failed; of one that never did, a later run. */
+struct result_rerun {
+    enum case_status status;
+    nsec_t duration;
+    bool fresh;                           /* in a world of its own, with fresh services */
+    char *message, *type, *text, *output; /* as in result_case */
+};
+
 struct result_case {
     char *name;
     char *classname;
@@ -32,7 +41,13 @@ struct result_case {
     char *type;    /* exception or failure type, or NULL */
     char *text;    /* stack trace, log tail; raw bytes as they came, or NULL */
     char *output;  /* the case's own standard output, or NULL */
+    char *file;    /* as its runner named it, or NULL */
+    long line;     /* there, from 1; 0: not known */
+    VEC(struct result_rerun) reruns;
 };
+
+/* Failed at first and passed later. */
+bool result_case_is_flaky(const struct result_case *c);
 
 /*
  * Bounded memory of an output stream: its first `head_max` and last `tail_max` bytes and how many
@@ -59,9 +74,20 @@ struct result_suite {
     int shard;  /* 1-based */
     nsec_t started_wall;
     nsec_t duration;
+    char *replay;             /* the command that runs just this again, or NULL */
     struct strvec properties; /* "key=value" */
     VEC(struct result_case) cases;
     struct capture out, err; /* the app's standard output and error */
+};
+
+/* What the proof (runner/split/proof.h) found: different tests. */
+struct result_tally {
+    bool known;
+    bool was_planned; /* there was a list: `planned` and `never` mean something */
+    bool complete;    /* every shard ended by itself: the numbers say something of the suite */
+    size_t planned, ran, skipped;
+    size_t doubled; /* ran in more than one shard */
+    size_t never;   /* planned, and in no report */
 };
 
 struct result {
@@ -71,6 +97,9 @@ struct result {
     nsec_t started_wall;
     nsec_t duration;
     bool finished; /* false: the report says "started, not finished" and counts as an error */
+    struct strvec properties; /* "key=value", of the run as a whole */
+    struct strvec remarks;    /* sentences for the summary: what is no error, but worth a word */
+    struct result_tally tally;
     VEC(struct result_suite) suites;
 };
 

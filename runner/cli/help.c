@@ -8,9 +8,10 @@
 #define DOC_COLUMN 30
 
 static const char *const headings[] = {
-    [SETTING_GROUP_RUN] = "Options",   [SETTING_GROUP_SERVICES] = "Services",
-    [SETTING_GROUP_CONFIG] = "Files",  [SETTING_GROUP_TIMEOUTS] = "Time limits",
-    [SETTING_GROUP_ENGINE] = "Engine", [SETTING_GROUP_OUTPUT] = "Output",
+    [SETTING_GROUP_RUN] = "Options",          [SETTING_GROUP_TESTS] = "Tests",
+    [SETTING_GROUP_SERVICES] = "Services",    [SETTING_GROUP_CONFIG] = "Files",
+    [SETTING_GROUP_TIMEOUTS] = "Time limits", [SETTING_GROUP_ENGINE] = "Engine",
+    [SETTING_GROUP_OUTPUT] = "Output",
 };
 
 static void add_doc(struct strbuf *line, const struct option_def *option)

@@ -7,6 +7,7 @@
 
 #include "config/schema.h"
 #include "config/values.h"
+#include "config/words.h"
 
 typedef int (*decode_fn)(const struct setting_def *def, const char *text, void *slot,
                          const struct origin *origin, struct error *err);
@@ -94,6 +95,22 @@ static int decode_string(const struct setting_def *def _unused_, const char *tex
     return 0;
 }
 
+static int decode_words(const struct setting_def *def _unused_, const char *text, void *slot,
+                        const struct origin *origin, struct error *err)
+{
+    _cleanup_strvec_ struct strvec words = STRVEC_INIT;
+    _cleanup_error_ struct error why = ERROR_INIT;
+    if (provider_split_words(&words, text, &why) < 0)
+        return origin_error(origin, err, "%s", why.message);
+    if (words.len == 0)
+        return origin_error(origin, err, "there is not a word here");
+    struct strvec *out = slot;
+    strvec_deinit(out);
+    *out = words;
+    words = STRVEC_INIT;
+    return 0;
+}
+
 static int decode_enum(const struct setting_def *def, const char *text, void *slot,
                        const struct origin *origin, struct error *err)
 {
@@ -118,10 +135,11 @@ static int decode_bool_enum(const struct setting_def *def, const char *text, voi
 }
 
 static const decode_fn decoders[] = {
-    [SETTING_BOOL] = decode_bool,         [SETTING_INT] = decode_int,
-    [SETTING_SIZE] = decode_size,         [SETTING_MILLI] = decode_milli,
-    [SETTING_DURATION] = decode_duration, [SETTING_STRING] = decode_string,
-    [SETTING_ENUM] = decode_enum,         [SETTING_BOOL_ENUM] = decode_bool_enum,
+    [SETTING_BOOL] = decode_bool,           [SETTING_INT] = decode_int,
+    [SETTING_SIZE] = decode_size,           [SETTING_MILLI] = decode_milli,
+    [SETTING_DURATION] = decode_duration,   [SETTING_STRING] = decode_string,
+    [SETTING_WORDS] = decode_words,         [SETTING_ENUM] = decode_enum,
+    [SETTING_BOOL_ENUM] = decode_bool_enum,
 };
 
 static struct setting *source_slot(struct settings *s, const struct setting_def *def)
@@ -168,6 +186,8 @@ void own_deinit(struct settings *s)
     for (size_t i = 0; i < setting_def_count; i++) {
         if (setting_defs[i].type == SETTING_STRING)
             replace_str(value_slot(s, &setting_defs[i]), NULL);
+        else if (setting_defs[i].type == SETTING_WORDS)
+            strvec_deinit(value_slot(s, &setting_defs[i]));
         if (s->own_sources) {
             free(s->own_sources[i].value);
             free(s->own_sources[i].source);
@@ -185,6 +205,21 @@ const struct setting_def *own_by_flag(const char *flag)
     return NULL;
 }
 
+/* A list is kept as one would type it. */
+static int take_words(struct settings *s, const struct setting_def *def,
+                      const struct yaml_node *list, struct error *err)
+{
+    _cleanup_(schema_texts_deinit) struct schema_texts texts = {0};
+    const struct origin origin = origin_node(list);
+    if (schema_texts(list, "a word", &texts, err) < 0)
+        return -1;
+    _cleanup_strvec_ struct strvec words = STRVEC_INIT;
+    for (size_t i = 0; i < texts.len; i++)
+        strvec_push(&words, texts.items[i].node->text);
+    _cleanup_free_ char *text = words_join(&words);
+    return own_set(s, def, text, &origin, err);
+}
+
 static int take_value(void *data, const struct schema_key *row, const struct yaml_node *key,
                       const struct yaml_node *value, struct error *err)
 {
@@ -192,6 +227,8 @@ static int take_value(void *data, const struct schema_key *row, const struct yam
     const struct origin origin = origin_node(value);
     if (value->kind == YAML_NULL)
         return 0; /* nothing said: a lower layer's value stands */
+    if (value->kind == YAML_SEQUENCE && def->type == SETTING_WORDS)
+        return take_words(data, def, value, err);
     if (value->kind != YAML_SCALAR)
         return origin_error(&origin, err, "the value of '%s' must be text, not %s", key->text,
                             yaml_kind_name(value->kind));

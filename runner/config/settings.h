@@ -88,6 +88,43 @@ enum driver_choice {
     DRIVER_DIRECT, /* a program of this machine */
 };
 
+/* Who divides the tests among the shards. */
+enum split_mode {
+    SPLIT_ENV,     /* the app's runner, by the variables of its shard */
+    SPLIT_LIST,    /* we, by their number */
+    SPLIT_TIMINGS, /* we, by their durations */
+    SPLIT_QUEUE,   /* shards take the next ones as they finish */
+};
+
+/* What a shard gets as a whole. */
+enum granule {
+    GRANULE_AUTO, /* the finest that the runner can run exactly */
+    GRANULE_TEST,
+    GRANULE_CLASS,
+    GRANULE_FILE,
+};
+
+enum test_order {
+    ORDER_LISTED,
+    ORDER_RANDOM,
+};
+
+/* Where the readers of junit.xml differ. */
+enum junit_dialect {
+    DIALECT_JENKINS,
+    DIALECT_SUREFIRE,
+    DIALECT_GITLAB,
+};
+
+/* In what form failures are said on standard output, for the system that runs us. */
+enum annotations {
+    ANNOTATIONS_AUTO, /* by its variables */
+    ANNOTATIONS_NEVER,
+    ANNOTATIONS_GITHUB,
+    ANNOTATIONS_TEAMCITY,
+    ANNOTATIONS_BUILDKITE,
+};
+
 /* The values of our own keys, decoded. One row each in setting_defs[]. */
 struct cleanroom_settings {
     int64_t shards; /* 1..1000 */
@@ -102,6 +139,26 @@ struct cleanroom_settings {
     uint64_t memory;     /* per app container, bytes, 0 = none */
     uint64_t cpus;       /* per app container, thousandths of a CPU, 0 = none */
     int64_t pids;        /* per app container, processes and threads, 0 = none */
+    char *runner;        /* of split/presets.h, or NULL */
+    enum split_mode split;
+    enum granule granularity;
+    struct strvec list; /* a command of the image that prints the tests; none: the runner's */
+    char *list_file;    /* of this machine, or NULL */
+    char *list_format;  /* of split/list.h, or NULL: the runner's, or plain */
+    struct strvec part; /* by which `test` is handed some tests; none: the runner's */
+    char *timings;      /* file of this machine */
+    char *reports;      /* glob in the app's container, or NULL */
+    char *reader;       /* "auto", "none", or a format of <cleanroom/reader.h> */
+    int64_t expect;     /* tests, 0 = nobody knows */
+    int64_t retries;    /* of failed tests, 0..20 */
+    bool fail_on_flaky, fail_fast;
+    int64_t repeat; /* 1.. */
+    bool until_fail;
+    enum test_order order;
+    int64_t seed; /* 0 = a new one */
+    char *slice;  /* "2/3", "auto", or NULL */
+    enum junit_dialect junit_dialect;
+    enum annotations annotations;
     nsec_t pull_timeout, start_timeout, deploy_timeout, test_timeout, teardown_timeout;
     enum engine_choice engine;
     enum scratch_place scratch;
@@ -132,6 +189,7 @@ enum setting_type {
     SETTING_MILLI,    /* thousandths: 2, 1.5, 0.25 */
     SETTING_DURATION, /* nsec_t: 90, 90s, 5m, 1h30m, 250ms */
     SETTING_STRING,
+    SETTING_WORDS, /* yaml list; text is split as a shell does */
     SETTING_ENUM,
     SETTING_BOOL_ENUM, /* as BOOL (false: the first name, true: the second), or as ENUM */
 };
@@ -139,6 +197,7 @@ enum setting_type {
 /* Headings of --help, in its order; a command takes the options of some of them. */
 enum setting_group {
     SETTING_GROUP_RUN,
+    SETTING_GROUP_TESTS,
     SETTING_GROUP_SERVICES, /* what is not below `cleanroom:` */
     SETTING_GROUP_CONFIG,   /* which files are read */
     SETTING_GROUP_TIMEOUTS,

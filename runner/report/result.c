@@ -21,6 +21,14 @@ void result_init(struct result *r, const char *run_id, const char *name)
     };
 }
 
+static void rerun_deinit(struct result_rerun *r)
+{
+    free(r->message);
+    free(r->type);
+    free(r->text);
+    free(r->output);
+}
+
 static void case_deinit(struct result_case *c)
 {
     free(c->name);
@@ -29,6 +37,15 @@ static void case_deinit(struct result_case *c)
     free(c->type);
     free(c->text);
     free(c->output);
+    free(c->file);
+    for (size_t i = 0; i < c->reruns.len; i++)
+        rerun_deinit(&c->reruns.items[i]);
+    vec_deinit(&c->reruns);
+}
+
+bool result_case_is_flaky(const struct result_case *c)
+{
+    return c->status == CASE_PASSED && c->reruns.len > 0;
 }
 
 void result_suite_truncate(struct result_suite *s, size_t count)
@@ -40,6 +57,7 @@ void result_suite_truncate(struct result_suite *s, size_t count)
 static void suite_deinit(struct result_suite *s)
 {
     free(s->name);
+    free(s->replay);
     strvec_deinit(&s->properties);
     result_suite_truncate(s, 0);
     vec_deinit(&s->cases);
@@ -55,6 +73,8 @@ void result_deinit(struct result *r)
     free(r->run_id);
     free(r->name);
     free(r->hostname);
+    strvec_deinit(&r->properties);
+    strvec_deinit(&r->remarks);
     *r = (struct result){0};
 }
 
