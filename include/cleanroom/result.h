@@ -43,6 +43,7 @@ struct result_case {
     char *output;  /* the case's own standard output, or NULL */
     char *file;    /* as its runner named it, or NULL */
     long line;     /* there, from 1; 0: not known */
+    bool fresh;    /* as in result_rerun */
     VEC(struct result_rerun) reruns;
 };
 
