@@ -328,7 +328,7 @@ const struct setting_def setting_defs[] = {
      .type = SETTING_STRING,
      FIELD(slice),
      .argument = "I/M",
-     .doc = "run a part of the shards: 2/3, auto",
+     .doc = "run a part of the shards: 2/3, or auto",
      .group = SETTING_GROUP_TESTS},
     {.key = "junit-dialect",
      .flag = "junit-dialect",
