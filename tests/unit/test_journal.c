@@ -9,6 +9,7 @@
 #include <cleanroom/strbuf.h>
 
 #include "report/directory.h"
+#include "report/facts.h"
 
 #include "tap.h"
 
@@ -199,6 +200,81 @@ static void test_files_of_a_shard(void)
     place_deinit(&p);
 }
 
+static void test_tests_and_shards(void)
+{
+    struct place p;
+    place_init(&p);
+    _cleanup_error_ struct error err = ERROR_INIT;
+    _cleanup_close_ int dir = results_open(p.results, &err);
+    struct journal *j = journal_new(dir, "0123456789ab");
+    struct result r;
+    result_init(&r, "0123456789ab", "shop");
+    r.tally = (struct result_tally){.known = true,
+                                    .was_planned = true,
+                                    .complete = true,
+                                    .planned = 2002,
+                                    .ran = 2001,
+                                    .never = 1};
+    struct result_suite *s = result_add_suite(&r, 1, 1);
+    s->duration = 1500 * NSEC_PER_MSEC;
+    result_add_case(s, "cleanroom.shard-1", "test", CASE_FAILED, 0);
+    struct result_case *c = result_add_case(s, "shop.Cart", "test_total", CASE_FAILED, 0);
+    c->message = xstrdup("3 != \xff\nmore");
+    c->file = xstrdup("cart.py");
+    c->line = 42;
+    for (int i = 0; i < 2000; i++) {
+        c = result_add_case(s, "shop.Cart", "test_time", CASE_PASSED, 0);
+        *vec_push(&c->reruns) = (struct result_rerun){.status = CASE_FAILED};
+        c->fresh = true;
+    }
+    result_add_suite(&r, 0, 1);
+    journal_result(j, &r, (const int[]){1, -1});
+    check_int(journal_write(j, true, 1, &err), 0);
+    journal_free(j);
+    result_deinit(&r);
+
+    json_t *root = load(dir);
+    const char *verdict;
+    int shards, exit_code, tests, passed, failed, flaky, planned, never, line, failures, fresh;
+    double seconds;
+    check_int(json_unpack(root, "{s:[{s:s, s:i, s:f}]}", "shards", "verdict", &verdict, "exit_code",
+                          &exit_code, "seconds", &seconds),
+              0);
+    check_str(verdict, "failed");
+    check_int(exit_code, 1);
+    check(seconds > 1.49 && seconds < 1.51);
+    shards = (int)json_array_size(json_object_get(root, "shards"));
+    check_int(shards, 1);
+    check_int(json_unpack(root, "{s:{s:i, s:i, s:i, s:i}}", "tests", "tests", &tests, "passed",
+                          &passed, "failed", &failed, "flaky", &flaky),
+              0);
+    check_int(tests, 2001);
+    check_int(passed, 2000);
+    check_int(failed, 1);
+    check_int(flaky, 2000);
+    check_int(json_unpack(root, "{s:{s:i, s:i}}", "proof", "planned", &planned, "never", &never),
+              0);
+    check_int(planned, 2002);
+    check_int(never, 1);
+    const char *class_name, *name, *file, *message;
+    check_int(json_unpack(root, "{s:[{s:s, s:s, s:s, s:i, s:s}]}", "failed", "class", &class_name,
+                          "name", &name, "file", &file, "line", &line, "message", &message),
+              0);
+    check_str(class_name, "shop.Cart");
+    check_str(name, "test_total");
+    check_str(file, "cart.py");
+    check_int(line, 42);
+    check_str(message, "3 != \xef\xbf\xbd");
+    check_int(json_array_size(json_object_get(root, "failed")), 1);
+    check_int(json_array_size(json_object_get(root, "flaky")), FACTS_TESTS_MAX);
+    check_int(
+        json_unpack(root, "{s:[{s:i, s:b}]}", "flaky", "failures", &failures, "fresh", &fresh), 0);
+    check_int(failures, 1);
+    check_int(fresh, 1);
+    json_decref(root);
+    place_deinit(&p);
+}
+
 int main(void)
 {
     return tap_run((struct tap_test[]){
@@ -208,6 +284,7 @@ int main(void)
         TAP(test_killed_before_its_journal),
         TAP(test_no_directory),
         TAP(test_files_of_a_shard),
+        TAP(test_tests_and_shards),
         {0},
     });
 }
