@@ -22,6 +22,7 @@ int cmd_serve(const struct invocation *inv, FILE *out, struct error *err)
         return error_exit_code(err->kind);
     settings.serve = true;
     settings.own.shards = 1;
+    replace_str(&settings.own.slice, NULL);
     if (take_port(inv, &settings.serve_port, err) < 0)
         return error_exit_code(err->kind);
     return run_execute(&settings, NULL, out, err);

@@ -43,6 +43,7 @@ int cmd_shell(const struct invocation *inv, FILE *out, struct error *err)
     const char *kept = invocation_get(inv, "run");
     if (kept)
         return go_inside(inv, kept, err);
+    replace_str(&settings.own.slice, NULL); /* any of all shards can be gone into */
     int number = find_number(inv, &settings, err);
     if (number < 0)
         return error_exit_code(err->kind);

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <sys/types.h>
 
+#include "config/own.h"
 #include "config/program.h"
 #include "config/shardvars.h"
 
@@ -580,6 +581,28 @@ static bool shares(const struct settings *settings)
     return false;
 }
 
+static const char *source_of(const struct settings *settings, const char *flag)
+{
+    const struct setting *said = settings->own_sources;
+
+    return said ? said[own_by_flag(flag) - setting_defs].source : "default";
+}
+
+static int plan_slice(struct plan *plan, struct error *err)
+{
+    const char *text = plan->settings->own.slice;
+    int shards = (int)plan->settings->own.shards;
+
+    plan->slice = (struct slice){.total = 1};
+    plan->shard_count = shards;
+    if (!text)
+        return 0;
+    const char *source = source_of(plan->settings, "slice");
+    if (slice_parse(&plan->slice, text, source, (const char *const *)environ, err) < 0)
+        return -1;
+    return slice_range(&plan->slice, shards, source, &plan->first_shard, &plan->shard_count, err);
+}
+
 static int fill(struct plan *out, const struct settings *settings, random_fn *random,
                 struct error *err)
 {
@@ -589,7 +612,8 @@ static int fill(struct plan *out, const struct settings *settings, random_fn *ra
         return error_set(err, ERROR_CONFIG, "a run needs at least 1 shard");
 
     out->settings = settings;
-    if (program_find(settings, &out->program, err) < 0 || plan_site(out, err) < 0)
+    if (program_find(settings, &out->program, err) < 0 || plan_site(out, err) < 0 ||
+        plan_slice(out, err) < 0)
         return -1;
     out->deploy = deploy_mode(out);
     out->run_id = random_hex(random, RUN_ID_BYTES, err);

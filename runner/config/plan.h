@@ -13,6 +13,7 @@
 #include <cleanroom/vec.h>
 
 #include "config/settings.h"
+#include "config/slice.h"
 
 /* Where the three volumes of a shard appear in its containers. */
 #define PLAN_STORAGE "/storage"
@@ -65,6 +66,9 @@ struct plan {
     uint16_t serve_port;             /* `serve`: the same of this machine, else 0 */
     VEC(struct plan_image) images;
     VEC(struct plan_shard) shards;
+    struct slice slice; /* this machine's: 1 of 1 when it is the only one */
+    /* Which of the shards it runs: shards.items[first_shard] and its successors. */
+    int first_shard, shard_count;
     /* The world that snapshots are made in; like a shard, but no shard's number. */
     struct plan_shard seed;
     /* The world in which what all shards share runs: planned like a shard, so that each service has

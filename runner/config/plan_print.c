@@ -100,6 +100,9 @@ static void add_run(struct table *t)
         add(t, 1, "image", s->image.value, s->image.source);
     add(t, 1, "application_id", s->application_id.value, s->application_id.source);
     add_words(t, 1, "test", &plan->test_argv, NULL);
+    if (plan->slice.total > 1)
+        addf(t, 1, "slice", plan->slice.ci, "%d of %d: shards %d..%d", plan->slice.index + 1,
+             plan->slice.total, plan->first_shard + 1, plan->first_shard + plan->shard_count);
     if (plan->deploy)
         add_words(t, 1, "deploy", &plan->deploy_argv, NULL);
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/outcome.h"
 
+#include <cleanroom/junit.h>
 #include <cleanroom/log.h>
+
+#include "run/tell.h"
 
 #define REPORT_PAUSE NSEC_PER_SEC
 
@@ -116,7 +119,8 @@ int run_write_reports(struct run *r, int exit_code, struct error *err)
     r->result.duration = clock_now() - r->started_at;
     if (r->ctx.shell)
         return 0; /* there is nothing to report on */
-    if (junit_write(&r->result, r->ctx.results_dir, "junit.xml", err) < 0)
+    if (junit_write(&r->result, r->ctx.settings->own.junit_dialect, r->ctx.results_dir, "junit.xml",
+                    err) < 0)
         return -1;
     return journal_write(r->ctx.journal, r->result.finished, exit_code, err);
 }
@@ -126,7 +130,8 @@ static void write_interim_report(void *data)
     struct run *r = data;
     _cleanup_error_ struct error err = ERROR_INIT;
     r->result.duration = clock_now() - r->started_at;
-    if (junit_write(&r->result, r->ctx.results_dir, "junit.xml", &err) < 0)
+    if (junit_write(&r->result, r->ctx.settings->own.junit_dialect, r->ctx.results_dir, "junit.xml",
+                    &err) < 0)
         log_warning("%s", err.message);
 }
 
@@ -155,6 +160,6 @@ int run_conclude(struct run *r, struct error *err)
         error_move(err, &unwritten);
     }
     if (!r->ctx.shell)
-        console_summary(r->ctx.console, &r->result, r->ctx.settings->own.results, code);
+        tell(r, code);
     return code;
 }

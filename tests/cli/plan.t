@@ -84,3 +84,10 @@ cleanroom: --postgres.isolation: service 'postgres' is a server elsewhere, in wh
 $ cleanroom plan myapp --postgres.isolation namespace --deploy once
 cleanroom: service 'postgres' is one for all shards ('isolation: namespace'), and 'deploy: once' gives each shard a copy; use 'deploy: each'
 [exit 2]
+# A part of the shards, for one machine of several.
+$ rm forklift.yaml; cleanroom plan myapp -n 12 --slice 2/3 | grep -w slice
+  slice ... 2 of 3: shards 5..8
+  slice ... 2/3 ... --slice
+$ CIRCLE_NODE_INDEX=2 CIRCLE_NODE_TOTAL=5 CLEANROOM_SLICE=auto cleanroom plan myapp -n 12 | grep -w slice
+  slice ... 3 of 5: shards 5..7 ... CircleCI
+  slice ... auto ... CLEANROOM_SLICE

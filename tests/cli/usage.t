@@ -90,6 +90,17 @@ cleanroom: --application-id: 'a/b' cannot be an application id: use letters, dig
 $ CLEANROOM_SHARDS=all cleanroom plan myapp
 cleanroom: CLEANROOM_SHARDS: 'all' is not a number between 1 and 1000
 [exit 2]
+$ cleanroom plan myapp --slice 4/3
+cleanroom: --slice: '4/3' is none of the slices 1/3 to 3/3
+[exit 2]
+$ cleanroom plan myapp -n 2 --slice 1/3
+cleanroom: --slice: 2 shards are not enough for 3 slices; --shards N makes more of them, which are those of all slices together
+[exit 2]
+$ printf 'cleanroom:\n  slice: second\n' >forklift.yaml; cleanroom plan myapp; rm forklift.yaml
+cleanroom: forklift.yaml:2:10: 'second' is no slice: write the second of three as 2/3, or 'auto' to take it from the CI system's variables
+$ cleanroom plan myapp --slice auto
+cleanroom: --slice: none of the variables is set that number parallel jobs: CI_NODE_INDEX (GitLab CI), ...; write the second of three as 2/3
+[exit 2]
 # Nothing in a message steers the terminal.
 $ cleanroom "--$(printf '\033[31m')" | cat -v
 cleanroom: unknown option '--?[31m'; see 'cleanroom --help'
