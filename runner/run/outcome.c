@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/outcome.h"
 
+#include "run/verdict.h"
+
 #include <cleanroom/log.h>
 
 #define REPORT_PAUSE NSEC_PER_SEC
@@ -141,12 +143,20 @@ int run_conclude(struct run *r, struct error *err)
 {
     report_run(r);
     result_settle(&r->result);
+    _cleanup_strvec_ struct strvec doubts = STRVEC_INIT;
+    verdict_make(r, &doubts);
     int code = outcome_code(r);
+    if (code == 0 && doubts.len)
+        code = 1;
+    for (size_t i = 0; i < doubts.len; i++)
+        add_run_case(r, "proof", doubts.items[i], "ProofError");
     r->result.finished = true;
     r->result.duration = clock_now() - r->started_at;
 
     if (code || !run_was_serving(r))
         outcome_error(r, err);
+    if (doubts.len && !error_is_set(err))
+        error_set(err, ERROR_SERVICE, "%s", doubts.items[0]);
     if (error_is_set(err))
         journal_fact(r->ctx.journal, "error", err->message);
     _cleanup_error_ struct error unwritten = ERROR_INIT;

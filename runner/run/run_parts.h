@@ -6,6 +6,7 @@
 #include "run/bake.h"
 #include "run/commons.h"
 #include "run/context.h"
+#include "run/division.h"
 #include "run/front.h"
 #include "run/janitor.h"
 #include "run/prepare.h"
@@ -35,6 +36,8 @@ struct run {
     struct janitor janitor;
     struct prepare prepare;
     struct bake bake, deploy;
+    struct division division;
+    struct loop_timer renewal; /* of shards that go on in a fresh world */
     struct shard *shards;
     size_t shard_count, shards_done, shards_kept;
     struct commons commons;

@@ -3,10 +3,11 @@
  * The satellite: a small static program that holds a shard's network namespace.
  *
  * Usage inside the holder container:
- *     satellite hold [--dir PATH]... [--probe NAME:PROVIDER:PORT:ARG]...
+ *     satellite hold [--dir PATH]... [--spool PATH]... [--probe NAME:PROVIDER:PORT:ARG]...
  *                    [--sink NAME:KIND:PORT:DIR]... [--relay FROM:TO:tcp|udp]...
  * It is pid 1 there: reaps children, ends at once (exit 0) on SIGTERM, SIGINT. Each --dir is made
- * (with parents) mode 1777, an existing one is chmod'ed when we own it. Each probe is repeated,
+ * (with parents) mode 1777, an existing one is chmod'ed when we own it. A --spool is one that
+ * SIGUSR2 makes anew: what is in it goes to a directory of its own beside its parent. Each probe is repeated,
  * from 1 ms upward by 1.3 to at most 10 ms apart, an attempt lasting 1 s at most, until the service
  * is ready. ARG is the rest of the word and may contain colons. A bad command line: exit 2.
  * CLEANROOM_PASSWORD_<NAME> in its environment is what the service NAME is then given as its
@@ -28,6 +29,7 @@
  *     refused NAME REASON      it serves, but will never take its password; a sink: its port
  *                              cannot be listened on
  *     flushed                  after SIGUSR1
+ *     emptied                  after SIGUSR2
  */
 #ifndef CLEANROOM_SATELLITE_H
 #define CLEANROOM_SATELLITE_H
@@ -40,8 +42,10 @@
 #define SATELLITE_READY   "ready"
 #define SATELLITE_REFUSED "refused"
 #define SATELLITE_FLUSHED "flushed"
+#define SATELLITE_EMPTIED "emptied"
 
 #define SATELLITE_FLUSH SIGUSR1
+#define SATELLITE_EMPTY SIGUSR2
 
 #define SATELLITE_PASSWORD "CLEANROOM_PASSWORD_"
 
