@@ -43,8 +43,14 @@ struct result_case {
     char *output;  /* the case's own standard output, or NULL */
     char *file;    /* as its runner named it, or NULL */
     long line;     /* there, from 1; 0: not known */
+    bool fresh;    /* what stands here is of a run in a world of its own (--retries) */
     VEC(struct result_rerun) reruns;
+    size_t runs,
+        bad_runs; /* --repeat: how often it ran, and did not pass; 0: it was not repeated */
 };
+
+/* Leaves it empty. */
+void result_case_deinit(struct result_case *c);
 
 /* Failed at first and passed later. */
 bool result_case_is_flaky(const struct result_case *c);
@@ -70,8 +76,9 @@ char *capture_text(const struct capture *c, size_t *len);
 char *capture_last_lines(const struct capture *c, size_t lines, size_t max);
 
 struct result_suite {
-    char *name; /* "shard 1 of 4" */
-    int shard;  /* 1-based */
+    char *name;     /* "shard 1 of 4" */
+    int shard;      /* 1-based */
+    char *hostname; /* of the machine it ran on; NULL: the run's */
     nsec_t started_wall;
     nsec_t duration;
     char *replay;             /* the command that runs just this again, or NULL */
@@ -97,7 +104,7 @@ struct result {
     nsec_t started_wall;
     nsec_t duration;
     bool finished; /* false: the report says "started, not finished" and counts as an error */
-    struct strvec properties; /* "key=value", of the run as a whole */
+    struct strvec properties; /* "key=value", of the run as a whole; reports say "run.key" */
     struct strvec remarks;    /* sentences for the summary: what is no error, but worth a word */
     struct result_tally tally;
     VEC(struct result_suite) suites;
@@ -109,6 +116,7 @@ void result_deinit(struct result *r);
 /* shard 0: what belongs to the run as a whole, a suite named "cleanroom". The pointer is valid
    until the next add. */
 struct result_suite *result_add_suite(struct result *r, int shard, int shards);
+void result_remove_suite(struct result *r, size_t i);
 /* Copies name and classname. The pointer is valid until the next add. */
 struct result_case *result_add_case(struct result_suite *s, const char *classname, const char *name,
                                     enum case_status status, nsec_t duration);
@@ -121,7 +129,8 @@ bool result_case_is_phase(const struct result_case *c);
 /*
  * To be called once when all shards have ended. A test that a shard reports as skipped because
  * another shard ran it is an echo: it is taken out, so that every test of the app is there once. A
- * test that nobody ran stays skipped, once.
+ * test that nobody ran stays skipped, once. The message of a repeated test that failed says how
+ * often.
  */
 void result_settle(struct result *r);
 
@@ -134,17 +143,26 @@ struct result_counts {
 void result_suite_count(const struct result_suite *s, struct result_counts *counts);
 
 /*
- * Writes junit.xml into directory `dir` (open descriptor) by way of a temporary file, fsync and
- * rename, so that a reader sees the old or the new report and never half of one. The form is the
- * intersection of Jenkins' junit-10.xsd and what GitLab, CircleCI, Buildkite and Azure read.
+ * Takes what another run of the same test said (--retries): `again` is empty afterwards.
+ *
+ * Failed and then passed, or the other way round, is flaky: it has passed, and what failed is in
+ * reruns. What fails again and again keeps its first failure, the later ones are in reruns. A run
+ * that was skipped says nothing of one that was not.
  */
-int junit_write(const struct result *r, int dir, const char *name, struct error *err);
+void result_case_add_rerun(struct result_case *c, struct result_case *again, bool fresh);
 
-/*
- * Reads test cases from a JUnit XML document (root testsuites or testsuite, nested suites, any
- * dialect) and appends them to *suite. Never loads external entities, bounded in depth and size.
- * Returns the number of cases, or -1 with a reason.
- */
-long junit_read(const char *xml, size_t len, struct result_suite *suite, struct error *err);
+struct result_merged {
+    size_t met;       /* tests of `again` that the suite had */
+    size_t added;     /* and that it had not */
+    size_t recovered; /* of those it had: have failed, and passed now */
+    size_t bad;       /* of `again`: failed, or in error */
+};
+/* Each test of `again` by its class and name; of several with the same, the first meets the first.
+   Phases stay in `again`, nothing else does. */
+struct result_merged result_merge_reruns(struct result_suite *suite, struct result_suite *again,
+                                         bool fresh);
+/* --repeat: the worst run stands, counted in runs and bad_runs; result_settle() puts "failed in 2
+   of 10 runs" into the message. Needs no more memory for more runs. */
+struct result_merged result_merge_repeat(struct result_suite *suite, struct result_suite *again);
 
 #endif

@@ -25,6 +25,7 @@
 #include <cleanroom/declaration.h>
 #include <cleanroom/engine.h>
 #include <cleanroom/error.h>
+#include <cleanroom/junit.h>
 #include <cleanroom/provider.h>
 #include <cleanroom/vec.h>
 
@@ -107,13 +108,6 @@ enum granule {
 enum test_order {
     ORDER_LISTED,
     ORDER_RANDOM,
-};
-
-/* Where the readers of junit.xml differ. */
-enum junit_dialect {
-    DIALECT_JENKINS,
-    DIALECT_SUREFIRE,
-    DIALECT_GITLAB,
 };
 
 /* In what form failures are said on standard output, for the system that runs us. */

@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include <cleanroom/junit.h>
 #include <cleanroom/strbuf.h>
 
 #include "report/directory.h"

@@ -4,7 +4,7 @@
  * top of it what GitLab (no name twice), Buildkite (classname always there), CircleCI (time) and
  * Azure (timestamp, hostname) want. Times are printed from integers, so no locale can spoil them.
  */
-#include <cleanroom/result.h>
+#include <cleanroom/junit.h>
 
 #include <inttypes.h>
 #include <string.h>
@@ -249,8 +249,10 @@ static int write_bytes(void *context, const char *bytes, int len)
     return len;
 }
 
-int junit_write(const struct result *r, int dir, const char *name, struct error *err)
+int junit_write(const struct result *r, enum junit_dialect dialect, int dir, const char *name,
+                struct error *err)
 {
+    (void)dialect;
     _cleanup_replacement_ struct replacement file;
     if (replacement_begin(&file, dir, name, err) < 0)
         return -1;

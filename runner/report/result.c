@@ -29,7 +29,7 @@ static void rerun_deinit(struct result_rerun *r)
     free(r->output);
 }
 
-static void case_deinit(struct result_case *c)
+void result_case_deinit(struct result_case *c)
 {
     free(c->name);
     free(c->classname);
@@ -41,6 +41,7 @@ static void case_deinit(struct result_case *c)
     for (size_t i = 0; i < c->reruns.len; i++)
         rerun_deinit(&c->reruns.items[i]);
     vec_deinit(&c->reruns);
+    *c = (struct result_case){0};
 }
 
 bool result_case_is_flaky(const struct result_case *c)
@@ -51,12 +52,13 @@ bool result_case_is_flaky(const struct result_case *c)
 void result_suite_truncate(struct result_suite *s, size_t count)
 {
     while (s->cases.len > count)
-        case_deinit(&s->cases.items[--s->cases.len]);
+        result_case_deinit(&s->cases.items[--s->cases.len]);
 }
 
 static void suite_deinit(struct result_suite *s)
 {
     free(s->name);
+    free(s->hostname);
     free(s->replay);
     strvec_deinit(&s->properties);
     result_suite_truncate(s, 0);
@@ -76,6 +78,14 @@ void result_deinit(struct result *r)
     strvec_deinit(&r->properties);
     strvec_deinit(&r->remarks);
     *r = (struct result){0};
+}
+
+void result_remove_suite(struct result *r, size_t i)
+{
+    suite_deinit(&r->suites.items[i]);
+    r->suites.len--;
+    memmove(&r->suites.items[i], &r->suites.items[i + 1],
+            (r->suites.len - i) * sizeof(*r->suites.items));
 }
 
 struct result_suite *result_add_suite(struct result *r, int shard, int shards)
@@ -166,9 +176,26 @@ static void remove_nameless(struct result_suite *s)
         if (s->cases.items[i].name)
             s->cases.items[kept++] = s->cases.items[i];
         else
-            case_deinit(&s->cases.items[i]);
+            result_case_deinit(&s->cases.items[i]);
     }
     s->cases.len = kept;
+}
+
+static void say_how_often(struct result_case *c)
+{
+    if (c->bad_runs == 0)
+        return;
+    char *message = xasprintf("failed in %zu of %zu runs%s%s", c->bad_runs, c->runs,
+                              c->message ? ": " : "", c->message ? c->message : "");
+    free(c->message);
+    c->message = message;
+}
+
+static void finish_cases(struct result_suite *s)
+{
+    remove_nameless(s);
+    for (size_t i = 0; i < s->cases.len; i++)
+        say_how_often(&s->cases.items[i]);
 }
 
 void result_settle(struct result *r)
@@ -191,5 +218,5 @@ void result_settle(struct result *r)
     }
     vec_deinit(&reports);
     for (size_t i = 0; i < r->suites.len; i++)
-        remove_nameless(&r->suites.items[i]);
+        finish_cases(&r->suites.items[i]);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/outcome.h"
 
-#include "run/verdict.h"
-
+#include <cleanroom/junit.h>
 #include <cleanroom/log.h>
+
+#include "run/verdict.h"
 
 #define REPORT_PAUSE NSEC_PER_SEC
 
@@ -118,7 +119,8 @@ int run_write_reports(struct run *r, int exit_code, struct error *err)
     r->result.duration = clock_now() - r->started_at;
     if (r->ctx.shell)
         return 0; /* there is nothing to report on */
-    if (junit_write(&r->result, r->ctx.results_dir, "junit.xml", err) < 0)
+    if (junit_write(&r->result, r->ctx.settings->own.junit_dialect, r->ctx.results_dir, "junit.xml",
+                    err) < 0)
         return -1;
     return journal_write(r->ctx.journal, r->result.finished, exit_code, err);
 }
@@ -128,7 +130,8 @@ static void write_interim_report(void *data)
     struct run *r = data;
     _cleanup_error_ struct error err = ERROR_INIT;
     r->result.duration = clock_now() - r->started_at;
-    if (junit_write(&r->result, r->ctx.results_dir, "junit.xml", &err) < 0)
+    if (junit_write(&r->result, r->ctx.settings->own.junit_dialect, r->ctx.results_dir, "junit.xml",
+                    &err) < 0)
         log_warning("%s", err.message);
 }
 

@@ -472,11 +472,11 @@ static void add_round(struct shard *s, struct result_suite *round)
         r->unexplained = r->unexplained || (failed && bad == 0);
         break;
     case ROUND_REPEAT:
-        result_merge_repeat(&r->found, round);
+        (void)result_merge_repeat(&r->found, round);
         r->unexplained = r->unexplained || (failed && bad == 0);
         break;
     case ROUND_RETRY:
-        result_merge_reruns(&r->found, round, s->worlds > 0);
+        (void)result_merge_reruns(&r->found, round, s->worlds > 0);
         r->unexplained = r->unexplained && failed;
         break;
     }

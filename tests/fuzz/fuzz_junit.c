@@ -4,7 +4,7 @@
  *
  *     clang -fsanitize=fuzzer,address,undefined ... && fuzz_junit tests/fuzz/corpus/junit
  */
-#include <cleanroom/result.h>
+#include <cleanroom/junit.h>
 
 #include <assert.h>
 #include <string.h>

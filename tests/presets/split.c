@@ -13,6 +13,7 @@
 
 #include <jansson.h>
 
+#include <cleanroom/junit.h>
 #include <cleanroom/strbuf.h>
 
 #include "base/file.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <cleanroom/result.h>
+#include <cleanroom/junit.h>
 #include <cleanroom/strbuf.h>
 
 #include "tap.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <cleanroom/result.h>
+#include <cleanroom/junit.h>
 #include <cleanroom/strbuf.h>
 
 #include <errno.h>
@@ -79,7 +79,7 @@ static char *query(xmlDoc *doc, const char *xpath)
 static xmlDoc *write_valid(const struct result *r, const struct place *p)
 {
     _cleanup_error_ struct error err = ERROR_INIT;
-    check_int(junit_write(r, p->dir, "junit.xml", &err), 0);
+    check_int(junit_write(r, DIALECT_JENKINS, p->dir, "junit.xml", &err), 0);
     check_str(err.message, NULL);
     xmlDoc *doc = parse(p);
     check(doc != NULL);
@@ -278,7 +278,7 @@ static bool fails_and_keeps_the_old(int dir, const char *path, const char *reaso
     _cleanup_error_ struct error err = ERROR_INIT;
     struct result r;
     result_init(&r, "id", "app");
-    bool first = junit_write(&r, dir, "junit.xml", &err) == 0;
+    bool first = junit_write(&r, DIALECT_JENKINS, dir, "junit.xml", &err) == 0;
 
     r.finished = true;
     struct result_suite *s = result_add_suite(&r, 1, 1);
@@ -286,7 +286,7 @@ static bool fails_and_keeps_the_old(int dir, const char *path, const char *reaso
         result_add_case(s, "a class with a name of some length", "t", CASE_PASSED, 0);
     bool limited = !reason || strcmp(reason, strerror(ENOSPC)) == 0 ||
                    setrlimit(RLIMIT_FSIZE, &(struct rlimit){200000, 200000}) == 0;
-    bool second = junit_write(&r, dir, "junit.xml", &err) == 0;
+    bool second = junit_write(&r, DIALECT_JENKINS, dir, "junit.xml", &err) == 0;
     result_deinit(&r);
 
     struct place p = {.dir = dir};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 
+#include <cleanroom/junit.h>
 #include <cleanroom/strbuf.h>
 
 #include "split/timings.h"
