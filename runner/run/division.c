@@ -7,13 +7,14 @@
 
 #include <cleanroom/strbuf.h>
 
-#include "config/shardvars.h"
+#include "split/proof.h"
 
 #define FILE_MAX LIST_TEXT_MAX
 
 /* A test of the list by what reports call it. */
 struct key {
-    const char *key, *id;
+    char *key;
+    const char *id;
 };
 
 void part_deinit(struct part *p)
@@ -126,7 +127,6 @@ void division_deinit(struct division *d)
     queue_deinit(&d->queue);
     free(d->shard_of);
     free(d->served);
-    free(d->keys);
     free(d->why);
     *d = (struct division){0};
 }
@@ -175,19 +175,6 @@ void division_list_words(const struct division *d, struct strvec *words)
     method_list_words(&d->method, d->plan->settings, &d->plan->test_argv, words);
 }
 
-static int compare_keys(const void *a, const void *b)
-{
-    return strcmp(((const struct key *)a)->key, ((const struct key *)b)->key);
-}
-
-static void sort_keys(struct division *d)
-{
-    size_t count = d->list.tests.len;
-    d->keys = xcalloc(count, sizeof(*d->keys));
-    for (size_t i = 0; i < count; i++)
-        d->keys[i] = (struct key){d->list.tests.items[i].key, d->list.tests.items[i].id};
-    qsort(d->keys, count, sizeof(*d->keys), compare_keys);
-}
 
 /* The units of this slice; slices are cut as shards are. */
 static void cut_queue(struct division *d)
@@ -207,9 +194,35 @@ static void cut_queue(struct division *d)
     queue_init(&d->queue, &d->mine, d->plan->shard_count, d->seed ? &d->seed : NULL);
 }
 
+/* A runner that nobody has named: durations were learned under the names of its reports. */
+static void name_as_timed(struct division *d)
+{
+    size_t most = 0;
+    enum naming best = d->method.naming;
+    for (int n = 0; n < NAMINGS && !d->method.preset; n++) {
+        size_t found = 0;
+        for (size_t i = 0; i < d->list.tests.len; i++) {
+            _cleanup_free_ char *key = naming_key((enum naming)n, d->list.tests.items[i].id);
+            found += timings_of(&d->timings, (enum naming)n, key) != TIMINGS_UNKNOWN;
+        }
+        if (found > most) {
+            most = found;
+            best = (enum naming)n;
+        }
+    }
+    for (size_t i = 0; most && i < d->list.tests.len; i++) {
+        struct test *test = &d->list.tests.items[i];
+        free(test->key);
+        test->key = naming_key(best, test->id);
+    }
+    d->method.naming = best;
+}
+
 static void cut(struct division *d)
 {
     int shards = (int)d->plan->shards.len;
+    if (is_timed(d))
+        name_as_timed(d);
     units_make(&d->units, &d->list, d->method.naming, d->method.granularity,
                is_timed(d) ? &d->timings : NULL);
     if (d->method.split == SPLIT_QUEUE) {
@@ -229,7 +242,6 @@ int division_listed(struct division *d, char *text, size_t len, struct error *er
         test_list_deinit(&d->list);
         return -1;
     }
-    sort_keys(d);
     if (d->method.split != SPLIT_ENV)
         cut(d);
     d->state = DIVISION_READY;
@@ -338,7 +350,7 @@ char *division_file(const struct division *d, const struct part *part)
 
 /* --- the plan --------------------------------------------------------------------------------- */
 
-static int compare_units(const void *a, const void *b)
+static int compare_keys(const void *a, const void *b)
 {
     return strcmp(((const struct key *)a)->key, ((const struct key *)b)->key);
 }
@@ -361,14 +373,15 @@ static struct key *sorted_mine(const struct division *d, size_t *count)
     for (size_t i = 0; i < d->units.items.len; i++)
         if (is_mine(d, i))
             mine[(*count)++] = (struct key){.key = d->units.items.items[i].name};
-    qsort(mine, *count, sizeof(*mine), compare_units);
+    if (*count)
+        qsort(mine, *count, sizeof(*mine), compare_keys);
     return mine;
 }
 
 bool division_planned(const struct division *d, struct test_list *mine)
 {
     size_t count;
-    if (!d->keys || (d->method.split == SPLIT_ENV && d->plan->slice.total > 1))
+    if (d->list.tests.len == 0 || (d->method.split == SPLIT_ENV && d->plan->slice.total > 1))
         return false;
     if (d->plan->slice.total == 1) {
         for (size_t i = 0; i < d->list.tests.len; i++)
@@ -381,7 +394,7 @@ bool division_planned(const struct division *d, struct test_list *mine)
         _cleanup_free_ char *unit = naming_group(d->method.naming, test->id,
                                                  d->method.granularity);
         const struct key wanted = {.key = unit};
-        if (bsearch(&wanted, units, count, sizeof(*units), compare_units))
+        if (bsearch(&wanted, units, count, sizeof(*units), compare_keys))
             *vec_push(&mine->tests) = *test;
     }
     return true;
@@ -389,28 +402,72 @@ bool division_planned(const struct division *d, struct test_list *mine)
 
 /* --- failed tests ----------------------------------------------------------------------------- */
 
-static const char *find_id(const struct division *d, const struct result_case *c)
+struct keys {
+    struct key *items;
+    size_t len;
+};
+
+static void keys_deinit(struct keys *keys)
 {
-    _cleanup_free_ char *name = naming_case(d->method.naming, c);
+    for (size_t i = 0; i < keys->len; i++)
+        free(keys->items[i].key);
+    free(keys->items);
+}
+
+static void keys_init(struct keys *keys, const struct division *d, enum naming naming)
+{
+    const struct test_list *list = &d->list;
+    keys->len = list->tests.len;
+    keys->items = xcalloc(keys->len, sizeof(*keys->items));
+    for (size_t i = 0; i < keys->len; i++) {
+        const struct test *test = &list->tests.items[i];
+        keys->items[i] = (struct key){.key = d->method.preset ? xstrdup(test->key)
+                                                              : naming_key(naming, test->id),
+                                      .id = test->id};
+    }
+    if (keys->len)
+        qsort(keys->items, keys->len, sizeof(*keys->items), compare_keys);
+}
+
+/* How this suite's cases are named. */
+static enum naming naming_in(const struct division *d, const struct result_suite *suite)
+{
+    struct result r = {0};
+    struct result_suite copy = *suite; /* as it is */
+    r.suites.items = &copy;
+    r.suites.len = 1;
+    const struct proof_question question = {
+        .result = &r, .planned = &d->list, .preset = d->method.preset};
+    return proof_naming(&question);
+}
+
+static const char *find_id(const struct keys *keys, enum naming naming, const struct result_case *c)
+{
+    _cleanup_free_ char *name = naming_case(naming, c);
     do {
         const struct key wanted = {.key = name};
-        const struct key *found = bsearch(&wanted, d->keys, d->list.tests.len, sizeof(*d->keys),
+        const struct key *found = bsearch(&wanted, keys->items, keys->len, sizeof(*keys->items),
                                           compare_keys);
         if (found)
             return found->id;
-    } while (naming_parent(d->method.naming, name));
+    } while (naming_parent(naming, name));
     return NULL;
 }
 
 bool division_failed(const struct division *d, const struct result_suite *suite,
                      struct strvec *names)
 {
-    bool all = d->keys != NULL;
-    for (size_t i = 0; d->keys && i < suite->cases.len; i++) {
+    bool all = d->list.tests.len > 0;
+    if (!all)
+        return false;
+    enum naming naming = naming_in(d, suite);
+    _cleanup_(keys_deinit) struct keys keys = {0};
+    keys_init(&keys, d, naming);
+    for (size_t i = 0; i < suite->cases.len; i++) {
         const struct result_case *c = &suite->cases.items[i];
         if (c->status != CASE_FAILED && c->status != CASE_ERROR)
             continue;
-        const char *id = find_id(d, c);
+        const char *id = find_id(&keys, naming, c);
         if (!id) {
             all = false;
             continue;

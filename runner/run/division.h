@@ -51,7 +51,6 @@ struct division {
     struct queue queue;
     uint64_t seed;
     bool *served;        /* by shard: has taken the one part there was for it */
-    struct key *keys;    /* of the list, sorted */
     struct division_ticket *waiting;
     char *why; /* ENDED: or NULL */
 };

@@ -90,7 +90,8 @@ static void remark_on_trust(struct run *r)
                     "XML_OUTPUT_FILE");
 }
 
-static void prove(struct run *r, struct strvec *errors)
+/* Returns how the reports name tests. */
+static enum naming prove(struct run *r, struct strvec *errors)
 {
     struct test_list mine = TEST_LIST_INIT;
     bool planned = division_planned(&r->division, &mine);
@@ -109,12 +110,14 @@ static void prove(struct run *r, struct strvec *errors)
     take(r, &proof, planned);
     if (is_complete(r))
         strvec_append(errors, &proof.errors);
+    enum naming naming = proof_naming(&question);
     vec_deinit(&mine.tests);
+    return naming;
 }
 
 /* --- durations -------------------------------------------------------------------------------- */
 
-static void remember(struct run *r)
+static void remember(struct run *r, enum naming naming)
 {
     struct division *d = &r->division;
     const char *path = r->ctx.settings->own.timings;
@@ -123,7 +126,7 @@ static void remember(struct run *r)
         return;
     bool whole = is_complete(r) && r->plan.slice.total == 1 && !d->given &&
                  r->ctx.settings->test_args.len == 0;
-    timings_learn(&d->timings, &r->result, d->method.naming, whole);
+    timings_learn(&d->timings, &r->result, naming, whole);
     _cleanup_free_ char *copy = xstrdup(path), *copy2 = xstrdup(path);
     _cleanup_close_ int dir = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
@@ -149,12 +152,12 @@ void verdict_make(struct run *r, struct strvec *errors)
 {
     if (r->ctx.shell || r->ctx.settings->serve || !r->shard_count)
         return;
-    prove(r, errors);
+    enum naming naming = prove(r, errors);
     judge_flaky(r, errors);
     if (is_complete(r))
         remark_on_trust(r);
     if (r->division.seed)
         strvec_pushf(&r->result.properties, "cleanroom.seed=%llu",
                      (unsigned long long)r->division.seed);
-    remember(r);
+    remember(r, naming);
 }
