@@ -14,6 +14,14 @@ static const struct option_def recycle_options[] = {
      .doc = "say what would be removed, and leave it"},
 };
 
+static const struct option_def replay_options[] = {
+    {.flag = "shard",
+     .kind = OPTION_TEXT,
+     .group = SETTING_GROUP_RUN,
+     .argument = "K",
+     .doc = "which one"},
+};
+
 static const struct option_def shell_options[] = {
     {.flag = "shard",
      .kind = OPTION_TEXT,
@@ -62,6 +70,14 @@ const struct command commands[] = {
      .max_words = 1,
      .takes_args = true,
      .run = cmd_run},
+    {.name = "replay",
+     .synopsis = "[OPTIONS] RESULTS --shard K",
+     .doc = "Run again just what one shard of an earlier run ran",
+     .groups = ALL_GROUPS,
+     .max_words = 1,
+     .options = replay_options,
+     .option_count = ARRAY_SIZE(replay_options),
+     .run = cmd_replay},
     {.name = "plan",
      .synopsis = "[OPTIONS] IMAGE [-- ARGUMENTS OF THE TESTS]",
      .doc = "Print what a run would do, and where each value comes from",

@@ -73,14 +73,13 @@ static int read_timings(struct division *d, struct error *err)
     const char *path = own_of(d)->timings;
     d->remembers = true;
     if (strbuf_read_file(&text, path, TIMINGS_FILE_MAX) < 0)
-        return errno == ENOENT ? 0
-                               : error_set_errno(err, ERROR_CONFIG, errno, "cannot read '%s'",
-                                                 path);
+        return errno == ENOENT
+                   ? 0
+                   : error_set_errno(err, ERROR_CONFIG, errno, "cannot read '%s'", path);
     bool is_xml = text.buf[strspn(text.buf, " \t\r\n")] == '<';
     d->remembers = !is_xml;
-    int r = is_xml
-                ? learn_from_report(d, &text, err)
-                : timings_parse(&d->timings, text.buf, text.len, err);
+    int r = is_xml ? learn_from_report(d, &text, err)
+                   : timings_parse(&d->timings, text.buf, text.len, err);
     if (r == 0)
         return 0;
     err->kind = ERROR_CONFIG;
@@ -106,6 +105,12 @@ int division_init(struct division *d, const struct plan *plan, struct error *err
     d->served = xcalloc(plan->shards.len + 1, sizeof(*d->served));
     if (own_of(d)->order == ORDER_RANDOM)
         d->seed = choose_seed(d);
+    if (plan->settings->only_shard) {
+        d->method.listed = false;
+        d->method.split = plan->settings->given ? SPLIT_LIST : SPLIT_ENV;
+        d->state = DIVISION_READY;
+        return 0;
+    }
     if (!d->method.listed)
         d->state = DIVISION_READY;
     if ((is_timed(d) && read_timings(d, err) < 0) ||
@@ -174,7 +179,6 @@ void division_list_words(const struct division *d, struct strvec *words)
 {
     method_list_words(&d->method, d->plan->settings, &d->plan->test_argv, words);
 }
-
 
 /* The units of this slice; slices are cut as shards are. */
 static void cut_queue(struct division *d)
@@ -289,11 +293,23 @@ static bool next_of_queue(struct division *d, int shard, struct part *part)
     return true;
 }
 
+/* Up to the next blank line. */
+static bool next_of_given(struct division *d, struct part *part)
+{
+    const struct strvec *given = d->plan->settings->given;
+    while (d->given < given->len && *given->items[d->given])
+        strvec_push(&part->names, given->items[d->given++]);
+    d->given++;
+    return part->names.len > 0;
+}
+
 bool division_next(struct division *d, int shard, struct part *part)
 {
     *part = (struct part){.whole = d->method.split == SPLIT_ENV};
     if (d->state == DIVISION_ENDED)
         return false;
+    if (d->plan->settings->given)
+        return next_of_given(d, part);
     if (d->method.split == SPLIT_QUEUE)
         return next_of_queue(d, shard, part);
     if (d->served[shard])
@@ -309,6 +325,9 @@ bool division_next(struct division *d, int shard, struct part *part)
 
 bool division_has_more(const struct division *d)
 {
+    const struct strvec *given = d->plan->settings->given;
+    if (given)
+        return d->given < given->len;
     return d->method.split == SPLIT_QUEUE && d->state == DIVISION_READY &&
            !queue_is_empty(&d->queue);
 }
@@ -329,8 +348,8 @@ static int add_preset_words(const struct division *d, const struct part *part,
     return p->report[0] && !p->report_plugin ? part_words(words, &report, &plain, err) : 0;
 }
 
-int division_words(const struct division *d, const struct part *part, int shard,
-                   const char *report, const char *file, struct strvec *words, struct error *err)
+int division_words(const struct division *d, const struct part *part, int shard, const char *report,
+                   const char *file, struct strvec *words, struct error *err)
 {
     const struct part_values values = {.tests = &part->names,
                                        .file = file,
@@ -391,8 +410,7 @@ bool division_planned(const struct division *d, struct test_list *mine)
     _cleanup_free_ struct key *units = sorted_mine(d, &count);
     for (size_t i = 0; i < d->list.tests.len; i++) {
         const struct test *test = &d->list.tests.items[i];
-        _cleanup_free_ char *unit = naming_group(d->method.naming, test->id,
-                                                 d->method.granularity);
+        _cleanup_free_ char *unit = naming_group(d->method.naming, test->id, d->method.granularity);
         const struct key wanted = {.key = unit};
         if (bsearch(&wanted, units, count, sizeof(*units), compare_keys))
             *vec_push(&mine->tests) = *test;

@@ -11,8 +11,8 @@
 #include <cleanroom/loop.h>
 
 #include "config/plan.h"
-#include "split/queue.h"
 #include "split/method.h"
+#include "split/queue.h"
 
 enum division_state {
     DIVISION_UNLISTED,
@@ -43,14 +43,14 @@ struct division {
     enum division_state state;
     struct test_list list;
     struct timings timings;
-    bool remembers; /* they are written back */
-    bool given;     /* parts are not ours to cut: see division_give() */
+    bool remembers;           /* they are written back */
+    size_t given;             /* replay: of settings.given, how many have been handed out */
     struct units units, mine; /* mine: those of this slice, for its queue */
-    int *shard_of; /* of units, from 0, but for a queue's */
-    int *slice_of; /* the same of slices, for a queue's */
+    int *shard_of;            /* of units, from 0, but for a queue's */
+    int *slice_of;            /* the same of slices, for a queue's */
     struct queue queue;
     uint64_t seed;
-    bool *served;        /* by shard: has taken the one part there was for it */
+    bool *served; /* by shard: has taken the one part there was for it */
     struct division_ticket *waiting;
     char *why; /* ENDED: or NULL */
 };
@@ -84,8 +84,8 @@ bool division_planned(const struct division *d, struct test_list *mine);
 
 /* The words by which `test` runs a part. report: where its runner is to write; file: the path of
    the file with the names. */
-int division_words(const struct division *d, const struct part *part, int shard,
-                   const char *report, const char *file, struct strvec *words, struct error *err);
+int division_words(const struct division *d, const struct part *part, int shard, const char *report,
+                   const char *file, struct strvec *words, struct error *err);
 /* The content of that file; release with free(). */
 char *division_file(const struct division *d, const struct part *part);
 

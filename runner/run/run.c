@@ -21,6 +21,7 @@
 #include "run/outcome.h"
 #include "run/owner.h"
 #include "run/reach.h"
+#include "run/replay.h"
 #include "run/run_parts.h"
 #include "run/shard_collect.h"
 
@@ -437,6 +438,8 @@ static void say_hello(struct run *r)
                     (unsigned long long)r->division.seed);
     _cleanup_free_ char *engine = xasprintf("%s %s at %s", e->kind, e->version, e->where);
     journal_fact(r->ctx.journal, "engine", engine);
+    if (!r->ctx.shell)
+        replay_note_run(r);
     if (e->why)
         journal_fact(r->ctx.journal, "engine_why", e->why);
 }

@@ -676,7 +676,11 @@ void shard_renew(struct shard *s)
     void *data = s->data;
     int worlds = s->worlds + 1, exit_code = s->test.exit_code;
     char *verdict = TAKE_PTR(s->test.verdict);
-    nsec_t took = s->test.took;
+    nsec_t took = s->test.took,
+           first_started = s->first_started_wall ? s->first_started_wall : s->started_wall;
+    struct capture out = s->out, err = s->err;
+    capture_init(&s->out, 0, 0);
+    capture_init(&s->err, 0, 0);
     shard_rounds_init(&s->rounds); /* the old one is carried over */
     shard_deinit(s);
     shard_init(s, s->ctx, s->number, on_done, data);
@@ -688,6 +692,9 @@ void shard_renew(struct shard *s)
     s->test.exit_code = exit_code;
     s->test.verdict = verdict;
     s->test.took = took;
+    s->first_started_wall = first_started;
+    s->out = out;
+    s->err = err;
     shard_begin(s);
 }
 

@@ -97,17 +97,17 @@ enum round_kind {
 struct shard_rounds {
     enum round_step step;
     enum round_kind kind;
-    struct part part; /* what runs */
-    VEC(struct part) parts; /* what has run so far, in this order */
-    size_t repeated;        /* of them, in this pass */
-    int pass;               /* 1-based: the first is not a repetition */
-    struct part failed;     /* what is to be tried again */
-    int tries;              /* so far */
-    int count;              /* rounds begun in this world */
-    bool prepared;          /* the container of the first one is made */
-    bool untaken;           /* what the last one left has not been looked at */
-    bool ended, exit_failed;/* the last one: by itself, with an exit code */
-    bool unexplained;       /* one failed, and no case says why */
+    struct part part;        /* what runs */
+    VEC(struct part) parts;  /* what has run so far, in this order */
+    size_t repeated;         /* of them, in this pass */
+    int pass;                /* 1-based: the first is not a repetition */
+    struct part failed;      /* what is to be tried again */
+    int tries;               /* so far */
+    int count;               /* rounds begun in this world */
+    bool prepared;           /* the container of the first one is made */
+    bool untaken;            /* what the last one left has not been looked at */
+    bool ended, exit_failed; /* the last one: by itself, with an exit code */
+    bool unexplained;        /* one failed, and no case says why */
     struct division_ticket ticket;
     struct strbuf listed[3]; /* what the list prints, by enum output_stream */
     struct reader *readers[3];
@@ -117,7 +117,7 @@ struct shard_rounds {
     bool clearing; /* what was fetched is being put aside */
     struct result_suite found;
     bool reported; /* a reader has recognised an output */
-    long said; /* tests, in the runner's words; -1: it does not say */
+    long said;     /* tests, in the runner's words; -1: it does not say */
     size_t extras;
 };
 
@@ -154,8 +154,8 @@ struct shard {
     bool wants_fresh;           /* what failed is to be tried in another world */
     int worlds;                 /* before this one */
     char *abandoned;            /* why nobody wants it to go on, or NULL */
-    struct container inside; /* KEPT: of who came, one at a time */
-    struct shell *visitor;   /* or NULL */
+    struct container inside;    /* KEPT: of who came, one at a time */
+    struct shell *visitor;      /* or NULL */
     void (*on_inside)(void *data, struct container *c);
     void *inside_data;
     struct capture out, err; /* of both phases */
@@ -171,10 +171,11 @@ struct shard {
     nsec_t teardown_by; /* and by which everything has to be gone */
 
     nsec_t started_at, started_wall;
-    struct error error; /* why it ended early: the first reason */
-    bool failed;        /* deploy or tests said no */
-    bool acknowledged;  /* the app's runner touched the shard status file */
-    bool left;          /* something could not be removed */
+    nsec_t first_started_wall; /* of the first of its worlds, or 0 */
+    struct error error;        /* why it ended early: the first reason */
+    bool failed;               /* deploy or tests said no */
+    bool acknowledged;         /* the app's runner touched the shard status file */
+    bool left;                 /* something could not be removed */
     bool reported, kept;
 };
 

@@ -27,7 +27,8 @@ void shard_report_once(struct shard *s)
 static bool is_to_be_kept(const struct shard *s)
 {
     enum keep_mode keep = s->ctx->settings->own.keep;
-    if (s->kind != SHARD_TESTS || s->ctx->shell || s->wants_fresh || s->holder.stage != CONTAINER_RUNNING)
+    if (s->kind != SHARD_TESTS || s->ctx->shell || s->wants_fresh ||
+        s->holder.stage != CONTAINER_RUNNING)
         return false;
     return keep == KEEP_ALWAYS || (keep == KEEP_FAILED && (s->failed || error_is_set(&s->error)));
 }

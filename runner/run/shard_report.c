@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "run/replay.h"
 #include "run/shard_phase.h"
 #include "run/shard_rounds.h"
 
@@ -265,8 +266,10 @@ void shard_report(struct shard *s)
     struct result_suite *suite = suite_of(s);
     if (!suite)
         return;
-    suite->started_wall = s->started_wall ? s->started_wall : clock_wall();
-    suite->duration = s->started_at ? clock_now() - s->started_at : 0;
+    suite->started_wall = s->first_started_wall ? s->first_started_wall
+                          : s->started_wall     ? s->started_wall
+                                                : clock_wall();
+    suite->duration = s->started_at ? clock_wall() - suite->started_wall : 0;
 
     if (s->collect || s->rounds.untaken)
         shard_rounds_take(s);
@@ -280,6 +283,10 @@ void shard_report(struct shard *s)
     if (s->kind == SHARD_TESTS)
         report_phase(s, suite, &s->test);
     report_found(s, suite);
+    if (s->kind == SHARD_TESTS) {
+        replay_note_shard(s);
+        suite->replay = replay_command(s);
+    }
     report_uncollected(s, suite);
     report_pod(s, suite);
     report_facts(s, suite);

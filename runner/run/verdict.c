@@ -102,7 +102,7 @@ static enum naming prove(struct run *r, struct strvec *errors)
         .planned = planned ? &mine : NULL,
         .files = r->division.method.by_files,
         .preset = r->division.method.preset,
-        .expect = expect && r->plan.slice.total == 1 ? (long)expect : PROOF_EXPECT_NONE,
+        .expect = expect && r->shard_count == r->plan.shards.len ? (long)expect : PROOF_EXPECT_NONE,
         .reported = was_reported(r),
         .said = said};
     _cleanup_proof_ struct proof proof;
@@ -124,7 +124,7 @@ static void remember(struct run *r, enum naming naming)
     _cleanup_error_ struct error err = ERROR_INIT;
     if (!d->remembers || !was_reported(r))
         return;
-    bool whole = is_complete(r) && r->plan.slice.total == 1 && !d->given &&
+    bool whole = is_complete(r) && r->plan.slice.total == 1 && !r->ctx.settings->only_shard &&
                  r->ctx.settings->test_args.len == 0;
     timings_learn(&d->timings, &r->result, naming, whole);
     _cleanup_free_ char *copy = xstrdup(path), *copy2 = xstrdup(path);

@@ -28,9 +28,9 @@ static int find_preset(struct method *r, const struct settings *s, struct error 
     for (size_t i = 0; preset_at(i); i++)
         *vec_push(&names) = preset_at(i)->name;
     const struct origin origin = origin_of(s, "runner");
-    int found = r->preset ? 0
-                          : origin_unknown(&origin, err, "runner", s->own.runner, names.items,
-                                           names.len);
+    int found = r->preset
+                    ? 0
+                    : origin_unknown(&origin, err, "runner", s->own.runner, names.items, names.len);
     vec_deinit(&names);
     return found;
 }
