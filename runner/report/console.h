@@ -41,9 +41,13 @@ void console_set_raw(struct console *c, bool raw);
    once per 5 s. NULL removes it. */
 void console_status(struct console *c, const char *text);
 
-/* The end: failures first (case, message, last lines of its log), then one line per shard, then
+/* The end: failures first (case, message, last lines of its log, the command that replays them),
+   then what was flaky, one line per shard, what the proof found, remarks, and
    "4 shards: 3 passed, 1 failed in 5.2s; 120 tests ...; report: cleanroom-results/junit.xml". */
 void console_summary(struct console *c, const struct result *r, const char *results_dir,
                      int exit_code);
+
+/* Words for the CI that runs us, after the summary: nothing else can reach it as a command. */
+void console_command(struct console *c, const char *bytes, size_t len);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The last words of a run, as text: what failed and why, one line per shard, one line for all.
+ * The last words of a run, as text: what failed and why, what was flaky, one line
+ * per shard, what the proof found, one line for all.
  */
 #ifndef REPORT_SUMMARY_H
 #define REPORT_SUMMARY_H

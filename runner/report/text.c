@@ -166,6 +166,42 @@ void text_clean(struct strbuf *out, const char *bytes, size_t len, bool keep_col
     }
 }
 
+/* Whether a command's name may follow the two characters at p. */
+static bool begins_command(const char *p, const char *end)
+{
+    static const char *const names[] = {"[", "vso[", "teamcity["};
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        size_t len = strlen(names[i]);
+        if ((size_t)(end - p) >= len + 2 && strncasecmp(p + 2, names[i], len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Blanks are Unicode's for .NET: so everything that is not ASCII counts as one. */
+static bool begins_line(const char *lines, const char *p)
+{
+    while (p > lines && !strchr("\r\n", p[-1]) && ((unsigned char)p[-1] <= ' ' || (p[-1] & 0x80)))
+        p--;
+    return p == lines || strchr("\r\n", p[-1]);
+}
+
+size_t text_command(const char *lines, size_t len)
+{
+    const char *end = lines + len;
+    for (const char *p = lines; (p = memmem(p, (size_t)(end - p), "##", 2)); p++)
+        if (begins_command(p, end)) {
+            end = p;
+            break;
+        }
+    for (const char *p = lines; (p = memmem(p, (size_t)(end - p), "::", 2)); p++)
+        if (begins_line(lines, p)) {
+            end = p;
+            break;
+        }
+    return end == lines + len ? len : (size_t)(end - lines) + 1;
+}
+
 char *text_bounded(const char *s, size_t max)
 {
     if (!s)

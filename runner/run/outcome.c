@@ -4,6 +4,7 @@
 #include <cleanroom/junit.h>
 #include <cleanroom/log.h>
 
+#include "run/tell.h"
 #include "run/verdict.h"
 
 #define REPORT_PAUSE NSEC_PER_SEC
@@ -168,6 +169,6 @@ int run_conclude(struct run *r, struct error *err)
         error_move(err, &unwritten);
     }
     if (!r->ctx.shell)
-        console_summary(r->ctx.console, &r->result, r->ctx.settings->own.results, code);
+        tell(r, code);
     return code;
 }

@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "report/telling.h"
+
 #include "tap.h"
 
 struct scene {
@@ -271,11 +273,14 @@ static void fill(struct result *r)
     }
     struct result_case *c = result_add_case(&r->suites.items[1], "shop.CartTest", "test_total",
                                             CASE_FAILED, 410 * NSEC_PER_MSEC);
+    c->file = xstrdup("tests/cart.py");
+    c->line = 42;
     c->message = xstrdup("\x1b[1mAssertionError: 3 != 4\x1b[0m");
     c->text = xstrdup("Traceback\n  File \"cart.py\"\r\n10%\r20%\rAssertionError\n\n");
     result_add_case(&r->suites.items[1], "shop.CartTest", "test_later", CASE_SKIPPED, 0);
     c = &r->suites.items[2].cases.items[0];
     c->message = xstrdup("ended before it was ready: exit code 1");
+    r->suites.items[2].replay = xstrdup("cleanroom replay cleanroom-results --shard 3");
 }
 
 static void test_summary(void)
@@ -290,12 +295,13 @@ static void test_summary(void)
     check_str(s.text, "[1] unfinished\n"
                       "\n"
                       "FAILED [2] shop.CartTest test_total (410ms)\n"
-                      "    AssertionError: 3 != 4\n"
+                      "    tests/cart.py:42: AssertionError: 3 != 4\n"
                       "    | Traceback\n"
                       "    |   File \"cart.py\"\n"
                       "    | AssertionError\n"
                       "ERROR  [3] service postgres (1.18s)\n"
                       "    ended before it was ready: exit code 1\n"
+                      "    to run just this again: cleanroom replay cleanroom-results --shard 3\n"
                       "\n"
                       "[1] passed    5.00s  10 tests: 10 passed  (postgres 1.18s, test 3.20s)\n"
                       "[2] failed    5.00s  12 tests: 10 passed, 1 failed, 1 skipped"
@@ -321,6 +327,101 @@ static void test_summary_of_success(void)
     scene_end(&s);
     check_str(s.text, "\n[1] \x1b[32mpassed \x1b[0m     0ms  (test 5ms)\n"
                       "\x1b[32;1m1 shard: 1 passed in 0ms; report: out/junit.xml\x1b[0m\n");
+    free(s.text);
+    result_deinit(&r);
+}
+
+static void add_flaky(struct result_suite *suite, const char *name, size_t failures, bool fresh)
+{
+    struct result_case *c = result_add_case(suite, "shop.CartTest", name, CASE_PASSED, 0);
+    c->fresh = fresh;
+    for (size_t i = 0; i < failures; i++)
+        *vec_push(&c->reruns) = (struct result_rerun){.status = CASE_FAILED};
+}
+
+static void test_summary_of_flaky_tests(void)
+{
+    struct scene s;
+    struct result r;
+    result_init(&r, "id", "app");
+    struct result_suite *suite = result_add_suite(&r, 1, 1);
+    phase(suite, "test", CASE_PASSED, 5);
+    add_flaky(suite, "test_a", 1, false);
+    add_flaky(suite, "test_b", 3, true);
+    for (int i = 0; i < 10; i++)
+        add_flaky(suite, "test_c", 2, true);
+    strvec_push(&r.remarks, "the seed was 42\nand more");
+    scene_init(&s, 1, false, false);
+    console_summary(s.console, &r, "out", 0);
+    scene_end(&s);
+    check_contains(s.text,
+                   "\nFLAKY  [1] shop.CartTest test_a: failed once, passed in the same world\n"
+                   "FLAKY  [1] shop.CartTest test_b: failed 3 times, passed in a fresh world\n"
+                   "FLAKY  [1] shop.CartTest test_c: failed twice, passed in a fresh world\n");
+    check_contains(s.text, "test_c: failed twice, passed in a fresh world\n"
+                           "... and 2 more flaky ones, all in the report\n\n"
+                           "[1] passed      0ms  12 tests: 12 passed (12 flaky)  (test 5ms)\n"
+                           "the seed was 42\n"
+                           "1 shard: 1 passed in 0ms; 12 tests: 12 passed (12 flaky); "
+                           "report: out/junit.xml\n");
+    free(s.text);
+    result_deinit(&r);
+}
+
+static void check_proof(struct result_tally tally, int shards, const char *want)
+{
+    struct result r;
+    result_init(&r, "id", "app");
+    for (int i = 1; i <= shards; i++)
+        result_add_suite(&r, i, shards);
+    r.tally = tally;
+    _cleanup_free_ char *got = telling_proof(&r);
+    check_str(got, want);
+    result_deinit(&r);
+}
+
+static void test_what_the_proof_found(void)
+{
+    struct result_tally t = {.known = true, .was_planned = true, .complete = true, .planned = 104};
+    t.ran = 104;
+    check_proof(t, 4, "104 tests planned, 104 ran, each exactly once");
+    check_proof(t, 1, "104 tests planned, 104 ran, each exactly once");
+    t.ran = 102;
+    t.doubled = 3;
+    t.never = 2;
+    check_proof(t, 4, "104 tests planned, 102 ran, 3 ran in more than one shard, 2 never ran");
+    t.complete = false;
+    check_proof(t, 4,
+                "104 tests planned, 102 ran, 3 ran in more than one shard, 2 never ran; "
+                "not every shard came to its end");
+    t = (struct result_tally){.known = true, .complete = true, .ran = 1, .skipped = 2};
+    check_proof(t, 2, "1 test ran, none in more than one shard, 2 skipped");
+    check_proof(t, 1, NULL);
+    t.known = false;
+    check_proof(t, 2, NULL);
+}
+
+/* A run that is kept from doing harm to the CI that shows its output. */
+static void test_no_line_is_a_command(void)
+{
+    struct scene s;
+    struct result r;
+    result_init(&r, "id", "app");
+    struct result_case *c = result_add_case(result_add_suite(&r, 1, 1), "C", "t", CASE_FAILED, 0);
+    c->message = xstrdup("\xc2\xa0 ::stop-commands::x");
+    c->text = xstrdup("x ##vSo[task.complete]\n");
+    strvec_push(&r.remarks, "::set-output name=a::b");
+    scene_init(&s, 1, false, false);
+    app(&s, 1, OUTPUT_STDOUT, "::error::no\n##[add-mask]no ##[x]\n##teamcity[buildStop] C::x\n");
+    console_summary(s.console, &r, "out", 1);
+    console_command(s.console, "::error::yes\n", 13);
+    scene_end(&s);
+    check_contains(s.text, "[1] ::error::no\n"
+                           "[1] # #[add-mask]no # #[x]\n"
+                           "[1] # #teamcity[buildStop] C::x\n");
+    check_contains(s.text, "\n    \xc2\xa0 : :stop-commands::x\n    | x # #vSo[task.complete]\n");
+    check_contains(s.text, "\n: :set-output name=a::b\n");
+    check_contains(s.text, "\n::error::yes\n");
     free(s.text);
     result_deinit(&r);
 }
@@ -391,6 +492,9 @@ int main(void)
         TAP(test_a_nonblocking_pipe_loses_nothing),
         TAP(test_summary),
         TAP(test_summary_of_success),
+        TAP(test_summary_of_flaky_tests),
+        TAP(test_what_the_proof_found),
+        TAP(test_no_line_is_a_command),
         TAP(test_summary_is_bounded),
         TAP(test_live_lines_are_cheap),
         {0},

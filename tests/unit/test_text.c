@@ -94,6 +94,28 @@ static void test_first_line(void)
     check_str(cut, "ab");
 }
 
+static void check_command(const char *lines, size_t at)
+{
+    check_int(text_command(lines, strlen(lines)), at);
+}
+
+static void test_commands_are_found(void)
+{
+    check_command("", 0);
+    check_command("a::b::c\n# # [x] #[x] ##x ##", 27);
+    check_command("::x::", 1);
+    check_command("a\n \t::x::", 5);
+    check_command("a\r::x::", 3);
+    check_command("a\n\xe3\x80\x80::x::", 6);
+    check_command("a ##[x]", 3);
+    check_command("###[x]", 2);
+    check_command("a ##VSO[x.y]", 3);
+    check_command("##teamcity[x]", 1);
+    check_command("##teamcity", 10);
+    check_command("a ##[x]\n::x::", 3);
+    check_command("::x::\n##[x]", 1);
+}
+
 int main(void)
 {
     return tap_run((struct tap_test[]){
@@ -105,6 +127,7 @@ int main(void)
         TAP(test_colors_can_stay),
         TAP(test_bounded),
         TAP(test_first_line),
+        TAP(test_commands_are_found),
         {0},
     });
 }
