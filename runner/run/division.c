@@ -7,6 +7,7 @@
 
 #include <cleanroom/strbuf.h>
 
+#include "split/planfile.h"
 #include "split/proof.h"
 
 #define FILE_MAX LIST_TEXT_MAX
@@ -97,6 +98,61 @@ static uint64_t choose_seed(const struct division *d)
     return seed;
 }
 
+/* Whether the unit is run here. */
+static bool is_mine(const struct division *d, size_t unit)
+{
+    const struct plan *plan = d->plan;
+    return d->shard_of[unit] >= plan->first_shard &&
+           d->shard_of[unit] < plan->first_shard + plan->shard_count;
+}
+
+/* A queue is one machine's: of what belongs to its shards. */
+static void fill_queue(struct division *d)
+{
+    for (size_t i = 0; i < d->units.items.len; i++) {
+        if (!is_mine(d, i))
+            continue;
+        struct unit *unit = vec_push(&d->mine.items);
+        *unit = d->units.items.items[i];
+        unit->name = xstrdup(unit->name);
+        d->mine.tests += unit->tests;
+    }
+    queue_init(&d->queue, &d->mine, d->plan->shard_count, d->seed ? &d->seed : NULL);
+}
+
+/* Others have listed and cut: all machines have the same. */
+static int take_plan(struct division *d, struct error *err)
+{
+    _cleanup_planfile_ struct planfile file = PLANFILE_INIT;
+    if (planfile_read(&file, d->plan->settings->plan_input, err) < 0)
+        return -1;
+    d->state = DIVISION_READY;
+    d->plan_id = TAKE_PTR(file.id);
+    d->method.listed = file.listed;
+    if (!file.listed)
+        return 0;
+    d->method.split = file.split;
+    d->method.by_files = file.files;
+    d->method.granularity = file.granularity;
+    d->list = file.tests;
+    d->units = file.units;
+    d->shard_of = TAKE_PTR(file.shard_of);
+    file.tests = TEST_LIST_INIT;
+    file.units = UNITS_INIT;
+    if (d->method.split == SPLIT_QUEUE)
+        fill_queue(d);
+    return 0;
+}
+
+static int find_list(struct division *d, struct error *err)
+{
+    if (d->plan->settings->plan_input)
+        return take_plan(d, err);
+    if (is_timed(d) && read_timings(d, err) < 0)
+        return -1;
+    return own_of(d)->list_file ? read_list_file(d, err) : 0;
+}
+
 int division_init(struct division *d, const struct plan *plan, struct error *err)
 {
     *d = (struct division){.plan = plan};
@@ -113,8 +169,7 @@ int division_init(struct division *d, const struct plan *plan, struct error *err
     }
     if (!d->method.listed)
         d->state = DIVISION_READY;
-    if ((is_timed(d) && read_timings(d, err) < 0) ||
-        (own_of(d)->list_file && read_list_file(d, err) < 0)) {
+    if (find_list(d, err) < 0) {
         division_deinit(d);
         return -1;
     }
@@ -128,11 +183,11 @@ void division_deinit(struct division *d)
     timings_deinit(&d->timings);
     units_deinit(&d->units);
     units_deinit(&d->mine);
-    free(d->slice_of);
     queue_deinit(&d->queue);
     free(d->shard_of);
     free(d->served);
     free(d->why);
+    free(d->plan_id);
     *d = (struct division){0};
 }
 
@@ -180,24 +235,6 @@ void division_list_words(const struct division *d, struct strvec *words)
     method_list_words(&d->method, d->plan->settings, &d->plan->test_argv, words);
 }
 
-/* The units of this slice; slices are cut as shards are. */
-static void cut_queue(struct division *d)
-{
-    const struct slice *slice = &d->plan->slice;
-    size_t count = d->units.items.len;
-    d->slice_of = xcalloc(count, sizeof(*d->slice_of));
-    cut_by_time(&d->units, slice->total, d->slice_of);
-    for (size_t i = 0; i < count; i++) {
-        if (d->slice_of[i] != slice->index)
-            continue;
-        struct unit *unit = vec_push(&d->mine.items);
-        *unit = d->units.items.items[i];
-        unit->name = xstrdup(unit->name);
-        d->mine.tests += unit->tests;
-    }
-    queue_init(&d->queue, &d->mine, d->plan->shard_count, d->seed ? &d->seed : NULL);
-}
-
 /* A runner that nobody has named: durations were learned under the names of its reports. */
 static void name_as_timed(struct division *d)
 {
@@ -229,15 +266,13 @@ static void cut(struct division *d)
         name_as_timed(d);
     units_make(&d->units, &d->list, d->method.naming, d->method.granularity,
                is_timed(d) ? &d->timings : NULL);
-    if (d->method.split == SPLIT_QUEUE) {
-        cut_queue(d);
-        return;
-    }
     d->shard_of = xcalloc(d->units.items.len, sizeof(*d->shard_of));
-    if (d->method.split == SPLIT_TIMINGS)
+    if (is_timed(d))
         cut_by_time(&d->units, shards, d->shard_of);
     else
         cut_by_count(&d->units, shards, d->shard_of);
+    if (d->method.split == SPLIT_QUEUE)
+        fill_queue(d);
 }
 
 int division_listed(struct division *d, char *text, size_t len, struct error *err)
@@ -372,16 +407,6 @@ char *division_file(const struct division *d, const struct part *part)
 static int compare_keys(const void *a, const void *b)
 {
     return strcmp(((const struct key *)a)->key, ((const struct key *)b)->key);
-}
-
-/* Whether the unit is run here. */
-static bool is_mine(const struct division *d, size_t unit)
-{
-    const struct plan *plan = d->plan;
-    if (d->slice_of)
-        return d->slice_of[unit] == plan->slice.index;
-    return d->shard_of[unit] >= plan->first_shard &&
-           d->shard_of[unit] < plan->first_shard + plan->shard_count;
 }
 
 /* By name: a unit is found by that of its tests. */

@@ -45,14 +45,15 @@ struct division {
     struct timings timings;
     bool remembers;           /* they are written back */
     size_t given;             /* replay: of settings.given, how many have been handed out */
-    struct units units, mine; /* mine: those of this slice, for its queue */
-    int *shard_of;            /* of units, from 0, but for a queue's */
+    struct units units, mine; /* mine: those of this machine, for its queue */
+    int *shard_of;            /* of units, from 0; a queue's may go to any of this machine's */
     int *slice_of;            /* the same of slices, for a queue's */
     struct queue queue;
     uint64_t seed;
     bool *served; /* by shard: has taken the one part there was for it */
     struct division_ticket *waiting;
-    char *why; /* ENDED: or NULL */
+    char *why;     /* ENDED: or NULL */
+    char *plan_id; /* of the plan that was given, or NULL */
 };
 
 /* Reads list-file and timings. Bad ones are ERROR_CONFIG; nothing was begun then. */

@@ -4,6 +4,7 @@
 #include <cleanroom/junit.h>
 #include <cleanroom/log.h>
 
+#include "run/planning.h"
 #include "run/tell.h"
 #include "run/verdict.h"
 
@@ -118,7 +119,7 @@ static void report_run(struct run *r)
 int run_write_reports(struct run *r, int exit_code, struct error *err)
 {
     r->result.duration = clock_now() - r->started_at;
-    if (r->ctx.shell)
+    if (r->ctx.shell || r->plans)
         return 0; /* there is nothing to report on */
     if (junit_write(&r->result, r->ctx.settings->own.junit_dialect, r->ctx.results_dir, "junit.xml",
                     err) < 0)
@@ -168,7 +169,9 @@ int run_conclude(struct run *r, struct error *err)
         code = code ? code : error_exit_code(unwritten.kind);
         error_move(err, &unwritten);
     }
-    if (!r->ctx.shell)
+    if (r->plans && code == 0 && planning_write(r, err) < 0)
+        code = error_exit_code(err->kind);
+    if (!r->ctx.shell && !(r->plans && code == 0))
         tell(r, code);
     return code;
 }

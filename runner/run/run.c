@@ -20,6 +20,7 @@
 #include "run/kept.h"
 #include "run/outcome.h"
 #include "run/owner.h"
+#include "run/planning.h"
 #include "run/reach.h"
 #include "run/replay.h"
 #include "run/run_parts.h"
@@ -180,9 +181,12 @@ static int block_signals(void)
 static void on_prepared(void *data, const struct error *err)
 {
     struct run *r = data;
+    _cleanup_error_ struct error other = ERROR_INIT;
+    if (!err && planning_check(r, &other) < 0)
+        err = &other;
     if (err)
         run_fail(r, err);
-    run_set_state(r, err ? RUN_SWEEP : RUN_BAKE);
+    run_set_state(r, err || r->shard_count == 0 ? RUN_SWEEP : RUN_BAKE);
 }
 
 static void on_baked(void *data, const struct error *err)
@@ -409,7 +413,7 @@ static int starts_at_once(const struct run *r)
 static void init_shards(struct run *r)
 {
     int first = r->ctx.shell ? r->ctx.shell->number : r->plan.first_shard + 1;
-    r->shard_count = r->ctx.shell ? 1 : (size_t)r->plan.shard_count;
+    r->shard_count = r->ctx.shell ? 1 : r->plans ? planning_shards(r) : (size_t)r->plan.shard_count;
     r->shards = xcalloc(r->shard_count, sizeof(*r->shards));
     for (size_t i = 0; i < r->shard_count; i++)
         shard_init(&r->shards[i], &r->ctx, first + (int)i, on_shard_done, r);
@@ -420,6 +424,8 @@ static void init_shards(struct run *r)
 static char *shards_of(const struct run *r)
 {
     const struct plan *plan = &r->plan;
+    if (r->plans)
+        return xstrdup("a plan");
     if (r->ctx.shell || plan->slice.total == 1)
         return xasprintf("%zu shard%s", r->shard_count, r->shard_count == 1 ? "" : "s");
     return xasprintf("shards %d to %d of %zu", plan->first_shard + 1,
@@ -438,7 +444,7 @@ static void say_hello(struct run *r)
                     (unsigned long long)r->division.seed);
     _cleanup_free_ char *engine = xasprintf("%s %s at %s", e->kind, e->version, e->where);
     journal_fact(r->ctx.journal, "engine", engine);
-    if (!r->ctx.shell)
+    if (!r->ctx.shell && !r->plans)
         replay_note_run(r);
     if (e->why)
         journal_fact(r->ctx.journal, "engine_why", e->why);
@@ -613,10 +619,10 @@ static int divide(struct run *r, struct error *err)
     return 0;
 }
 
-/* A shell leaves nothing, an earlier run's results neither. */
+/* A shell, or a plan, leaves nothing, an earlier run's results neither. */
 static int open_results(struct run *r, struct error *err)
 {
-    if (!r->ctx.shell)
+    if (!r->ctx.shell && !r->plans)
         return results_open(r->ctx.settings->own.results, err);
     r->passing = program_scratch(r->plan.run_id, -1);
     if (mkdir(r->passing, 0700) < 0)
@@ -628,12 +634,14 @@ int run_execute(const struct settings *settings, struct shell *shell, FILE *out,
 {
     struct front front;
     int answer = 0;
-    bool keeps = settings->own.keep != KEEP_NO && !shell;
+    bool keeps = settings->own.keep != KEEP_NO && !shell && !settings->plan_output;
     int divided = keeps ? front_divide(&front, &answer, err) : 0;
     if (divided)
         return divided < 0 ? error_exit_code(err->kind) : answer;
-    struct run r = {
-        .signal_fd = block_signals(), .started_at = clock_now(), .front = keeps ? &front : NULL};
+    struct run r = {.signal_fd = block_signals(),
+                    .started_at = clock_now(),
+                    .front = keeps ? &front : NULL,
+                    .plans = settings->plan_output != NULL};
     r.ctx = (struct run_context){.settings = settings,
                                  .plan = &r.plan,
                                  .ledger = &r.ledger,

@@ -44,6 +44,7 @@ struct run {
     struct front *front; /* NULL: nothing is kept */
     struct visits *visits;
     bool concluded;
+    bool plans; /* nothing is to run but what makes the plan: see planning.h */
     struct engine_op *events;
     struct loop_timer events_timer;
     int events_retries;

@@ -379,6 +379,10 @@ static void list_ended(struct shard *s, const struct container *c)
     s->test.took = 0;
     s->test.ended = false;
     console_say(s->ctx->console, 0, "%zu tests listed", d->list.tests.len);
+    if (s->ctx->settings->plan_output) {
+        shard_set_state(s, SHARD_COLLECT);
+        return;
+    }
     r->step = ROUND_CLEANING;
     container_remove(&s->test.container, context_teardown_deadline(s->ctx));
 }

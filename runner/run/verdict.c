@@ -7,6 +7,7 @@
 
 #include <cleanroom/log.h>
 
+#include "split/planfile.h"
 #include "split/proof.h"
 
 /* Every shard has ended by itself, so that what is missing is missing. */
@@ -150,7 +151,7 @@ static void judge_flaky(struct run *r, struct strvec *errors)
 
 void verdict_make(struct run *r, struct strvec *errors)
 {
-    if (r->ctx.shell || r->ctx.settings->serve || !r->shard_count)
+    if (r->plans || r->ctx.shell || r->ctx.settings->serve || !r->shard_count)
         return;
     enum naming naming = prove(r, errors);
     judge_flaky(r, errors);
@@ -159,5 +160,7 @@ void verdict_make(struct run *r, struct strvec *errors)
     if (r->division.seed)
         strvec_pushf(&r->result.properties, "cleanroom.seed=%llu",
                      (unsigned long long)r->division.seed);
+    if (r->division.plan_id)
+        strvec_pushf(&r->result.properties, PLANFILE_PROPERTY "=%s", r->division.plan_id);
     remember(r, naming);
 }

@@ -114,7 +114,7 @@ static int check_list(struct method *r, const struct settings *s, struct error *
         const struct origin both = origin_of(s, "list-file");
         return origin_error(&both, err, "there is 'list' too; keep one of them");
     }
-    if (r->split != SPLIT_ENV && !named && !r->preset)
+    if (r->split != SPLIT_ENV && !named && !r->preset && !s->plan_input)
         return origin_error(&origin, err,
                             "the tests have to be listed for that: set 'runner' (as pytest), "
                             "'list' (the words that print them) or 'list-file'");
