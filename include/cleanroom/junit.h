@@ -7,7 +7,33 @@
 
 #include <cleanroom/result.h>
 
-/* Where the readers of junit.xml differ. */
+/*
+ * Where the readers of junit.xml differ. Common to all: one element per test, however often it ran
+ * (failure or error and rerunFailure for each later run; flakyFailure for each run that failed of
+ * a test that passed), no (classname, name) twice (GitLab and Jenkins drop or merge those), no
+ * suite without a case (Jenkins does not show it), times with three decimals, and nothing that XML
+ * 1.0 forbids. What the run as a whole says is in the properties of the first suite.
+ *
+ *           jenkins                    surefire                      gitlab
+ * root      testsuites                 one testsuite; a case's       testsuites
+ *                                      group is its shard
+ * suite     timestamp, hostname,       counts and time alone         as jenkins
+ *           outputs
+ * testcase  no file                    no file                       file, line
+ * output    of each test               of each test                  of tests that failed
+ * problem   message, type, text        type is never missing         message and type begin the
+ * text reruns    rerunFailure, flaky-       rerunError, flakyError, too;  as surefire Failure alone
+ * in the order of the schema
+ *
+ * jenkins: junit-10.xsd of its xunit plugin, which is also what pytest and most others write. Its
+ * junit plugin reads no flakyError (jenkinsci/junit-plugin issue 237): an error is told as failure.
+ * surefire: maven-surefire-plugin's surefire-test-report.xsd.
+ * gitlab: docs.gitlab.com/ci/testing/unit_test_reports and lib/gitlab/ci/parsers/test/junit.rb. Of
+ * failure, error and skipped it shows the text alone, or all attributes as a Ruby hash when there
+ * is none, and by way of Rails takes an attribute "type" for a cast: "integer" makes a number of
+ * the text, "yaml" has the report refused. It shows no output of tests that passed, and refuses
+ * files beyond 30 MB.
+ */
 enum junit_dialect {
     DIALECT_JENKINS,
     DIALECT_SUREFIRE,
@@ -16,8 +42,7 @@ enum junit_dialect {
 
 /*
  * Writes junit.xml into directory `dir` (open descriptor) by way of a temporary file, fsync and
- * rename, so that a reader sees the old or the new report and never half of one. The form is the
- * intersection of Jenkins' junit-10.xsd and what GitLab, CircleCI, Buildkite and Azure read.
+ * rename, so that a reader sees the old or the new report and never half of one.
  */
 int junit_write(const struct result *r, enum junit_dialect dialect, int dir, const char *name,
                 struct error *err);

@@ -89,27 +89,6 @@ void junit_hear_property(struct result *r, struct result_suite *s, const char *k
 /* --- suites ------------------------------------------------------------------------------------
  */
 
-/* How many bytes of s are the name of a suite of ours; 0: none. */
-static size_t suite_name_length(const char *s)
-{
-    static const char own[] = "cleanroom";
-    int number = 0, total = 0, len = 0;
-    if (strncmp(s, own, sizeof(own) - 1) == 0)
-        return sizeof(own) - 1;
-    return sscanf(s, "shard %7d of %7d%n", &number, &total, &len) == 2 ? (size_t)len : 0;
-}
-
-const char *junit_property_suite(struct result *r, const char *name, struct result_suite **s)
-{
-    size_t len = suite_name_length(name);
-    const char *colon = len ? strstr(name + len, ": ") : NULL;
-    if (!colon || (name[len] != ':' && name[len] != ' '))
-        return name;
-    _cleanup_free_ char *suite = xstrndup(name, (size_t)(colon - name));
-    *s = junit_find_suite(r, suite);
-    return colon + 2;
-}
-
 nsec_t junit_parse_timestamp(const char *s)
 {
     struct tm tm = {0};
@@ -121,10 +100,11 @@ nsec_t junit_parse_timestamp(const char *s)
 
 struct result_suite *junit_add_suite(struct result *r, const char *name)
 {
+    static const char prefix[] = "shard ";
     struct result_suite *s = vec_push(&r->suites);
     s->name = xstrdup(name);
-    if (strncmp(name, "shard ", 6) == 0 && suite_name_length(name))
-        s->shard = parse_shard(name + 6);
+    if (strncmp(name, prefix, sizeof(prefix) - 1) == 0)
+        s->shard = parse_shard(name + sizeof(prefix) - 1);
     capture_init(&s->out, OUTPUT_HEAD, OUTPUT_TAIL);
     capture_init(&s->err, OUTPUT_HEAD, OUTPUT_TAIL);
     return s;
@@ -165,11 +145,31 @@ static nsec_t first_start(const struct result *r, nsec_t start)
     return start;
 }
 
+/* "SUITE: KEY=VALUE" is that suite's. */
+static void hear_of_suite(struct result *r, const char *property)
+{
+    struct result_suite *s = &r->suites.items[1];
+    const char *text = property;
+    for (size_t i = 1; i < r->suites.len && text == property; i++) {
+        size_t len = strlen(r->suites.items[i].name);
+        if (strncmp(property, r->suites.items[i].name, len) != 0 ||
+            strncmp(property + len, JUNIT_OF_SUITE, strlen(JUNIT_OF_SUITE)) != 0)
+            continue;
+        s = &r->suites.items[i];
+        text = property + len + strlen(JUNIT_OF_SUITE);
+    }
+    const char *value = strchr(text, '=');
+    _cleanup_free_ char *key = xstrndup(text, value ? (size_t)(value - text) : strlen(text));
+    junit_hear_property(r, s, key, value ? value + 1 : "");
+}
+
 void junit_drop_root(struct result *r)
 {
     struct result_suite *root = r->suites.len > 1 ? &r->suites.items[0] : NULL;
     if (!root || root->cases.len > 0)
         return;
+    for (size_t i = 0; i < root->properties.len; i++)
+        hear_of_suite(r, root->properties.items[i]);
     r->name = TAKE_PTR(root->name);
     r->duration = root->duration;
     result_remove_suite(r, 0);

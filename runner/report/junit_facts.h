@@ -11,6 +11,9 @@
 /* Begins the message of the case "run" of class "cleanroom" while the run goes on. */
 #define JUNIT_UNFINISHED "started, not finished"
 
+/* Surefire's form has one suite, in which properties are "SUITE: KEY". */
+#define JUNIT_OF_SUITE ": "
+
 /* "2014-08-02T10:11:12", in UTC without saying so, as Ant's own reports have it: some readers take
    no zone here. */
 #define JUNIT_TIMESTAMP_LENGTH (sizeof("2014-08-02T10:11:12") - 1)
@@ -20,10 +23,6 @@ void junit_say_run(const struct result *r, struct strvec *properties);
 /* A property of a suite, which may be one of these. */
 void junit_hear_property(struct result *r, struct result_suite *s, const char *key,
                          const char *value);
-
-/* Surefire's form has one suite. A property is "SUITE: KEY" there: yields KEY, and *s is that suite
-   of r; or all of the name, and *s as it was. */
-const char *junit_property_suite(struct result *r, const char *name, struct result_suite **s);
 
 /* Nanoseconds since the epoch; 0: not known. */
 nsec_t junit_parse_timestamp(const char *s);

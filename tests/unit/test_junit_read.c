@@ -35,6 +35,20 @@ static void read_file(struct result *r, const char *path, long want)
     check_str(err.message, NULL);
 }
 
+static void test_references_in_attributes(void)
+{
+    struct result r;
+    check_int(read_text(&r,
+                        "<testsuite><testcase classname='A&amp;B' name='a&lt;b&#38;&#x26;amp;' "
+                        "file='&quot;'/></testsuite>",
+                        NULL),
+              1);
+    check_str(at(&r, 0)->classname, "A&B");
+    check_str(at(&r, 0)->name, "a<b&&amp;");
+    check_str(at(&r, 0)->file, "\"");
+    result_deinit(&r);
+}
+
 static void test_googletest(void)
 {
     struct result r;
@@ -282,6 +296,7 @@ static void test_words_that_tell_a_status(void)
 int main(void)
 {
     return tap_run((struct tap_test[]){
+        TAP(test_references_in_attributes),
         TAP(test_googletest),
         TAP(test_pytest),
         TAP(test_jest),

@@ -12,66 +12,13 @@
 #include <sys/wait.h>
 
 #include <libxml/parser.h>
-#include <libxml/xmlschemas.h>
-#include <libxml/xpath.h>
 
+#include "junit_file.h"
 #include "tap.h"
-
-#define SCHEMA "tests/data/junit-10.xsd"
-
-struct place {
-    char path[64];
-    int dir;
-};
-
-static void place_init(struct place *p)
-{
-    (void)snprintf(p->path, sizeof(p->path), "/tmp/test-junit-XXXXXX");
-    check(mkdtemp(p->path) != NULL);
-    p->dir = open(p->path, O_DIRECTORY | O_CLOEXEC);
-}
-
-static void place_deinit(struct place *p)
-{
-    (void)unlinkat(p->dir, "junit.xml", 0);
-    close(p->dir);
-    check_int(rmdir(p->path), 0); /* nothing else was left there */
-}
-
-static xmlDoc *parse(const struct place *p)
-{
-    _cleanup_free_ char *path = xasprintf("%s/junit.xml", p->path);
-    return xmlReadFile(path, NULL, XML_PARSE_NONET);
-}
-
-/* -1: no such schema; 0: valid. */
-static int validate(xmlDoc *doc)
-{
-    xmlSchemaParserCtxt *parser = xmlSchemaNewParserCtxt(SCHEMA);
-    xmlSchema *schema = xmlSchemaParse(parser);
-    xmlSchemaValidCtxt *valid = schema ? xmlSchemaNewValidCtxt(schema) : NULL;
-    int outcome = valid && doc ? xmlSchemaValidateDoc(valid, doc) : -1;
-    xmlSchemaFreeValidCtxt(valid);
-    xmlSchemaFree(schema);
-    xmlSchemaFreeParserCtxt(parser);
-    return outcome;
-}
-
-static char *query(xmlDoc *doc, const char *xpath)
-{
-    xmlXPathContext *context = xmlXPathNewContext(doc);
-    xmlXPathObject *object = xmlXPathEvalExpression(BAD_CAST xpath, context);
-    xmlChar *value = xmlXPathCastToString(object);
-    char *copy = xstrdup((const char *)value);
-    xmlFree(value);
-    xmlXPathFreeObject(object);
-    xmlXPathFreeContext(context);
-    return copy;
-}
 
 #define check_query(doc, xpath, want)                                                              \
     do {                                                                                           \
-        _cleanup_free_ char *_value = query(doc, xpath);                                           \
+        _cleanup_free_ char *_value = doc_query(doc, xpath);                                       \
         check_str(_value, want);                                                                   \
     } while (0)
 
@@ -81,9 +28,9 @@ static xmlDoc *write_valid(const struct result *r, const struct place *p)
     _cleanup_error_ struct error err = ERROR_INIT;
     check_int(junit_write(r, DIALECT_JENKINS, p->dir, "junit.xml", &err), 0);
     check_str(err.message, NULL);
-    xmlDoc *doc = parse(p);
+    xmlDoc *doc = place_parse(p);
     check(doc != NULL);
-    check_int(validate(doc), 0);
+    check_int(schema_validate(doc, JUNIT_10_SCHEMA), 0);
     return doc;
 }
 
@@ -224,10 +171,10 @@ static void test_output_is_bounded(void)
     c->text[(1 << 20) - 1] = '\0';
     c->message = xstrdup(c->text);
     xmlDoc *doc = write_valid(&r, &p);
-    _cleanup_free_ char *text = query(doc, "//failure");
+    _cleanup_free_ char *text = doc_query(doc, "//failure");
     check(strlen(text) < 66000);
     check_contains(text, "\n... 983039 bytes left out ...\n");
-    _cleanup_free_ char *message = query(doc, "//failure/@message");
+    _cleanup_free_ char *message = doc_query(doc, "//failure/@message");
     check(strlen(message) < 4200);
     xmlFreeDoc(doc);
     result_deinit(&r);
@@ -291,8 +238,8 @@ static bool fails_and_keeps_the_old(int dir, const char *path, const char *reaso
 
     struct place p = {.dir = dir};
     (void)snprintf(p.path, sizeof(p.path), "%s", path);
-    xmlDoc *doc = parse(&p);
-    bool old = doc && validate(doc) == 0;
+    xmlDoc *doc = place_parse(&p);
+    bool old = doc && schema_validate(doc, JUNIT_10_SCHEMA) == 0;
     xmlFreeDoc(doc);
     bool said = err.message && reason && strstr(err.message, reason);
     bool tidy = faccessat(dir, ".junit.xml.new", F_OK, 0) != 0;
@@ -359,18 +306,14 @@ static void test_the_schema_refuses(void)
     };
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
         xmlDoc *doc = xmlReadMemory(wrong[i], (int)strlen(wrong[i]), NULL, NULL, 0);
-        check(validate(doc) > 0);
+        check(schema_validate(doc, JUNIT_10_SCHEMA) > 0);
         xmlFreeDoc(doc);
     }
 }
 
-static void quiet(void *context _unused_, const char *fmt _unused_, ...)
-{
-}
-
 int main(void)
 {
-    xmlSetGenericErrorFunc(NULL, quiet);
+    libxml_quiet();
     return tap_run((struct tap_test[]){
         TAP(test_hostile_content_is_valid),
         TAP(test_names_are_unique),
