@@ -230,6 +230,11 @@ static void wake_all(struct division *d)
     }
 }
 
+void division_list(struct division *d)
+{
+    d->state = DIVISION_LISTING;
+}
+
 void division_list_words(const struct division *d, struct strvec *words)
 {
     method_list_words(&d->method, d->plan->settings, &d->plan->test_argv, words);

@@ -65,6 +65,8 @@ void division_wait(struct division *d, struct division_ticket *ticket, void (*fn
                    void *data);
 void division_leave(struct division *d, struct division_ticket *ticket);
 
+/* The caller is about to list. */
+void division_list(struct division *d);
 /* What prints the list, after `test` or in place of all (method.by_files). */
 void division_list_words(const struct division *d, struct strvec *words);
 /* It was printed. */

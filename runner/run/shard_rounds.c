@@ -331,7 +331,7 @@ static void begin_list(struct shard *s)
 {
     struct division *d = division_of(s);
     _cleanup_strvec_ struct strvec words = STRVEC_INIT;
-    d->state = DIVISION_LISTING;
+    division_list(d);
     s->rounds.step = ROUND_LISTING;
     for (int i = OUTPUT_STDOUT; i <= OUTPUT_STDERR; i++)
         strbuf_reset(&s->rounds.listed[i]);

@@ -337,8 +337,7 @@ static void empty_spools(struct satellite *s)
         _cleanup_free_ char *aside = xasprintf("%.*s-%s-%d", (int)(last - path), path, last + 1,
                                                s->emptied);
         if (rename(path, aside) < 0 && errno != ENOENT)
-            fprintf(stderr, "satellite: cannot move '%s': %s\n", path,
-                    strerrordesc_np(errno));
+            fprintf(stderr, "satellite: cannot move '%s': %s\n", path, strerrordesc_np(errno));
         forget(aside);
     }
     (void)make_directories(&s->spools); /* says so itself */
@@ -378,7 +377,8 @@ int main(int argc, char **argv)
     (void)argc;
     if (parse_options(&s, argv) < 0) {
         fprintf(stderr, "usage: satellite hold [--dir PATH]... [--spool PATH]... "
-                        "[--probe NAME:PROVIDER:PORT:ARG]... [--sink NAME:KIND:PORT:DIR]... [--relay FROM:TO:tcp|udp]...\n");
+                        "[--probe NAME:PROVIDER:PORT:ARG]... [--sink NAME:KIND:PORT:DIR]... "
+                        "[--relay FROM:TO:tcp|udp]...\n");
         return 2;
     }
     return hold(&s);

@@ -40,7 +40,8 @@ struct proof {
     struct strvec remarks;                    /* sentences */
 };
 
-/* How the tests of the reports are named: by the preset, or as most of the plan is found in them. */
+/* How the tests of the reports are named: by the preset, or as most of the plan is found in them.
+ */
 enum naming proof_naming(const struct proof_question *q);
 
 #define _cleanup_proof_ _cleanup_(proof_deinit)
