@@ -22,6 +22,11 @@ bool run_is_clean(const struct run *r)
     return r->state == RUN_DONE && r->sweep.left.len == 0 && !error_is_set(&r->sweep.error);
 }
 
+int shard_code(const struct shard *s)
+{
+    return error_is_set(&s->error) ? error_exit_code(s->error.kind) : s->failed;
+}
+
 /* The most serious thing that happened, by the README's table: what broke outranks what failed. */
 static int outcome_code(const struct run *r)
 {
@@ -35,8 +40,7 @@ static int outcome_code(const struct run *r)
     if (bake_failed(&r->deploy))
         return 1;
     for (size_t i = 0; i < r->shard_count; i++) {
-        const struct shard *s = &r->shards[i];
-        int mine = error_is_set(&s->error) ? error_exit_code(s->error.kind) : s->failed;
+        int mine = shard_code(&r->shards[i]);
         static const int rank[] = {3, 124, 2, 1, 0};
         for (size_t k = 0; k < ARRAY_SIZE(rank); k++) {
             if (rank[k] == mine || rank[k] == code) {
@@ -164,6 +168,7 @@ int run_conclude(struct run *r, struct error *err)
         error_set(err, ERROR_SERVICE, "%s", doubts.items[0]);
     if (error_is_set(err))
         journal_fact(r->ctx.journal, "error", err->message);
+    tell_journal(r);
     _cleanup_error_ struct error unwritten = ERROR_INIT;
     if (run_write_reports(r, code, &unwritten) < 0 && !error_is_set(err)) {
         code = code ? code : error_exit_code(unwritten.kind);
