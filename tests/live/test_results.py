@@ -103,6 +103,19 @@ class RunJson(LiveTest):
         self.assertTrue(any("deploy" in state for state in states), states)
         self.assertTrue(any("test" in state for state in states), states)
 
+    def test_tests_and_shards(self):
+        result = self.run_cleanroom(
+            "--shards", 2, APP,
+            test='ack; if [ "$CLEANROOM_SHARD_NUMBER" = 1 ]; then junit a; else junit b passed c failed; fi')
+        self.assert_exit(result, 1)
+        record = result.run_json
+        self.assertEqual(record["tests"],
+                         {"tests": 3, "passed": 2, "failed": 1, "errors": 0, "skipped": 0, "flaky": 0})
+        self.assertEqual([(row["verdict"], row["exit_code"], row["tests"]) for row in record["shards"]],
+                         [("passed", 0, 1), ("failed", 1, 2)])
+        self.assertEqual(record["failed"],
+                         [{"shard": 2, "class": "testapp", "name": "c", "message": "told to fail"}])
+
 
 class Directory(LiveTest):
     def test_elsewhere(self):
