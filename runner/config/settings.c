@@ -338,6 +338,8 @@ void settings_deinit(struct settings *s)
     vec_deinit(&s->services);
     env_deinit(s);
     own_deinit(s);
+    free(s->plan_output);
+    free(s->plan_input);
     *s = (struct settings){0};
 }
 

@@ -59,7 +59,6 @@ static void end_test(struct googletest *g, struct sink *s, enum case_status stat
     g->test = SINK_NONE;
 }
 
-/* What the test printed last may have had no newline. */
 static bool take_verdict(struct googletest *g, struct sink *s, const char *line)
 {
     for (size_t i = 0; i < ARRAY_SIZE(verdicts); i++) {
@@ -103,22 +102,29 @@ static void take_suite_failure(struct sink *s, const char *line)
     s->extras += at != SINK_NONE;
 }
 
+/* What was printed before may have had no newline. */
+static const char *after_tag(const char *line, const char *tag)
+{
+    const char *at = strstr(line, tag);
+    return at ? at + strlen(tag) : NULL;
+}
+
 static void googletest_line(void *state, struct sink *s, const char *line, size_t len)
 {
     struct googletest *g = state;
     (void)len;
     /* Another program: this one died. */
-    if (g->test != SINK_NONE && scan_prefix(line, "[==========] Running "))
+    if (g->test != SINK_NONE && strstr(line, "[==========] Running "))
         g->test = SINK_NONE;
     if (g->test != SINK_NONE) {
         if (!take_verdict(g, s, line))
             sink_line(s, g->test, line);
         return;
     }
-    const char *rest = scan_prefix(line, "[==========] ");
+    const char *rest = after_tag(line, "[==========] ");
     if (rest)
         take_bar(g, s, rest);
-    rest = g->running ? scan_prefix(line, "[ RUN      ] ") : NULL;
+    rest = g->running ? after_tag(line, "[ RUN      ] ") : NULL;
     if (rest)
         begin_test(g, s, rest);
     else if (s->sure && g->running)

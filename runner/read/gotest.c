@@ -3,7 +3,8 @@
  * go test -json: https://pkg.go.dev/cmd/test2json and `go help buildjson`.
  *
  * Tests with subtests are cases like all others, as Go counts them. A package that failed though
- * none of its tests did (it does not build, TestMain said no) is a case, too.
+ * none of its tests did (it does not build, TestMain said no) is a case, too. What was compiled
+ * before and is run by test2json may have no package.
  */
 #include "read/formats.h"
 
@@ -165,7 +166,7 @@ static void take_event(struct gotest *g, struct sink *s, const json_t *root)
     _cleanup_free_ char *built = build_package(root);
     struct event e = {
         .action = json_string_at(root, "Action", ""),
-        .package = json_string_at(root, "Package", built),
+        .package = json_string_at(root, "Package", built ? built : "go"),
         .test = json_string_at(root, "Test", NULL),
         .output = json_string_at(root, "Output", NULL),
         .elapsed = json_is_number(elapsed) ? json_number_value(elapsed) : -1,
@@ -173,7 +174,8 @@ static void take_event(struct gotest *g, struct sink *s, const json_t *root)
     bool known = false;
     for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
         known |= strcmp(e.action, actions[i]) == 0;
-    struct package *p = known && e.package ? get_package(g, e.package) : NULL;
+    bool own = s->sure || built || e.test || json_at(root, "Package");
+    struct package *p = known && own ? get_package(g, e.package) : NULL;
     if (!p)
         return;
 

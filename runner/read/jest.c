@@ -16,6 +16,7 @@
 #include "read/sink.h"
 
 #define DEPTH_MAX 64
+#define TITLE_MAX 1024
 
 enum section {
     SECTION_NONE,
@@ -29,6 +30,7 @@ struct jest {
     char *file;
     char *titles[DEPTH_MAX]; /* the describe blocks, by indentation */
     size_t block;            /* whose text it is, or SINK_NONE */
+    size_t skipped;          /* cases */
     bool listed, ended;
 };
 
@@ -77,6 +79,7 @@ static size_t add_case(struct jest *j, struct sink *s, const char *name, enum ca
     sink_key(s, at, key);
     if (status == CASE_FAILED)
         sink_queue(s, at, key);
+    j->skipped += status == CASE_SKIPPED;
     return at;
 }
 
@@ -96,7 +99,7 @@ static bool take_file(struct jest *j, struct sink *s, const char *line)
     end_block(j, s);
     forget_titles(j, 0);
     free(j->file);
-    j->file = xstrndup(file, len < 1024 ? len : 1024);
+    j->file = xstrndup(file, len < TITLE_MAX ? len : TITLE_MAX);
     j->section = SECTION_FILE;
     j->ended = false;
     return true;
@@ -115,7 +118,7 @@ static void take_listed(struct jest *j, struct sink *s, const char *line, size_t
     for (i = 0; i < ARRAY_SIZE(marks) && !name; i++)
         name = scan_prefix(body, marks[i].mark);
     if (!name) {
-        j->titles[depth] = xstrdup(body);
+        j->titles[depth] = xstrndup(body, TITLE_MAX);
         return;
     }
 
@@ -160,22 +163,26 @@ static bool take_headline(struct jest *j, struct sink *s, const char *line)
     return true;
 }
 
-/* "Tests:       1 failed, 2 passed, 8 total". */
+/* "Tests:       1 failed, 2 skipped, 1 todo, 8 total". Files of which all was skipped are not
+   listed. */
 static void take_totals(struct jest *j, struct sink *s, const char *line)
 {
     const char *total = scan_prefix(line, "Tests: ");
     if (!total)
         return;
-    long tests = 0;
+    long tests = 0, hidden = -(long)j->skipped;
     for (const char *p = total + strspn(total, " "); p; p = strstr(p, ", ")) {
         p += *p == ',' ? 2 : 0;
         const char *word = scan_number(p, &tests);
         if (word && strcmp(word, " total") == 0) {
             sink_sure(s);
-            sink_say(s, tests);
+            sink_say(s, j->listed && hidden > 0 ? tests - hidden : tests);
             j->ended = true;
+        } else if (word && (scan_prefix(word, " skipped") || scan_prefix(word, " todo"))) {
+            hidden += tests;
         }
     }
+    j->skipped = 0;
     j->section = SECTION_NONE;
 }
 

@@ -19,6 +19,7 @@
 #include "read/sink.h"
 
 #define DEPTH_MAX 64
+#define TITLE_MAX 1024
 
 enum section {
     SECTION_LIST,
@@ -36,6 +37,7 @@ struct mocha {
     struct strvec path;      /* its titles */
     size_t block;            /* its case */
     bool listed;
+    bool again; /* a run that is not the first */
 };
 
 static const char *const ticks[] = {"\xe2\x9c\x93 ", "\xe2\x9c\x94 ", "\xe2\x88\x9a "};
@@ -91,7 +93,7 @@ static void take_listed(struct mocha *m, struct sink *s, const char *line)
     else if (scan_prefix(body, "- ") && (m->listed || (depth > 1 && m->titles[depth - 1])))
         add_listed(m, s, depth, body + 2, CASE_SKIPPED);
     else
-        m->titles[depth] = xstrdup(body);
+        m->titles[depth] = xstrndup(body, TITLE_MAX);
 }
 
 /* "  3 passing (10ms)". */
@@ -169,6 +171,30 @@ static void take_count(struct mocha *m, struct sink *s, const char *line)
         m->failing = (size_t)count;
 }
 
+/* After one run's end there may be another: its titles, and then a test within a suite, or one
+   that passed outside of all. */
+static bool take_next_run(struct mocha *m, struct sink *s, const char *line)
+{
+    size_t depth = scan_indent(line) / 2;
+    const char *body = line + scan_indent(line);
+    if (m->told < m->failing || !*body || depth == 0 || depth >= DEPTH_MAX)
+        return false;
+    bool tick = false, test = numbered(body, 1) || (m->failing == 0 && scan_prefix(body, "- "));
+    for (size_t i = 0; i < ARRAY_SIZE(ticks); i++)
+        tick |= scan_prefix(body, ticks[i]) != NULL;
+    if (!(tick && depth == 1) && !((tick || test) && m->titles[depth - 1])) {
+        forget_titles(m, depth);
+        m->titles[depth] = xstrndup(body, TITLE_MAX);
+        return false;
+    }
+    end_block(m, s);
+    m->failures.len = 0;
+    m->section = SECTION_LIST;
+    m->again = true;
+    take_listed(m, s, line);
+    return true;
+}
+
 static void mocha_line(void *state, struct sink *s, const char *line, size_t len)
 {
     struct mocha *m = state;
@@ -180,6 +206,8 @@ static void mocha_line(void *state, struct sink *s, const char *line, size_t len
         return;
     }
     if (take_next_failure(m, s, line))
+        return;
+    if (m->section != SECTION_TITLE && take_next_run(m, s, line))
         return;
     if (m->section == SECTION_COUNTS)
         take_count(m, s, line);
@@ -193,7 +221,7 @@ static void mocha_end(void *state, struct sink *s)
 {
     struct mocha *m = state;
     end_block(m, s);
-    if (m->section == SECTION_LIST)
+    if (m->section == SECTION_LIST && !m->again)
         sink_problem(s, "the output is cut short: there are no counts (\"N passing\")");
     if (m->told < m->failing)
         sink_problem(s, "the output is cut short: %zu of %zu failures are told", m->told,

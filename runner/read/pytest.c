@@ -48,7 +48,9 @@ static const struct verdict verdicts[] = {
 struct pytest {
     enum section section;
     bool verbose, ended;
+    bool interrupted;            /* it says itself that it did not run all */
     bool quiet;                  /* -q: no header, and the last line has no ruler */
+    size_t width;                /* of its rulers; what tests print looks similar */
     size_t test;                 /* that has begun and prints, or SINK_NONE */
     char *id;                    /* its */
     const struct verdict *maybe; /* the end of what it printed looks like this */
@@ -287,26 +289,37 @@ static bool take_count(struct pytest *t, const char *line)
     return true;
 }
 
+/* Whether the word at s, up to the comma or " in ", is one of tests. Plugins have more: "rerun",
+   "subtests passed". */
+static bool counts_tests(const char *s, size_t len)
+{
+    static const char *const words[] = {"failed",  "passed", "skipped", "xfailed",
+                                        "xpassed", "error",  "errors"};
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        if (strlen(words[i]) == len && memcmp(s, words[i], len) == 0)
+            return true;
+    return false;
+}
+
 /* "2 failed, 6 passed, 1 skipped in 0.04s": how many tests, or more when there are
    errors (a test may pass and its teardown not); -1: it is something else. */
 static long final_count(const char *title)
 {
-    static const char *const words[] = {"failed",     "passed",  "skipped", "xfailed", "xpassed",
-                                        "deselected", "warning", "error",   "rerun"};
     long total = 0, count;
+    nsec_t took;
     if (scan_prefix(title, "no tests ran"))
         return 0;
     for (const char *p = title;; p += 2) {
         const char *word = scan_number(p, &count);
-        size_t i = 0;
-        while (word && i < ARRAY_SIZE(words) && !scan_prefix(word + (*word == ' '), words[i]))
-            i++;
-        if (!word || i == ARRAY_SIZE(words))
+        if (!word || *word++ != ' ')
             return -1;
-        total += i < 5 || i == 7 ? count : 0;
-        p = word + 1 + strcspn(word + 1, ", ");
-        if (scan_prefix(p, " in "))
-            return total;
+        size_t len = strcspn(word, ",");
+        const char *time = memmem(word, len, " in ", 4);
+        len = time ? (size_t)(time - word) : len;
+        total += counts_tests(word, len) ? count : 0;
+        p = word + len;
+        if (time)
+            return scan_time(time + 4, &took) ? total : -1;
         if (!scan_prefix(p, ", "))
             return -1;
     }
@@ -324,19 +337,20 @@ static void begin_session(struct pytest *t, struct sink *s, bool quiet)
 {
     t->quiet = quiet;
     t->section = SECTION_TESTS;
-    t->ended = false;
+    t->ended = t->interrupted = false;
     t->collected = -1;
     sink_sure(s);
 }
 
+/* What plugins take away (those that shard, most of all) was collected, too. */
 static void end_session(struct pytest *t, struct sink *s, long counted)
 {
     t->section = SECTION_NONE;
     t->ended = true;
     if (t->collected < 0)
         return;
-    sink_say(s, t->collected);
-    if (!t->verbose && counted < t->collected)
+    sink_say(s, counted < t->collected && !t->interrupted ? counted : t->collected);
+    if (t->interrupted && counted < t->collected)
         sink_problem(s, "pytest collected %ld tests and ended after %ld", t->collected, counted);
 }
 
@@ -346,6 +360,26 @@ static enum section section_of(const char *title)
         if (strcmp(title, sections[i].title) == 0)
             return sections[i].section;
     return SECTION_OTHER;
+}
+
+/* A title that is too long has one "=" on either side. */
+static bool is_as_wide(const struct pytest *t, size_t len, size_t left)
+{
+    return len == t->width || (len > t->width && left == 1);
+}
+
+/* "!!!! stopping after 1 failures !!!!", "!!!! Interrupted: 1 error during collection !!!!". */
+static bool is_interruption(const char *line, size_t len)
+{
+    static const char *const words[] = {" stopping after ", " Interrupted: ", " KeyboardInterrupt ",
+                                        "outcomes.Exit", " xdist.dsession.Interrupted: "};
+    size_t left = strspn(line, "!");
+    if (left == 0 || left == len || line[len - 1] != '!')
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        if (strstr(line + left, words[i]))
+            return true;
+    return false;
 }
 
 /* "=== title ===". */
@@ -366,12 +400,15 @@ static bool take_ruler(struct pytest *t, struct sink *s, const char *line, size_
     bool starts = strcmp(title, "test session starts") == 0;
     enum section section = section_of(title);
     long counted = final_count(title);
-    if (t->section == SECTION_NONE ? !starts && section == SECTION_OTHER : starts)
+    if (t->section == SECTION_NONE ? !starts && section == SECTION_OTHER
+                                   : starts || !is_as_wide(t, len, left))
         return false;
     close_begun(t, s);
     end_block(t, s);
-    if (t->section == SECTION_NONE)
+    if (t->section == SECTION_NONE) {
+        t->width = len;
         begin_session(t, s, !starts);
+    }
     if (!starts)
         t->section = section;
     if (counted >= 0)
@@ -432,12 +469,10 @@ static void take_block_line(struct pytest *t, struct sink *s, const char *line, 
 /* Gives the case that a block has made its names. */
 static void name_case(struct sink *s, size_t at, const char *id)
 {
-    struct result_case *c = sink_case(s, at);
     _cleanup_strbuf_ struct strbuf classname = STRBUF_INIT;
     const char *name;
     split_id(id, &classname, &name);
-    replace_str(&c->classname, classname.buf);
-    replace_str(&c->name, name ? name : "(collection)");
+    sink_rename(s, at, classname.buf, name ? name : "(collection)");
     s->extras += !name;
     sink_key(s, at, id);
 }
@@ -475,6 +510,8 @@ static void pytest_line(void *state, struct sink *s, const char *line, size_t le
     struct pytest *t = state;
     if (len && take_ruler(t, s, line, len))
         return;
+    if (len && t->section != SECTION_NONE)
+        t->interrupted |= is_interruption(line, len);
     long counted = t->quiet && t->section != SECTION_NONE ? final_count(line) : -1;
     if (counted >= 0)
         end_session(t, s, counted);

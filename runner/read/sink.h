@@ -53,6 +53,8 @@ void sink_deinit(struct sink *s);
 /* SINK_NONE when there are too many; the functions below take it and do nothing. The names are
    cleaned, cut, and never empty. */
 size_t sink_open(struct sink *s, const char *classname, const char *name);
+/* Other names than those it was opened with. */
+void sink_rename(struct sink *s, size_t at, const char *classname, const char *name);
 /* duration < 0: not known. Flushes. What was text of a case that did not fail is its output. */
 void sink_close(struct sink *s, size_t at, enum case_status status, nsec_t duration);
 /* Opens and closes. */
@@ -87,7 +89,8 @@ void sink_sure(struct sink *s);
 void sink_say(struct sink *s, long tests);
 /* The first one counts. */
 void sink_problem(struct sink *s, const char *fmt, ...) _printf_(2, 3);
-/* The output has ended: what is open did not end, and counts are compared. */
+/* The output has ended: what is open did not end, and there must be as many as the runner said.
+   More are none lost: a test may print what looks like another. */
 void sink_end(struct sink *s);
 
 #endif

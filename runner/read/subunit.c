@@ -2,8 +2,8 @@
 /*
  * subunit v2: https://github.com/testing-cabal/subunit#version-2
  *
- * Packets: signature, flags, length, fields, CRC-32. Between them, from the begin of a line on, may
- * stand whatever else was printed.
+ * Packets: signature, flags, length, fields, CRC-32. Between them, with or without a newline at its
+ * end, may stand whatever else was printed; a signature within a character of UTF-8 is none.
  */
 #include "read/formats.h"
 
@@ -18,6 +18,9 @@
 #define SIGNATURE    0xb3
 #define HEADER_BYTES 6
 #define PLANNED_MAX  READER_CASES_MAX
+#define PIECE_MAX    ((size_t)64 << 10)
+/* As many bytes are read again that had looked like a packet. */
+#define AGAIN_MAX ((size_t)64 << 20)
 
 enum {
     HAS_TEST = 0x0800,
@@ -42,9 +45,11 @@ static const struct {
 };
 
 struct subunit {
-    struct strbuf packet;
-    size_t need; /* its length as far as it is known; 0: none is open */
-    bool inside; /* of a line of something else */
+    struct strbuf pending; /* may be packets */
+    size_t at;             /* in it: what comes before is dealt with */
+    size_t again;
+    unsigned wanted; /* bytes by the character that has begun */
+    bool inside;     /* of a line of something else */
     struct index planned;
     VEC(nsec_t) began; /* by case */
 };
@@ -182,7 +187,11 @@ static void close_test(struct subunit *u, struct sink *s, size_t at, const struc
     sink_message(s, at, verdicts[p->status].message);
     if (verdicts[p->status].status == CASE_FAILED)
         sink_traceback(s, at);
-    s->extras += u->planned.len && !index_find(&u->planned, p->test);
+    if (u->planned.len == 0 || index_find(&u->planned, p->test))
+        return;
+    s->extras++;
+    /* A class or module whose begin says that its tests are to be skipped. */
+    s->partial |= verdicts[p->status].status == CASE_SKIPPED;
 }
 
 static void take_packet(struct subunit *u, struct sink *s, const struct packet *p)
@@ -207,74 +216,106 @@ static void take_packet(struct subunit *u, struct sink *s, const struct packet *
         close_test(u, s, at, p);
 }
 
-static void packet_complete(struct subunit *u, struct sink *s)
+/* Its length, or 0 when it is none; there are HEADER_BYTES. Bit 3 is zero in version 2. */
+static size_t packet_length(const unsigned char *bytes)
 {
-    const unsigned char *bytes = (const unsigned char *)u->packet.buf;
-    size_t len = u->packet.len;
+    struct cursor c = {bytes + 1, HEADER_BYTES - 1, false};
+    const unsigned char *flags = take(&c, 2);
+    size_t length = flags[0] >> 4 == 2 && !(flags[1] & 8) ? take_number(&c) : 0;
+    return !c.bad && length >= 8 ? length : 0;
+}
+
+static bool packet_complete(struct subunit *u, struct sink *s, const unsigned char *bytes,
+                            size_t len)
+{
     const unsigned char *crc = bytes + len - 4;
     uint32_t told = (uint32_t)crc[0] << 24 | (uint32_t)crc[1] << 16 | (uint32_t)crc[2] << 8 |
                     crc[3];
     struct packet p = {.test = NULL};
-    if (crc32_of(bytes, len - 4) == told && read_packet(&p, bytes, len)) {
+    bool whole = crc32_of(bytes, len - 4) == told && read_packet(&p, bytes, len);
+    if (whole) {
         sink_sure(s);
         take_packet(u, s, &p);
-    } else if (s->sure) {
-        sink_problem(s, "a packet is damaged");
     }
     free(p.test);
     free(p.file);
-    u->need = 0;
-    strbuf_reset(&u->packet);
+    return whole;
 }
 
-/* Once the head is there: the packet's length. False when it is no packet. */
-static bool read_head(struct subunit *u)
+/* Up to what may be a packet. Returns how many bytes are none. */
+static size_t pass_text(struct subunit *u, const unsigned char *bytes, size_t len)
 {
-    struct cursor c = {(const unsigned char *)u->packet.buf + 1, HEADER_BYTES - 1, false};
-    unsigned version = *take(&c, 2) >> 4;
-    u->need = take_number(&c);
-    return version == 2 && !c.bad && u->need >= 8;
-}
-
-/* Takes some of the bytes; returns how many. */
-static size_t add_to_packet(struct subunit *u, struct sink *s, const unsigned char *bytes,
-                            size_t len)
-{
-    size_t want = u->packet.len < HEADER_BYTES ? HEADER_BYTES : u->need;
-    size_t some = want - u->packet.len < len ? want - u->packet.len : len;
-    strbuf_add(&u->packet, bytes, some);
-    if (u->packet.len == HEADER_BYTES && want == HEADER_BYTES && !read_head(u)) {
-        u->inside = u->packet.buf[HEADER_BYTES - 1] != '\n';
-        u->need = 0;
-        strbuf_reset(&u->packet);
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = bytes[i];
+        bool within = (c & 0xc0) == 0x80 && u->wanted;
+        if (c == SIGNATURE && !within)
+            return i;
+        if (within)
+            u->wanted--;
+        else
+            u->wanted = c < 0xc2 || c > 0xf4 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+        u->inside = c != '\n';
     }
-    if (u->packet.len && u->packet.len == u->need)
-        packet_complete(u, s);
-    return some;
+    return len;
+}
+
+/* What may be a packet stands at its begin. Returns how many bytes are dealt with; 0: more must
+   come. Within a line of something else, what is no whole packet is text. */
+static size_t pass_packet(struct subunit *u, struct sink *s, const unsigned char *bytes, size_t len)
+{
+    size_t need = len >= HEADER_BYTES ? packet_length(bytes) : HEADER_BYTES;
+    if (need > len)
+        return 0;
+    if (need && packet_complete(u, s, bytes, need)) {
+        u->inside = false;
+        return need;
+    }
+    if (need && s->sure && !u->inside)
+        sink_problem(s, "a packet is damaged");
+    u->inside = true;
+    u->again += need;
+    return need && u->again > AGAIN_MAX ? need : 1;
+}
+
+static void pass_pending(struct subunit *u, struct sink *s)
+{
+    size_t some = 1;
+    while (some && u->at < u->pending.len) {
+        const unsigned char *bytes = (const unsigned char *)u->pending.buf + u->at;
+        some = pass_text(u, bytes, u->pending.len - u->at);
+        if (!some)
+            some = pass_packet(u, s, bytes, u->pending.len - u->at);
+        u->at += some;
+    }
+    if (u->at * 2 < u->pending.len)
+        return;
+    strbuf_consume(&u->pending, u->at);
+    u->at = 0;
 }
 
 static void subunit_bytes(void *state, struct sink *s, const unsigned char *bytes, size_t len)
 {
     struct subunit *u = state;
-    while (len) {
-        size_t some;
-        if (u->packet.len || (!u->inside && *bytes == SIGNATURE)) {
-            some = add_to_packet(u, s, bytes, len);
-        } else {
-            const unsigned char *newline = memchr(bytes, '\n', len);
-            some = newline ? (size_t)(newline - bytes) + 1 : len;
-            u->inside = !newline;
-        }
-        bytes += some;
-        len -= some;
+    size_t text = u->pending.len ? 0 : pass_text(u, bytes, len);
+    for (size_t i = text; i < len;) {
+        size_t piece = len - i < PIECE_MAX ? len - i : PIECE_MAX;
+        strbuf_add(&u->pending, bytes + i, piece);
+        pass_pending(u, s);
+        i += piece;
     }
 }
 
+/* In what begins like a packet and does not end, there may be whole ones. */
 static void subunit_end(void *state, struct sink *s)
 {
     struct subunit *u = state;
-    if (u->packet.len)
-        sink_problem(s, "the output is cut short: it ends within a packet");
+    while (u->pending.len) {
+        if (!u->inside)
+            sink_problem(s, "the output is cut short: it ends within a packet");
+        u->inside = true;
+        u->at++;
+        pass_pending(u, s);
+    }
     if (u->planned.len)
         sink_say(s, (long)u->planned.len);
 }
@@ -282,13 +323,13 @@ static void subunit_end(void *state, struct sink *s)
 static void subunit_begin(void *state)
 {
     struct subunit *u = state;
-    strbuf_init(&u->packet, 0);
+    strbuf_init(&u->pending, 0);
 }
 
 static void subunit_deinit(void *state)
 {
     struct subunit *u = state;
-    strbuf_deinit(&u->packet);
+    strbuf_deinit(&u->pending);
     index_deinit(&u->planned);
     vec_deinit(&u->began);
 }

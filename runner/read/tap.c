@@ -37,7 +37,7 @@ struct tap {
 
 struct point {
     bool ok, skip, todo;
-    bool numbered;
+    bool numbered, dashed;
     long number;
     nsec_t took;
     struct strbuf name;
@@ -82,8 +82,9 @@ static size_t adopt(struct sink *s, size_t first, const char *parent, bool todo)
     for (size_t i = first; i < s->found.cases.len; i++) {
         struct result_case *c = &s->found.cases.items[i];
         if (strlen(c->classname) < CLASS_MAX) {
-            _cleanup_free_ char *below = TAKE_PTR(c->classname);
-            c->classname = *below ? xasprintf("%s > %s", parent, below) : xstrdup(parent);
+            _cleanup_free_ char *path = xasprintf("%.*s%s%s", CLASS_MAX, parent,
+                                                  *c->classname ? " > " : "", c->classname);
+            sink_rename(s, i, path, c->name);
         }
         if (todo && c->status == CASE_FAILED)
             c->status = CASE_SKIPPED;
@@ -178,7 +179,8 @@ static bool read_point(struct point *p, const char *s)
     p->numbered = after && (!*after || *after == ' ');
     if (p->numbered)
         rest = after + strspn(after, " ");
-    if (rest[0] == '-' && (rest[1] == ' ' || !rest[1]))
+    p->dashed = rest[0] == '-' && (rest[1] == ' ' || !rest[1]);
+    if (p->dashed)
         rest += 1 + strspn(rest + 1, " ");
     const char *directive = find_directive(rest);
     read_name(p, rest, directive);
@@ -212,19 +214,20 @@ static bool is_next_stream(const struct tap *t, const struct point *p)
     return t->depth == 0 && l->planned && l->seen == l->plan && p->numbered && p->number == 1;
 }
 
-/* prove's verdict on the file, after its last test. */
+/* prove's verdict on the file, after its last test; with --timer "ok      12 ms ( 0.00 usr". */
 static bool is_file_verdict(const struct tap *t, size_t depth, const struct point *p)
 {
     const struct level *l = &t->levels[0];
-    return t->file && depth == 0 && !p->numbered && !p->name.len && l->planned &&
-           l->seen == l->plan;
+    bool bare = (!p->numbered && !p->name.len) || scan_prefix(p->name.buf, "ms (");
+    return t->file && depth == 0 && bare && l->planned && l->seen == l->plan;
 }
 
-/* Until it is sure, a line that could as well be prose is. */
+/* Until it is sure, a line that could as well be prose is. Numbers are optional. */
 static bool is_in_order(const struct tap *t, size_t depth, const struct point *p)
 {
-    return p->numbered &&
-           (depth > t->depth || p->number == t->levels[depth].seen + 1 || is_next_stream(t, p));
+    if (!p->numbered)
+        return depth == 0 && t->levels[0].seen < t->levels[0].plan && (p->dashed || !p->name.len);
+    return (depth > t->depth || p->number == t->levels[depth].seen + 1 || is_next_stream(t, p));
 }
 
 static bool take_point(struct tap *t, struct sink *s, size_t depth, const char *body)
@@ -315,9 +318,20 @@ static bool take_version(struct tap *t, struct sink *s, const char *line)
     return true;
 }
 
-/* prove -v: "t/basic.t .. ", "t/none.t ... skipped: no database". */
+/* prove --timer: "[12:34:56] " before files. */
+static const char *after_timer(const char *line)
+{
+    size_t len = *line == '[' ? 1 + strspn(line + 1, "0123456789:") : 0;
+    return len && line[len] == ']' && line[len + 1] == ' ' ? line + len + 2 : line;
+}
+
+/* prove -v: "t/basic.t .. ", "t/none.t ... skipped: no database". In a stream that is not prove's
+   it is what a test has printed. */
 static bool take_file(struct tap *t, struct sink *s, const char *line)
 {
+    if (s->sure && !t->file)
+        return false;
+    line = after_timer(line);
     size_t name = strcspn(line, " ");
     size_t dots = line[name] == ' ' ? strspn(line + name + 1, ".") : 0;
     if (name == 0 || dots < 2 || line[name + 1 + dots] != ' ')
@@ -329,7 +343,7 @@ static bool take_file(struct tap *t, struct sink *s, const char *line)
 
     next_stream(t, s);
     free(t->file);
-    t->file = xstrndup(line, name);
+    t->file = xstrndup(line, name < CLASS_MAX ? name : CLASS_MAX);
     if (skipped)
         add_skipped_file(s, skipped);
     return true;

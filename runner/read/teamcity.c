@@ -17,9 +17,11 @@
 #include "read/scan.h"
 #include "read/sink.h"
 
+#define START          "##teamcity["
 #define ATTRIBUTES_MAX 16
 #define FLOWS_MAX      10000
 #define PATH_MAX_BYTES 2048
+#define CLASS_MAX      1024
 
 struct flow {
     char *path; /* its open suites, one a line */
@@ -119,12 +121,12 @@ static size_t read_word(const char *s, char *out, size_t size)
     return len;
 }
 
-static bool read_message(struct message *m, const char *line)
+/* From its name on. Returns what follows it, or NULL. */
+static const char *read_message(struct message *m, const char *s)
 {
-    const char *s = scan_prefix(line + scan_indent(line), "##teamcity[");
-    size_t len = s ? read_word(s, m->name, sizeof(m->name)) : 0;
+    size_t len = read_word(s, m->name, sizeof(m->name));
     if (!len)
-        return false;
+        return NULL;
     for (s += len; s += strspn(s, " "), *s && *s != ']';) {
         struct attribute a = {.value = NULL};
         len = read_word(s, a.name, sizeof(a.name));
@@ -134,13 +136,13 @@ static bool read_message(struct message *m, const char *line)
         _cleanup_strbuf_ struct strbuf value = STRBUF_INIT;
         s = read_value(s, &value);
         if (!s)
-            return false;
+            return NULL;
         if (m->count < ATTRIBUTES_MAX) {
             a.value = strbuf_detach(&value);
             m->attributes[m->count++] = a;
         }
     }
-    return *s == ']';
+    return *s == ']' ? s + 1 : NULL;
 }
 
 static struct flow *get_flow(struct teamcity *t, const struct message *m)
@@ -168,13 +170,16 @@ static void enter_suite(struct flow *f, const char *name)
     f->path = path;
 }
 
-/* The innermost, when it is of that name. */
+/* The innermost of that name. */
 static void leave_suite(struct flow *f, const char *name)
 {
-    size_t len = strlen(f->path), name_len = strcspn(name, "\n");
-    if (len < name_len + 1 || strncmp(f->path + len - name_len - 1, name, name_len) != 0)
-        return;
-    f->path[len - name_len - 1] = '\0';
+    size_t name_len = strcspn(name, "\n");
+    char *found = NULL;
+    for (char *line = f->path; *line; line += strcspn(line, "\n") + 1)
+        if (strcspn(line, "\n") == name_len && memcmp(line, name, name_len) == 0)
+            found = line;
+    if (found)
+        memmove(found, found + name_len + 1, strlen(found + name_len + 1) + 1);
 }
 
 static char *test_key(const struct message *m, const char *name)
@@ -199,7 +204,7 @@ static size_t begin_test(struct sink *s, const struct flow *f, const struct mess
 {
     const char *dot = memrchr(name, '.', strcspn(name, "([ "));
     _cleanup_strbuf_ struct strbuf classname = STRBUF_INIT;
-    for (const char *p = f->path; *p; p++)
+    for (const char *p = f->path; *p && classname.len < CLASS_MAX; p++)
         if (*p != '\n')
             strbuf_addc(&classname, *p);
         else if (p[1])
@@ -278,28 +283,39 @@ static bool test_message(struct sink *s, const struct flow *f, const struct mess
     return true;
 }
 
-static void teamcity_line(void *state, struct sink *s, const char *line, size_t len)
+static void take_message(struct teamcity *t, struct sink *s, const struct message *m)
 {
-    struct teamcity *t = state;
-    _cleanup_(message_deinit) struct message m;
-    m.count = 0;
-    (void)len;
-    if (!read_message(&m, line))
-        return;
-    const char *name = get(&m, "name"), *count = get(&m, "count");
-    struct flow *f = get_flow(t, &m);
+    const char *name = get(m, "name"), *count = get(m, "count");
+    struct flow *f = get_flow(t, m);
     long tests;
-    if (count && strcmp(m.name, "testCount") == 0 && scan_number(count, &tests))
+    if (count && strcmp(m->name, "testCount") == 0 && scan_number(count, &tests))
         sink_say(s, tests);
     if (!name || !f)
         return;
-    if (strcmp(m.name, "testSuiteStarted") == 0)
+    if (strcmp(m->name, "testSuiteStarted") == 0)
         enter_suite(f, name);
-    else if (strcmp(m.name, "testSuiteFinished") == 0)
+    else if (strcmp(m->name, "testSuiteFinished") == 0)
         leave_suite(f, name);
-    else if (!test_message(s, f, &m, name))
+    else if (!test_message(s, f, m, name))
         return;
     sink_sure(s);
+}
+
+/* Once it is sure: what was printed before a message may have had no newline. */
+static void teamcity_line(void *state, struct sink *s, const char *line, size_t len)
+{
+    (void)len;
+    const char *p = scan_prefix(line + scan_indent(line), START);
+    if (!p && s->sure && (p = strstr(line, START)))
+        p += strlen(START);
+    while (p) {
+        _cleanup_(message_deinit) struct message m;
+        m.count = 0;
+        p = read_message(&m, p);
+        if (p)
+            take_message(state, s, &m);
+        p = p ? scan_prefix(p + scan_indent(p), START) : NULL;
+    }
 }
 
 static void teamcity_end(void *state, struct sink *s)

@@ -152,10 +152,9 @@ int results_create(int dir, int shard, const char *name, struct error *err)
     char sub[RESULTS_NAME];
     results_name(shard, sub);
     _cleanup_close_ int parent = directory_enter(dir, sub);
-    int fd = parent < 0
-                 ? -1
-                 : openat(parent, name,
-                          O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
+    int fd = parent < 0 ? -1
+                        : openat(parent, name,
+                                 O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot write '%s%s%s'",
                                shard ? sub : "", shard ? "/" : "", name);

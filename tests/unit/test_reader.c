@@ -119,6 +119,19 @@ static void check_part(const char *path)
               "the begin of %s:\n%s", path, part);
 }
 
+/* Two runs in one output, as of `a && b`: what was no problem is none. */
+static void check_twice(const char *path)
+{
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    check_int(strbuf_read_file(&text, path, 1 << 20), 0);
+    _cleanup_free_ char *once = read_in_pieces(NULL, text.buf, text.len, SIZE_MAX);
+    _cleanup_free_ char *first = xstrndup(text.buf, text.len);
+    strbuf_add(&text, first, strlen(first));
+    _cleanup_free_ char *twice = read_in_pieces(NULL, text.buf, text.len, SIZE_MAX);
+    tap_check(strstr(once, "\nproblem: ") || !strstr(twice, "\nproblem: "), __FILE__, __LINE__,
+              "twice %s:\n%s", path, twice);
+}
+
 static void for_fixtures(const char *format, void (*fn)(const char *path))
 {
     _cleanup_free_ char *pattern = xasprintf(DATA "%s/*.txt", format);
@@ -149,6 +162,11 @@ static void test_what_breaks_off(void)
     for_fixtures("*", check_part);
 }
 
+static void test_twice(void)
+{
+    for_fixtures("*", check_twice);
+}
+
 static void check_read(const char *format, const char *text, const char *want)
 {
     _cleanup_free_ char *got = read_text(format, text);
@@ -166,7 +184,7 @@ static void test_prose_is_none(void)
         "ok 7 of them\n1..5\n",
         "app-1  | TAP version 13\napp-1  | 1..1\napp-1  | ok 1 - a\n",
         "see ##teamcity[testStarted name='a']\n",
-        "{\"Action\":\"run\",\"Test\":\"A\"}\n{\"Action\": 3}\n",
+        "{\"Action\":\"run\",\"User\":\"A\"}\n{\"Action\": 3}\n",
         "{\"Action\":\"jump\",\"Package\":\"p\"}\n",
         "[ RUN      ] A.b\n[       OK ] A.b (0 ms)\n",
         "tests/a.py::test_b PASSED\n",
@@ -202,11 +220,12 @@ static void test_prose_before(void)
     check_read(NULL, "1..7\nok then\nok 9 of them\n1..3\nTAP version 13\nok 1 - a\n1..1\n",
                "tap: 1 cases, said 1, extras 0\npassed tap | a\n");
     check_read(NULL, "1..7\n1..1\nok 1 - a\n", "tap: 1 cases, said 1, extras 0\npassed tap | a\n");
-    check_read(NULL,
-               "see std::vector PASSED\nLoading (x.y) ... done\n"
-               "===== test session starts =====\ncollected 1 item\n\n"
-               "a.py::test_b PASSED [100%]\n\n===== 1 passed in 0.01s =====\nand c.py::d FAILED\n",
-               "pytest: 1 cases, said 1, extras 0\npassed a | test_b\n");
+    check_read(
+        NULL,
+        "see std::vector PASSED\nLoading (x.y) ... done\n"
+        "===== test session starts =====\ncollected 1 item\n\n"
+        "a.py::test_b PASSED [100%]\n\n====== 1 passed in 0.01s ======\nand c.py::d FAILED\n",
+        "pytest: 1 cases, said 1, extras 0\npassed a | test_b\n");
     check_read(NULL,
                "Loading (x.y) ... done\ntest_a (x.Y.test_a) ... ok\n\n"
                "----------------------------------------------------------------------\n"
@@ -238,6 +257,23 @@ static void test_tap_words(void)
                "failed tap | outer | 1.5s\n    message no\n"
                "    > message: 'no'\n    > duration_ms: 1500\n"
                "passed tap | test 5\n");
+}
+
+/* What prove says of its files, and what tests say that looks the same. */
+static void test_tap_files(void)
+{
+    check_read(NULL,
+               "[18:30:32] t/a.t .. \n1..2\nok 1 - one\nok 2 - two\n"
+               "ok      102 ms ( 0.00 usr  0.00 sys +  0.02 cusr  0.01 csys =  0.03 CPU)\n"
+               "[18:30:32] t/b.t .. skipped: no db\n[18:30:32]\nAll tests successful.\n"
+               "Result: PASS\n",
+               "tap: 3 cases, said 2, extras 1\npassed t/a.t | one\npassed t/a.t | two\n"
+               "skipped t/b.t | (all)\n    message no db\n");
+    check_read(NULL, "TAP version 13\n1..2\nok 1 - a\nWaiting ... \nok 2 - b\n",
+               "tap: 2 cases, said 2, extras 0\npassed tap | a\npassed tap | b\n");
+    check_read(NULL, "1..3\nok - a\nnot ok\nok then\n",
+               "tap: 3 cases, said 3, extras 0\npassed tap | a\nfailed tap | test 2\n"
+               "passed tap | then\n");
 }
 
 static void test_tap_contradictions(void)
@@ -282,6 +318,28 @@ static void test_teamcity_words(void)
                "error teamcity | a\n    message did not end: the output ends before its verdict\n");
 }
 
+/* What was printed before a message had no newline; suites overlap. */
+static void test_teamcity_in_lines(void)
+{
+    check_read(NULL,
+               "##teamcity[testSuiteStarted name='ab']\n##teamcity[testSuiteStarted name='b']\n"
+               "##teamcity[testSuiteFinished name='ab']\n##teamcity[testStarted name='t']\n"
+               "done##teamcity[testFinished name='t']##teamcity[testIgnored name='u']\n"
+               "##teamcity[testSuiteFinished name='b']\n",
+               "teamcity: 2 cases, said -1, extras 0\npassed b | t\nskipped b | u\n");
+}
+
+/* test2json knows no package unless it is told. */
+static void test_go_binary(void)
+{
+    check_read(
+        NULL,
+        "{\"Action\":\"start\"}\n{\"Action\":\"run\",\"Test\":\"TestA\"}\n"
+        "{\"Action\":\"pass\",\"Test\":\"TestA\",\"Elapsed\":0}\n"
+        "{\"Action\":\"output\",\"Output\":\"PASS\\n\"}\n{\"Action\":\"pass\",\"Elapsed\":0}\n",
+        "go: 1 cases, said -1, extras 0\npassed go | TestA\n");
+}
+
 /* As Go 1.24 tells it. */
 static void test_go_build(void)
 {
@@ -308,6 +366,26 @@ static void test_subunit_damage(void)
     check_contains(got, "problem: a packet is damaged\n");
 }
 
+/* Packets that stand in the middle of lines, after characters that have the signature in them, and
+   after what begins like one. */
+static void test_subunit_in_text(void)
+{
+    static const char text[] = "za\xc5\xbc\xc3\xb3\xc5\x82\xc4\x87 \xb3 m \xb3\x20\x00\xff";
+    _cleanup_strbuf_ struct strbuf in = STRBUF_INIT, mixed = STRBUF_INIT;
+    check_int(strbuf_read_file(&in, DATA "subunit/unittest.txt", 1 << 20), 0);
+    for (size_t at = 0; at < in.len;) {
+        const unsigned char *p = (const unsigned char *)in.buf + at;
+        size_t len = p[3] < 0x40 ? p[3] : (size_t)(p[3] & 0x3f) << 8 | p[4];
+        check(p[0] == 0xb3 && p[3] < 0x80 && at + len <= in.len);
+        strbuf_add(&mixed, text, sizeof(text) - 1);
+        strbuf_add(&mixed, p, len);
+        at += len;
+    }
+    _cleanup_free_ char *want = read_in_pieces(NULL, in.buf, in.len, SIZE_MAX);
+    _cleanup_free_ char *got = read_in_pieces(NULL, mixed.buf, mixed.len, 11);
+    check_shown("subunit", "in text", got, want);
+}
+
 /* Every byte of a packet stream and every cut of it: no crash, and names are there. */
 static void test_subunit_any_byte(void)
 {
@@ -319,6 +397,97 @@ static void test_subunit_any_byte(void)
         check_contains(got, "cases, said");
         text.buf[i] ^= 0x55;
     }
+}
+
+#define PYTEST_BEGIN "========= test session starts =========\n"
+
+/* Plugins that shard take tests away after they were counted; others count more than tests. */
+static void test_pytest_counts(void)
+{
+    static const char ends[][64] = {
+        "========== 1 passed in 0.01s ==========",
+        "= 1 passed, 3 subtests passed in 61.02s (0:01:01) =",
+        "===== 1 passed, 2 rerun in 0.01s ======",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+        _cleanup_free_ char *text = xasprintf(PYTEST_BEGIN "collected 4 items\n"
+                                                           "Running 1 items in this shard\n\n"
+                                                           "a.py::test_b PASSED [100%%]\n\n%s\n",
+                                              ends[i]);
+        check_read(NULL, text, "pytest: 1 cases, said 1, extras 0\npassed a | test_b\n");
+    }
+    check_read(NULL,
+               PYTEST_BEGIN "collected 4 items\n\na.py::test_b PASSED [ 25%]\n"
+                            "!!!!!!! _pytest.outcomes.Exit: no !!!!!!!\n"
+                            "========== 1 passed in 0.01s ==========\n",
+               "pytest: 1 cases, said 4, extras 0\n"
+               "problem: pytest collected 4 tests and ended after 1\npassed a | test_b\n");
+}
+
+/* What tests print between rulers, too. */
+static void test_pytest_rulers(void)
+{
+    check_read(NULL,
+               PYTEST_BEGIN "collected 2 items\n\na.py::test_b ==== Results ====\nPASSED\n"
+                            "a.py::test_c PASSED\n\n========== 2 passed in 0.01s ==========\n",
+               "pytest: 2 cases, said 2, extras 0\npassed a | test_b\n    < ==== Results ====\n"
+               "passed a | test_c\n");
+}
+
+#define UNITTEST_BAR "----------------------------------------------------------------------\n"
+
+/* Tests without a dot in their names: of doctest, and functions. One that is not understood was not
+   lost. */
+static void test_unittest_names(void)
+{
+    check_read(NULL,
+               "test_a (x.Y.test_a) ... ok\nf (doc)\nDoctest: doc.f ... ok\n"
+               "g (doc)\nDoctest: doc.g ... FAIL\n"
+               "unittest.case.FunctionTestCase (test_func) ... ok\nodd ... ok\n\n"
+               "======================================================================\n"
+               "FAIL: g (doc)\nDoctest: doc.g\n" UNITTEST_BAR "AssertionError: no\n\n" UNITTEST_BAR
+               "Ran 5 tests in 0.018s\n\nFAILED (failures=1)\n",
+               "unittest: 4 cases, said 5, extras 0, partial\n"
+               "passed x.Y | test_a\npassed doc | f\n"
+               "failed doc | g\n    type AssertionError\n    message AssertionError: no\n"
+               "    > AssertionError: no\n"
+               "passed test_func | unittest.case.FunctionTestCase\n");
+}
+
+/* Files of which all is skipped are counted and not listed. */
+static void test_jest_hidden(void)
+{
+    check_read(NULL,
+               "PASS ./a.test.js\n  \xe2\x9c\x93 adds (1 ms)\n  \xe2\x97\x8b skipped b\n\n"
+               "Test Suites: 1 skipped, 1 passed, 1 of 2 total\n"
+               "Tests:       4 skipped, 1 passed, 5 total\n",
+               "jest: 2 cases, said 2, extras 0\npassed ./a.test.js | adds | 0.001s\n"
+               "skipped ./a.test.js | b\n");
+}
+
+/* What was printed before had no newline. */
+static void test_googletest_in_lines(void)
+{
+    check_read(NULL,
+               "main[==========] Running 1 test from 1 test suite.\nsuite[ RUN      ] A.b\n"
+               "test[       OK ] A.b (1 ms)\nend[==========] 1 test from 1 test suite ran.\n",
+               "googletest: 1 cases, said 1, extras 0\npassed A | b | 0.001s\n    < test\n");
+}
+
+/* A closing point with a long name, for many: their classes stay short. */
+static void test_bound_of_names(void)
+{
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    strbuf_adds(&text, "TAP version 14\n");
+    for (int i = 1; i <= 1000; i++)
+        strbuf_addf(&text, "    ok %d - a\n", i);
+    strbuf_adds(&text, "    1..1000\nok 1 - ");
+    for (int i = 0; i < 500000; i++)
+        strbuf_addc(&text, 'p');
+    strbuf_adds(&text, "\n1..1\n");
+    _cleanup_free_ char *got = read_text(NULL, text.buf);
+    check(strncmp(got, "tap: 1000 cases, said 1000, extras 0\n", 37) == 0);
+    check(strlen(got) < 2000000);
 }
 
 static void test_bound_of_cases(void)
@@ -402,16 +571,27 @@ int main(void)
         TAP(test_jest),
         TAP(test_mocha),
         TAP(test_what_breaks_off),
+        TAP(test_twice),
         TAP(test_prose_is_none),
         TAP(test_named),
         TAP(test_one_is_sure),
         TAP(test_prose_before),
         TAP(test_tap_words),
+        TAP(test_tap_files),
         TAP(test_tap_contradictions),
         TAP(test_teamcity_words),
+        TAP(test_teamcity_in_lines),
+        TAP(test_go_binary),
         TAP(test_go_build),
         TAP(test_subunit_damage),
+        TAP(test_subunit_in_text),
         TAP(test_subunit_any_byte),
+        TAP(test_pytest_counts),
+        TAP(test_pytest_rulers),
+        TAP(test_unittest_names),
+        TAP(test_jest_hidden),
+        TAP(test_googletest_in_lines),
+        TAP(test_bound_of_names),
         TAP(test_bound_of_cases),
         TAP(test_bound_of_text),
         TAP(test_bound_of_depth),
