@@ -23,7 +23,8 @@ struct unpack {
     struct unpack_limits limits;
     int dir; /* borrowed: where to */
     /* What may be filled: directories, with a '/' at their ends, and regular files beside them. An
-       entry elsewhere is left out. Borrowed. */
+       entry elsewhere is left out. "round-2/xml/": what the archive has in "xml" goes there.
+       Borrowed. */
     const struct strvec *allowed;
     /* The name of an empty-handed file whose presence is a message, or NULL; it is not written. */
     const char *signal;

@@ -78,9 +78,12 @@ static void fetch_program(struct shard *s, engine_done_fn done)
 static void begin_collect(struct shard *s, bool results)
 {
     _cleanup_strvec_ struct strvec allowed = STRVEC_INIT;
+    /* A later round may write where an earlier one has. */
+    _cleanup_free_ char *place = s->rounds.number > 1 ? xasprintf("round-%d/", s->rounds.number)
+                                                      : xstrdup("");
     if (results) {
-        strvec_push(&allowed, "xml/");
-        strvec_push(&allowed, "outputs/");
+        strvec_pushf(&allowed, "%sxml/", place);
+        strvec_pushf(&allowed, "%soutputs/", place);
     }
     for (size_t i = 0; i < s->service_count; i++)
         if (s->services[i].sink)
