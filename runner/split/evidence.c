@@ -178,11 +178,11 @@ static void gather(struct evidence *e, const struct proof_question *q, enum nami
     }
 }
 
-static enum naming guess_naming(const struct proof_question *q)
+enum naming proof_naming(const struct proof_question *q)
 {
-    enum naming best = NAMING_PLAIN;
+    enum naming best = q->preset ? q->preset->naming : NAMING_PLAIN;
     size_t most = 0;
-    for (int n = 0; n < NAMINGS && q->planned; n++) {
+    for (int n = 0; n < NAMINGS && q->planned && !q->preset; n++) {
         _cleanup_evidence_ struct evidence e;
         size_t found = 0;
         gather(&e, q, (enum naming)n);
@@ -198,5 +198,5 @@ static enum naming guess_naming(const struct proof_question *q)
 
 void evidence_gather(struct evidence *e, const struct proof_question *q)
 {
-    gather(e, q, q->preset ? q->preset->naming : guess_naming(q));
+    gather(e, q, proof_naming(q));
 }

@@ -48,8 +48,6 @@ struct evidence {
 
 #define _cleanup_evidence_ _cleanup_(evidence_deinit)
 
-/* The naming is the preset's; of a runner that is not known the one by which most of the plan is
-   found in the reports. */
 void evidence_gather(struct evidence *e, const struct proof_question *q);
 void evidence_deinit(struct evidence *e);
 

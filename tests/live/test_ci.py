@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The definitions for CI systems in ci/, done as they say, for an app in a real repository."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pipelines
+from harness import CLEANROOM, TOP, Result, on
+from test_hook import Repository
+
+ONE_MACHINE = ("Jenkinsfile", "travis.yml")
+SLICES = ("Jenkinsfile.slices", "github.yml", "gitlab.yml")
+
+
+class Pipelines(Repository):
+    def setUp(self):
+        super().setUp()
+        self.hook.unlink()
+        # As each of them says.
+        shutil.copytree(TOP / "ci/steps", self.work / "ci/steps")
+
+    def player(self, **options):
+        return pipelines.Player(self.make_directory(f"play-{len(list(self.directory.iterdir()))}"),
+                                self.work, self.variables(), **options)
+
+    def assert_report(self, player, *cases):
+        """One was published, and holds these, each once."""
+        self.assertEqual(len(player.reports), 1, player.log)
+        result = Result(0, "", "", 0, player.reports[0].parent)
+        self.assert_valid_junit(result)
+        names = [case[1] for case in result.cases]
+        for case in cases:
+            self.assertEqual(names.count(case), 1, names)
+        return result
+
+
+@on("embedded")
+class Program(Pipelines):
+    """With a program for the image, so without the lines that are Docker's."""
+
+    def setUp(self):
+        super().setUp()
+        shutil.copy(TOP / "tests/images/app/entrypoint", self.work / "run")
+
+    def player(self, **options):
+        return super().player(override={"IMAGE": "./run"}, leave_out=r" *docker ", **options)
+
+    def app(self, test):
+        self.commit(**{"forklift.yaml": f"services: []\nenvironment: {{TESTAPP_TEST: '{test}'}}\n"})
+
+    def test_one_machine(self):
+        self.app('ack; junit "case $CLEANROOM_SHARD_NUMBER"')
+        for name in ONE_MACHINE:
+            with self.subTest(name):
+                player = self.player()
+                self.assertTrue(player.play(pipelines.jobs(name)), player.log)
+                self.assertRegex(player.log, r"4 shards: 4 passed")
+                if name == "Jenkinsfile":
+                    self.assert_report(player, *(f"case {shard}" for shard in range(1, 5)))
+
+    def test_one_machine_red(self):
+        """Red, and Jenkins has the report all the same."""
+        self.app('ack; junit one failed')
+        for name in ONE_MACHINE:
+            with self.subTest(name):
+                player = self.player()
+                self.assertFalse(player.play(pipelines.jobs(name)), player.log)
+                if name == "Jenkinsfile":
+                    self.assertTrue(self.assert_report(player).red())
+
+    def test_what_is_named_is_there(self):
+        for name in ONE_MACHINE + SLICES:
+            text = (pipelines.CI / name).read_text()
+            for step in re.findall(r"\bci/steps/\w+", text):
+                self.assertTrue(os.access(TOP / step, os.X_OK), f"{name}: {step}")
+
+
+@on("embedded")
+class Install(Pipelines):
+    """ci/steps/install on a machine that has no cleanroom yet."""
+
+    def install(self, **variables):
+        path = ":".join(place for place in os.environ["PATH"].split(":")
+                        if not pathlib.Path(place, "cleanroom").exists())
+        return subprocess.run([TOP / "ci/steps/install"], cwd=self.work, capture_output=True, text=True,
+                              env={**self.variables(), "PATH": path, **variables}, check=False)
+
+    def test_nowhere_to_have_it_from(self):
+        done = self.install()
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"\Ainstall: there is no cleanroom: .* CLEANROOM_SOURCE .*\n\Z")
+
+    def test_from_its_repository(self):
+        prefix = self.directory / "usr"
+        done = self.install(CLEANROOM_SOURCE=f"file://{TOP}", PREFIX=str(prefix))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        version = subprocess.run([prefix / "bin/cleanroom", "--version"], capture_output=True, check=True)
+        here = subprocess.run([CLEANROOM, "--version"], capture_output=True, check=True)
+        self.assertEqual(version.stdout, here.stdout)
+        self.assert_tidy()
