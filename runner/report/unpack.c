@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -125,6 +126,12 @@ static bool is_allowed(const struct unpack *u, const char *top, bool file)
     return strvec_contains(u->allowed, name);
 }
 
+static bool matches(const struct unpack *u, const struct strvec *parts)
+{
+    _cleanup_free_ char *name = strvec_join(parts, "/");
+    return fnmatch(u->pattern, name, 0) == 0;
+}
+
 static enum outcome unpack_entry(struct unpack *u, struct archive *a, struct archive_entry *entry)
 {
     const char *name = archive_entry_pathname(entry);
@@ -141,7 +148,9 @@ static enum outcome unpack_entry(struct unpack *u, struct archive *a, struct arc
         u->signalled |= type == AE_IFREG;
         return WRITTEN;
     }
-    if (!is_allowed(u, parts.items[0], parts.len == 1 && type == AE_IFREG))
+    if (u->pattern && (type == AE_IFDIR || !matches(u, &parts)))
+        return WRITTEN;
+    if (!u->pattern && !is_allowed(u, parts.items[0], parts.len == 1 && type == AE_IFREG))
         return UNSAFE;
     if (u->files >= u->limits.files)
         return OVER_LIMIT;

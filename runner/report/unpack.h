@@ -25,6 +25,9 @@ struct unpack {
     /* What may be filled: directories, with a '/' at their ends, and regular files beside them. An
        entry elsewhere is left out. Borrowed. */
     const struct strvec *allowed;
+    /* In place of it: the pattern, as of fnmatch(3) with '*' for anything, that the relative names
+       of regular files must have. Others are passed over. */
+    const char *pattern;
     /* The name of an empty-handed file whose presence is a message, or NULL; it is not written. */
     const char *signal;
 
