@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cleanroom/junit.h>
@@ -229,7 +230,10 @@ static void say_what_was_sent(const struct collect *c, int dir, const struct str
 /* What is there is of an earlier round. */
 static void move_aside(int dir, const char *name)
 {
-    int r = 0;
+    struct stat st;
+    int r = fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW);
+    if (r < 0 || !S_ISDIR(st.st_mode))
+        return;
     for (int i = 1; i < ASIDE_MAX; i++) {
         _cleanup_free_ char *aside = xasprintf("%s-%d", name, i);
         r = renameat2(dir, name, dir, aside, RENAME_NOREPLACE);
