@@ -52,6 +52,9 @@ static const struct option_def shell_options[] = {
      .doc = "inside what that run keeps (--keep): no IMAGE then"},
 };
 
+static const char *const merge_settings[] = {"results", "expect", "fail-on-flaky", "junit-dialect",
+                                             NULL};
+
 static const struct option_def image_options[] = {
     {.flag = "name",
      .kind = OPTION_TEXT,
@@ -106,6 +109,13 @@ const struct command commands[] = {
      .options = plan_options,
      .option_count = ARRAY_SIZE(plan_options),
      .run = cmd_plan},
+    {.name = "merge",
+     .synopsis = "[OPTIONS] [PLAN.JSON] JUNIT.XML...",
+     .doc = "Join the reports of --slices, and prove that none is missing",
+     .groups = BIT(CONFIG) | BIT(OUTPUT),
+     .settings = merge_settings,
+     .max_words = 1001,
+     .run = cmd_merge},
     {.name = "serve",
      .synopsis = "[OPTIONS] IMAGE [-- ARGUMENTS OF THE APP]",
      .doc = "Deploy and serve an image at a port of this machine",

@@ -343,6 +343,13 @@ void settings_deinit(struct settings *s)
     *s = (struct settings){0};
 }
 
+bool settings_want_color(const struct settings *s, int fd)
+{
+    if (s->own.color != COLOR_AUTO)
+        return s->own.color == COLOR_ALWAYS;
+    return isatty(fd) && !getenv("NO_COLOR");
+}
+
 struct engine_options settings_engine(const struct settings *s)
 {
     return (struct engine_options){.engine = s->own.engine,

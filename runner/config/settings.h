@@ -244,6 +244,9 @@ struct settings_input {
 int settings_load(struct settings *out, const struct settings_input *in, struct error *err);
 void settings_deinit(struct settings *s);
 
+/* Whether what is written to this descriptor is to be coloured. */
+bool settings_want_color(const struct settings *s, int fd);
+
 /* Which engine they ask for; borrows from them. */
 struct engine_options settings_engine(const struct settings *s);
 

@@ -341,6 +341,7 @@ void console_summary(struct console *c, const struct result *r, const char *resu
 
 void console_command(struct console *c, const char *bytes, size_t len)
 {
+    remove_status(c);
     flush(c);
     put(c, bytes, len);
 }

@@ -17,12 +17,16 @@
 #include <cleanroom/clock.h>
 #include <cleanroom/error.h>
 #include <cleanroom/result.h>
+#include <cleanroom/vec.h>
 
 /* Makes DIR (with parents), and empties what an earlier run left there: junit.xml, run.json,
    janitor.log, seed/, bake/, commons/ and shard-N/ directories, nothing else. Refuses a DIR that
    holds other things and no run.json of ours ("not empty and not ours"). Returns an open
    O_DIRECTORY|O_CLOEXEC descriptor. */
 int results_open(const char *dir, struct error *err);
+/* The same when files are read that may be below DIR: what holds them is neither foreign nor
+   emptied. DIR/junit.xml cannot be one of them. */
+int results_open_beside(const char *dir, const struct strvec *inputs, struct error *err);
 
 /* Opens (creates, truncates) "shard-K/NAME" for writing; bytes are appended with write(2) as they
    come. Returns the descriptor. K = 0: in the directory itself; or one of these. */

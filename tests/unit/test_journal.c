@@ -149,6 +149,37 @@ static void test_what_is_not_ours_stays(void)
     place_deinit(&p);
 }
 
+/* What is made of files that are below the directory leaves them there. */
+static void test_inputs_below(void)
+{
+    struct place p;
+    place_init(&p);
+    _cleanup_error_ struct error err = ERROR_INIT;
+    int dir = results_open(p.results, &err);
+    for (int shard = 1; shard <= 2; shard++)
+        close(results_create(dir, shard, "junit.xml", &err));
+    touch(dir, "run.txt");
+    _cleanup_strvec_ struct strvec inputs = STRVEC_INIT;
+    strvec_pushf(&inputs, "%s/shard-1/junit.xml", p.results);
+    strvec_push(&inputs, "/etc/passwd");
+    check_int(results_open_beside(p.results, &inputs, &err), -1);
+    check_contains(err.message, "it holds 'run.txt'");
+    check(exists(dir, "shard-2"));
+
+    error_clear(&err);
+    strvec_pushf(&inputs, "%s/shard-1/../run.txt", p.results);
+    int again = results_open_beside(p.results, &inputs, &err);
+    check(again >= 0);
+    check(exists(dir, "shard-1/junit.xml") && exists(dir, "run.txt") && !exists(dir, "shard-2"));
+    close(again);
+
+    strvec_pushf(&inputs, "%s/junit.xml", p.results);
+    check_int(results_open_beside(p.results, &inputs, &err), -1);
+    check_contains(err.message, "would take its place");
+    close(dir);
+    place_deinit(&p);
+}
+
 static void test_killed_before_its_journal(void)
 {
     struct place p;
@@ -274,6 +305,7 @@ int main(void)
         TAP(test_every_state_and_its_time),
         TAP(test_an_earlier_run_is_cleared),
         TAP(test_what_is_not_ours_stays),
+        TAP(test_inputs_below),
         TAP(test_killed_before_its_journal),
         TAP(test_no_directory),
         TAP(test_files_of_a_shard),
