@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cleanroom/junit.h>
@@ -19,8 +18,6 @@
 #define BYTES_MAX  ((uint64_t)256 << 20)
 #define FILES_MAX  ((size_t)10000)
 #define REPORT_MAX ((size_t)32 << 20)
-#define REPORTS    "reports"
-#define ASIDE_MAX  1000000
 #define UNREAD_MAX 20 /* unread reports that are named */
 
 /* What headers, padding and extended headers add to so many files. */
@@ -30,8 +27,8 @@ struct collect {
     int dir; /* borrowed */
     int shard;
     struct strvec allowed;
-    char *pattern; /* or NULL */
-    int archive;   /* the unlinked file, or -1 */
+    char *pattern, *place; /* or NULL */
+    int archive;           /* the unlinked file, or -1 */
     uint64_t fed;
     bool cut;   /* the archive was longer than ARCHIVE_MAX */
     int errnum; /* of the first write that failed */
@@ -61,11 +58,12 @@ struct collect *collect_new(int dir, int shard, const struct strvec *allowed)
     return c;
 }
 
-struct collect *collect_new_reports(int dir, int shard, const char *pattern)
+struct collect *collect_new_reports(int dir, int shard, const char *place, const char *pattern)
 {
     const struct strvec none = STRVEC_INIT;
     struct collect *c = collect_new(dir, shard, &none);
     c->pattern = xstrdup(pattern);
+    c->place = xstrdup(place);
     return c;
 }
 
@@ -77,6 +75,7 @@ void collect_free(struct collect *c)
         close(c->archive);
     strvec_deinit(&c->allowed);
     free(c->pattern);
+    free(c->place);
     free(c);
 }
 
@@ -227,63 +226,31 @@ static void say_what_was_sent(const struct collect *c, int dir, const struct str
     }
 }
 
-/* What is there is of an earlier round. */
-static void move_aside(int dir, const char *name)
-{
-    struct stat st;
-    int r = fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW);
-    if (r < 0 || !S_ISDIR(st.st_mode))
-        return;
-    for (int i = 1; i < ASIDE_MAX; i++) {
-        _cleanup_free_ char *aside = xasprintf("%s-%d", name, i);
-        r = renameat2(dir, name, dir, aside, RENAME_NOREPLACE);
-        if (r == 0 || errno != EEXIST)
-            return;
-    }
-}
-
-static int enter_place(const struct collect *c)
-{
-    static const char *const usual[] = {"xml", "outputs"};
-    char name[RESULTS_NAME];
-    results_name(c->shard, name);
-    _cleanup_close_ int dir = directory_enter(c->dir, name);
-    if (dir < 0)
-        return -1;
-    if (c->pattern) {
-        move_aside(dir, REPORTS);
-        return directory_enter(dir, REPORTS);
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(usual); i++) {
-        _cleanup_free_ char *directory = xasprintf("%s/", usual[i]);
-        if (strvec_contains(&c->allowed, directory))
-            move_aside(dir, usual[i]);
-    }
-    return TAKE_FD(dir);
-}
-
 int collect_finish(struct collect *c, struct result_suite *suite, bool *acknowledged,
                    struct error *err)
 {
+    *acknowledged = false;
     if (c->errnum)
         return error_set_errno(err, ERROR_INTERNAL, c->errnum,
                                "what the tests left could not be kept");
     if (c->fed == 0)
         return 0;
 
-    _cleanup_close_ int dir = enter_place(c);
+    char name[RESULTS_NAME];
+    results_name(c->shard, name);
+    _cleanup_close_ int dir = directory_enter(c->dir, name);
     if (dir < 0 || lseek(c->archive, 0, SEEK_SET) < 0)
-        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot write what shard %d left",
-                               c->shard);
+        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot write '%s'", name);
 
     _cleanup_(unpack_deinit) struct unpack u = {.limits = {BYTES_MAX, FILES_MAX},
                                                 .dir = dir,
                                                 .allowed = &c->allowed,
                                                 .pattern = c->pattern,
+                                                .place = c->place,
                                                 .signal = "shard-status"};
     /* An archive that we cut short ourselves must end early. */
     int status = unpack_tar(&u, c->archive, c->cut ? NULL : err);
-    *acknowledged = *acknowledged || u.signalled;
+    *acknowledged = u.signalled;
     add_reports(dir, &u.written, suite);
     say_what_was_sent(c, dir, &u.written, suite);
     say_what_is_missing(c, &u, suite);

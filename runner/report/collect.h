@@ -17,15 +17,15 @@
 struct collect;
 
 /* dir: results directory (borrowed). The tar's own first component is replaced by "shard-K". Only
-   what is in `allowed` is unpacked: files, and directories with a '/' at their ends. */
+   what is in `allowed` is unpacked: see struct unpack. */
 struct collect *collect_new(int dir, int shard, const struct strvec *allowed);
-/* Of a directory of the app's own: only files that match (struct unpack), into shard-K/reports/. */
-struct collect *collect_new_reports(int dir, int shard, const char *pattern);
+/* Of a directory of the app's own: only files that match (struct unpack), into `place` below
+   shard-K. */
+struct collect *collect_new_reports(int dir, int shard, const char *place, const char *pattern);
 /* The raw bytes go to an unlinked temporary file first (bounded as above plus overhead). */
 void collect_feed(struct collect *c, const void *bytes, size_t len);
 /* Unpacks, then appends the cases of every *.xml below xml/ and outputs/ that is JUnit to
-   suite. What an earlier collection of the shard has left there is moved to xml-1/, xml-2/ ... Two
-   files with the same (classname, name): both are kept, the second name made unique by
+   suite. Two files with the same (classname, name): both are kept, the second name made unique by
    its file. *acknowledged tells whether the shard status file was there (the runner saw that it
    was sharded). A file that is not readable JUnit is a property "unread report", not a failure. */
 int collect_finish(struct collect *c, struct result_suite *suite, bool *acknowledged,

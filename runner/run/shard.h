@@ -104,6 +104,7 @@ struct shard_rounds {
     struct part failed;      /* what is to be tried again */
     int tries;               /* so far */
     int count;               /* rounds begun in this world */
+    int number;              /* in all worlds */
     bool prepared;           /* the container of the first one is made */
     bool untaken;            /* what the last one left has not been looked at */
     bool ended, exit_failed; /* the last one: by itself, with an exit code */

@@ -85,9 +85,12 @@ static void fetch_program(struct shard *s, engine_done_fn done)
 static void begin_collect(struct shard *s, bool results)
 {
     _cleanup_strvec_ struct strvec allowed = STRVEC_INIT;
+    /* A later round may write where an earlier one has. */
+    _cleanup_free_ char *place = s->rounds.number > 1 ? xasprintf("round-%d/", s->rounds.number)
+                                                      : xstrdup("");
     if (results) {
-        strvec_push(&allowed, "xml/");
-        strvec_push(&allowed, "outputs/");
+        strvec_pushf(&allowed, "%sxml/", place);
+        strvec_pushf(&allowed, "%soutputs/", place);
     }
     for (size_t i = 0; i < s->service_count; i++)
         if (s->services[i].sink)
@@ -135,7 +138,10 @@ bool shard_fetch_reports(struct shard *s, engine_done_fn done)
         s->test.container.stage < CONTAINER_RUNNING)
         return false;
     _cleanup_free_ char *path = split_glob(glob, &pattern);
-    s->reports = collect_new_reports(s->ctx->results_dir, s->number, pattern);
+    _cleanup_free_ char *place = s->rounds.number > 1
+                                     ? xasprintf("round-%d/reports/", s->rounds.number)
+                                     : xstrdup("reports/");
+    s->reports = collect_new_reports(s->ctx->results_dir, s->number, place, pattern);
     s->archive = s->ctx->engine->ops->container_archive(s->ctx->engine, s->test.container.name,
                                                         path, context_teardown_deadline(s->ctx),
                                                         report_bytes, done, s);

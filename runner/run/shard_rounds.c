@@ -292,6 +292,7 @@ static void start(struct shard *s)
     struct shard_rounds *r = &s->rounds;
     r->step = ROUND_RUNNING;
     r->count++;
+    r->number++;
     r->untaken = true;
     r->ended = r->exit_failed = false;
     begin_readers(s);
@@ -302,6 +303,8 @@ static void next_round(struct shard *s)
 {
     _cleanup_error_ struct error err = ERROR_INIT;
     if (!choose(s)) {
+        if (s->rounds.count == 0)
+            renew_container(s, "test"); /* it was the list's */
         shard_set_state(s, SHARD_COLLECT);
         return;
     }
@@ -378,7 +381,7 @@ static void list_ended(struct shard *s, const struct container *c)
         return;
     }
     s->test.took = 0;
-    s->test.ended = false;
+    s->test.begun = s->test.ended = false;
     console_say(s->ctx->console, 0, "%zu tests listed", d->list.tests.len);
     if (s->ctx->settings->plan_output) {
         shard_set_state(s, SHARD_COLLECT);
@@ -493,10 +496,12 @@ void shard_rounds_take(struct shard *s)
 {
     struct shard_rounds *r = &s->rounds;
     struct result_suite round = {0};
+    bool acknowledged = false;
     if (s->collect)
-        (void)collect_finish(s->collect, &round, &s->acknowledged, &s->collect_error);
+        (void)collect_finish(s->collect, &round, &acknowledged, &s->collect_error);
+    s->acknowledged |= acknowledged;
     if (s->reports)
-        (void)collect_finish(s->reports, &round, &s->acknowledged, &s->collect_error);
+        (void)collect_finish(s->reports, &round, &acknowledged, &s->collect_error);
     collect_free(TAKE_PTR(s->collect));
     collect_free(TAKE_PTR(s->reports));
     if (r->untaken) {
