@@ -37,8 +37,7 @@ class Pipelines(Repository):
         return result
 
 
-@on("embedded")
-class Program(Pipelines):
+class OfProgram(Pipelines):
     """With a program for the image, so without the lines that are Docker's."""
 
     def setUp(self):
@@ -51,7 +50,10 @@ class Program(Pipelines):
     def app(self, test):
         self.commit(**{"forklift.yaml": f"services: []\nenvironment: {{TESTAPP_TEST: '{test}'}}\n"})
 
-    def test_one_machine(self):
+
+@on("embedded")
+class OneMachine(OfProgram):
+    def test_green(self):
         self.app('ack; junit "case $CLEANROOM_SHARD_NUMBER"')
         for name in ONE_MACHINE:
             with self.subTest(name):
@@ -61,7 +63,7 @@ class Program(Pipelines):
                 if name == "Jenkinsfile":
                     self.assert_report(player, *(f"case {shard}" for shard in range(1, 5)))
 
-    def test_one_machine_red(self):
+    def test_red(self):
         """Red, and Jenkins has the report all the same."""
         self.app('ack; junit one failed')
         for name in ONE_MACHINE:
@@ -76,6 +78,81 @@ class Program(Pipelines):
             text = (pipelines.CI / name).read_text()
             for step in re.findall(r"\bci/steps/\w+", text):
                 self.assertTrue(os.access(TOP / step, os.X_OK), f"{name}: {step}")
+
+
+@on("embedded")
+class Slices(OfProgram):
+    """Twelve shards on three machines."""
+
+    def play(self, name, app='ack; junit "case $CLEANROOM_SHARD_NUMBER"', between=lambda player, job: None):
+        self.app(app)
+        player = self.player()
+        green = player.play(pipelines.jobs(name), lambda job: between(player, job))
+        return green, player
+
+    def test_union(self):
+        for name in SLICES:
+            with self.subTest(name):
+                green, player = self.play(name)
+                self.assertTrue(green, player.log)
+                self.assert_report(player, *(f"case {shard}" for shard in range(1, 13)))
+
+    def test_red(self):
+        """Red, and the report tells what was red in the one shard and what the others ran."""
+        app = ('ack; case $CLEANROOM_SHARD_NUMBER in 7) junit "case 7" failed;; '
+               '*) junit "case $CLEANROOM_SHARD_NUMBER";; esac')
+        for name in SLICES:
+            with self.subTest(name):
+                green, player = self.play(name, app)
+                self.assertFalse(green, player.log)
+                result = self.assert_report(player, *(f"case {shard}" for shard in range(1, 13)))
+                self.assertIn("case 7", [row[1] for row in result.red()])
+
+    def test_lost_slice(self):
+        """What all machines together did not do is not green, whatever each of them says."""
+        def lose(player, job):
+            if job.name.strip().lower() == "merge":
+                shutil.rmtree(player.kept / "slice-2")
+
+        for name in SLICES:
+            with self.subTest(name):
+                green, player = self.play(name, between=lose)
+                self.assertFalse(green, player.log)
+
+
+@on("docker")
+class Image(Pipelines):
+    """As they stand, with images that Docker builds."""
+
+    def setUp(self):
+        super().setUp()
+        self.commit(**{
+            "Dockerfile": "FROM cleanroom-test/app:latest\nCOPY suite /suite\n",
+            "suite": 'ack; junit "case $CLEANROOM_SHARD_NUMBER"\n',
+            "forklift.yaml": "services: []\nenvironment: {TESTAPP_TEST: '. /suite'}\n"})
+        self.addCleanup(self.drop)
+
+    def drop(self):
+        """What this machine has of the image, so that another one could have no less."""
+        found = subprocess.run(["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "myapp"],
+                               env=self.variables(), capture_output=True, text=True, check=True).stdout.split()
+        if found:
+            subprocess.run(["docker", "image", "rm", "-f", *found], env=self.variables(), check=True,
+                           stdout=subprocess.DEVNULL)
+
+    def test_one_machine(self):
+        for name in ONE_MACHINE:
+            with self.subTest(name):
+                player = self.player()
+                self.assertTrue(player.play(pipelines.jobs(name)), player.log)
+                self.assertRegex(player.log, "4 shards: 4 passed")
+
+    def test_slices(self):
+        for name in SLICES:
+            with self.subTest(name):
+                player = self.player()
+                self.assertTrue(player.play(pipelines.jobs(name), lambda job: self.drop()), player.log)
+                self.assert_report(player, *(f"case {shard}" for shard in range(1, 13)))
 
 
 @on("embedded")
