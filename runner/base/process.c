@@ -108,7 +108,7 @@ static bool wait_until(pid_t pid, nsec_t deadline, int *status)
 int process_feed(const char *const *argv, const void *input, size_t len, nsec_t patience,
                  struct error *err)
 {
-    pid_t pid;
+    pid_t pid = 0;
     int status = 0, in _cleanup_close_ = file_in_memory(input, len);
     int failure = in < 0 ? errno : process_spawn(argv, environ, in, STDERR_FILENO, &pid);
     if (failure)

@@ -6,15 +6,18 @@
 
 #include "cli/cmds.h"
 #include "cli/help.h"
+#include "report/text.h"
 
-/* Text of files, engines and command lines: it must not steer the terminal. */
+/* Text of files, engines and command lines: it must not steer the terminal, nor a CI. */
 static void print_safe(const char *text, FILE *out)
 {
-    _cleanup_free_ char *safe = xstrdup(text);
-    for (char *p = safe; *p; p++)
+    _cleanup_strbuf_ struct strbuf safe = STRBUF_INIT;
+    strbuf_adds(&safe, text);
+    for (char *p = safe.buf; *p; p++)
         if (((unsigned char)*p < ' ' && *p != '\t') || *p == 0x7f)
             *p = '?';
-    fputs(safe, out);
+    text_disarm(&safe);
+    fputs(safe.buf, out);
 }
 
 /* "cleanroom: MESSAGE", and the detail below it, indented. */

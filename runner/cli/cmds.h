@@ -9,7 +9,9 @@
 
 int cmd_serve(const struct invocation *inv, FILE *out, struct error *err);
 int cmd_run(const struct invocation *inv, FILE *out, struct error *err);
+int cmd_replay(const struct invocation *inv, FILE *out, struct error *err);
 int cmd_plan(const struct invocation *inv, FILE *out, struct error *err);
+int cmd_merge(const struct invocation *inv, FILE *out, struct error *err);
 int cmd_shell(const struct invocation *inv, FILE *out, struct error *err);
 int cmd_services(const struct invocation *inv, FILE *out, struct error *err);
 int cmd_recycle(const struct invocation *inv, FILE *out, struct error *err);

@@ -22,5 +22,6 @@ const char *command_nearest(const char *name)
 void command_options(const struct command *command, struct option_table *out)
 {
     option_table_add(out, command->options, command->option_count);
+    option_table_add_settings(out, command->settings);
     option_table_add_groups(out, command->groups);
 }

@@ -15,9 +15,10 @@ struct invocation;
 
 struct command {
     const char *name;
-    const char *synopsis;             /* what follows the name in "Usage:" */
-    const char *doc;                  /* what it does, a line of at most 60 columns */
-    unsigned groups;                  /* the options it takes: bits of 1 << SETTING_GROUP_... */
+    const char *synopsis;        /* what follows the name in "Usage:" */
+    const char *doc;             /* what it does, a line of at most 60 columns */
+    unsigned groups;             /* the options it takes: bits of 1 << SETTING_GROUP_... */
+    const char *const *settings; /* and single ones of other groups, NULL-terminated; or NULL */
     const struct option_def *options; /* further ones, its own */
     size_t option_count;
     size_t max_words; /* besides its name */

@@ -14,6 +14,31 @@ static const struct option_def recycle_options[] = {
      .doc = "say what would be removed, and leave it"},
 };
 
+static const struct option_def run_options[] = {
+    {.flag = "plan",
+     .kind = OPTION_TEXT,
+     .group = SETTING_GROUP_TESTS,
+     .argument = "FILE",
+     .doc = "of 'plan -o': what all slices have in common"},
+};
+
+static const struct option_def plan_options[] = {
+    {.flag = "output",
+     .short_flag = 'o',
+     .kind = OPTION_TEXT,
+     .group = SETTING_GROUP_TESTS,
+     .argument = "FILE",
+     .doc = "write it for 'run --plan', tests and images pinned"},
+};
+
+static const struct option_def replay_options[] = {
+    {.flag = "shard",
+     .kind = OPTION_TEXT,
+     .group = SETTING_GROUP_RUN,
+     .argument = "K",
+     .doc = "which one"},
+};
+
 static const struct option_def shell_options[] = {
     {.flag = "shard",
      .kind = OPTION_TEXT,
@@ -26,6 +51,9 @@ static const struct option_def shell_options[] = {
      .argument = "RUN",
      .doc = "inside what that run keeps (--keep): no IMAGE then"},
 };
+
+static const char *const merge_settings[] = {"results", "expect", "fail-on-flaky", "junit-dialect",
+                                             NULL};
 
 static const struct option_def image_options[] = {
     {.flag = "name",
@@ -61,14 +89,33 @@ const struct command commands[] = {
      .groups = ALL_GROUPS,
      .max_words = 1,
      .takes_args = true,
+     .options = run_options,
+     .option_count = ARRAY_SIZE(run_options),
      .run = cmd_run},
+    {.name = "replay",
+     .synopsis = "[OPTIONS] RESULTS --shard K",
+     .doc = "Run again just what one shard of an earlier run ran",
+     .groups = ALL_GROUPS,
+     .max_words = 1,
+     .options = replay_options,
+     .option_count = ARRAY_SIZE(replay_options),
+     .run = cmd_replay},
     {.name = "plan",
      .synopsis = "[OPTIONS] IMAGE [-- ARGUMENTS OF THE TESTS]",
      .doc = "Print what a run would do, and where each value comes from",
      .groups = ALL_GROUPS,
      .max_words = 1,
      .takes_args = true,
+     .options = plan_options,
+     .option_count = ARRAY_SIZE(plan_options),
      .run = cmd_plan},
+    {.name = "merge",
+     .synopsis = "[OPTIONS] [PLAN.JSON] JUNIT.XML...",
+     .doc = "Join the reports of --slices, and prove that none is missing",
+     .groups = BIT(CONFIG) | BIT(OUTPUT),
+     .settings = merge_settings,
+     .max_words = 1001,
+     .run = cmd_merge},
     {.name = "serve",
      .synopsis = "[OPTIONS] IMAGE [-- ARGUMENTS OF THE APP]",
      .doc = "Deploy and serve an image at a port of this machine",

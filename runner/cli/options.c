@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/options.h"
 
+#include "config/own.h"
+
 static const struct option_def common[] = {
     {.flag = "services",
      .short_flag = 's',
@@ -81,6 +83,14 @@ void option_table_add_groups(struct option_table *table, unsigned groups)
     for (unsigned group = 0; group < SETTING_GROUPS; group++)
         if (groups & 1u << group)
             add_group(table, group);
+}
+
+void option_table_add_settings(struct option_table *table, const char *const *flags)
+{
+    for (; flags && *flags; flags++) {
+        const struct option_def row = from_setting(own_by_flag(*flags));
+        option_table_add(table, &row, 1);
+    }
 }
 
 void option_table_add(struct option_table *table, const struct option_def *rows, size_t count)

@@ -46,6 +46,8 @@ struct option_table {
 
 /* Appends the rows of the groups whose bits (1 << SETTING_GROUP_...) are set, in help's order. */
 void option_table_add_groups(struct option_table *table, unsigned groups);
+/* The rows of these settings; NULL-terminated, or NULL. */
+void option_table_add_settings(struct option_table *table, const char *const *flags);
 /* Appends rows whose flags are not there yet. */
 void option_table_add(struct option_table *table, const struct option_def *rows, size_t count);
 void option_table_deinit(struct option_table *table);

@@ -595,6 +595,11 @@ static int plan_slice(struct plan *plan, struct error *err)
 
     plan->slice = (struct slice){.total = 1};
     plan->shard_count = shards;
+    if (plan->settings->only_shard) {
+        plan->first_shard = plan->settings->only_shard - 1;
+        plan->shard_count = 1;
+        return 0;
+    }
     if (!text)
         return 0;
     const char *source = source_of(plan->settings, "slice");

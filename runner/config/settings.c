@@ -338,7 +338,16 @@ void settings_deinit(struct settings *s)
     vec_deinit(&s->services);
     env_deinit(s);
     own_deinit(s);
+    free(s->plan_output);
+    free(s->plan_input);
     *s = (struct settings){0};
+}
+
+bool settings_want_color(const struct settings *s, int fd)
+{
+    if (s->own.color != COLOR_AUTO)
+        return s->own.color == COLOR_ALWAYS;
+    return isatty(fd) && !getenv("NO_COLOR");
 }
 
 struct engine_options settings_engine(const struct settings *s)

@@ -168,6 +168,11 @@ struct settings {
     struct strvec test_args;       /* after "--" */
     bool serve;                    /* `cleanroom serve`: deploy, and then the app itself */
     uint16_t serve_port;           /* serve: of this machine; 0: one that is free */
+    char *plan_output;             /* `plan -o`: the file that is to pin what the run would be */
+    char *plan_input;              /* `run --plan`: that file; NULL: there is none */
+    int only_shard;                /* replay: just this one of all (1-based), or 0 */
+    const struct strvec *given;    /* replay: its tests, "" between rounds; NULL: as its variables
+                                      say. Borrowed */
     struct setting application_id; /* default: base name of the current directory */
     VEC(struct service_setting) services;
     VEC(struct env_setting) environment;
@@ -238,6 +243,9 @@ struct settings_input {
    line, a caret and the nearest valid name), and nothing is half-valid afterwards. */
 int settings_load(struct settings *out, const struct settings_input *in, struct error *err);
 void settings_deinit(struct settings *s);
+
+/* Whether what is written to this descriptor is to be coloured. */
+bool settings_want_color(const struct settings *s, int fd);
 
 /* Which engine they ask for; borrows from them. */
 struct engine_options settings_engine(const struct settings *s);

@@ -24,7 +24,8 @@ enum ci_system ci_detect(void)
 {
     if (is_true("GITHUB_ACTIONS"))
         return CI_GITHUB;
-    if (getenv("TEAMCITY_VERSION"))
+    const char *teamcity = getenv("TEAMCITY_VERSION");
+    if (teamcity && *teamcity)
         return CI_TEAMCITY;
     return is_true("BUILDKITE") ? CI_BUILDKITE : CI_NONE;
 }

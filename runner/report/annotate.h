@@ -3,7 +3,7 @@
  * Tells the CI system that runs us what failed, in its own words.
  *
  * Everything that a test could have written is escaped: it cannot issue a command of its own. Lines
- * of the console are made harmless there (text_command()).
+ * of the console are made harmless there (text_disarm()).
  */
 #ifndef REPORT_ANNOTATE_H
 #define REPORT_ANNOTATE_H

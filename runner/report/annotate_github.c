@@ -48,6 +48,8 @@ static void begin_command(struct strbuf *out, const char *name, const struct res
     strbuf_adds(out, "title=");
     if (suite->shard > 0)
         strbuf_addf(out, "shard %d%%3A ", suite->shard);
+    else
+        strbuf_adds(out, "cleanroom%3A ");
     add_escaped(out, title, true);
     strbuf_adds(out, "::");
 }

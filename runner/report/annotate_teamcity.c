@@ -133,8 +133,9 @@ static void add_build_problem(struct strbuf *out, const struct result_suite *sui
     for (char *p = identity; *p; p++)
         if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", *p))
             *p = '_';
-    _cleanup_free_ char *where = suite->shard ? xasprintf("shard %d: ", suite->shard) : xstrdup("");
-    _cleanup_free_ char *words = xasprintf("%s%s: %s", where, name, message ? message : "failed");
+    _cleanup_free_ char *where = suite->shard ? xasprintf("shard %d", suite->shard)
+                                              : xstrdup("cleanroom");
+    _cleanup_free_ char *words = xasprintf("%s: %s: %s", where, name, message ? message : "failed");
     strbuf_adds(out, "##teamcity[buildProblem");
     add_attribute(out, "description", words);
     strbuf_addf(out, " identity='%s']\n", identity);

@@ -126,29 +126,12 @@ static void draw_status(struct console *c, struct strbuf *out)
     c->status_drawn = true;
 }
 
-/* What others wrote must not give orders to the CI that reads it. */
-static void disarm(struct strbuf *lines)
-{
-    size_t at = text_command(lines->buf, lines->len);
-    if (at == lines->len)
-        return;
-    struct strbuf safe = STRBUF_INIT;
-    for (size_t from = 0; from < lines->len; from += at) {
-        at = text_command(lines->buf + from, lines->len - from);
-        strbuf_add(&safe, lines->buf + from, at);
-        if (from + at < lines->len)
-            strbuf_addc(&safe, ' ');
-    }
-    strbuf_deinit(lines);
-    *lines = safe;
-}
-
 /* Writes the batch, above the status line if there is one. */
 static void flush(struct console *c)
 {
     if (c->batch.len == 0)
         return;
-    disarm(&c->batch);
+    text_disarm(&c->batch);
     if (c->status_drawn)
         put(c, ERASE, sizeof(ERASE) - 1);
     c->status_drawn = false;
@@ -358,6 +341,7 @@ void console_summary(struct console *c, const struct result *r, const char *resu
 
 void console_command(struct console *c, const char *bytes, size_t len)
 {
+    remove_status(c);
     flush(c);
     put(c, bytes, len);
 }

@@ -8,6 +8,7 @@
 #include <cleanroom/strbuf.h>
 #include <cleanroom/vec.h>
 
+#include "report/facts.h"
 #include "report/replace.h"
 #include "report/text.h"
 
@@ -68,6 +69,13 @@ void journal_fact(struct journal *j, const char *key, const char *value)
 {
     _cleanup_free_ char *clean = text_bounded(key, TEXT_LIMIT);
     (void)json_object_set_new(j->facts, clean, text_value(value));
+}
+
+void journal_result(struct journal *j, const struct result *r, const int *codes)
+{
+    json_t *facts = facts_of(r, codes);
+    (void)json_object_update(j->facts, facts);
+    json_decref(facts);
 }
 
 void journal_state(struct journal *j, const char *subject, const char *state, const char *detail)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * run.json: every state change of a run and its time, and the files of the results directory.
+ * run.json: what became of shards and tests, every state change of a run and its time; and the
+ * files of the results directory.
  *
  * The directory holds junit.xml, run.json, shard-K/app.log, shard-K/<service>.log (of what
  * all shards share: commons/<service>.log) and what was
@@ -15,12 +16,17 @@
 
 #include <cleanroom/clock.h>
 #include <cleanroom/error.h>
+#include <cleanroom/result.h>
+#include <cleanroom/vec.h>
 
 /* Makes DIR (with parents), and empties what an earlier run left there: junit.xml, run.json,
    janitor.log, seed/, bake/, commons/ and shard-N/ directories, nothing else. Refuses a DIR that
    holds other things and no run.json of ours ("not empty and not ours"). Returns an open
    O_DIRECTORY|O_CLOEXEC descriptor. */
 int results_open(const char *dir, struct error *err);
+/* The same when files are read that may be below DIR: what holds them is neither foreign nor
+   emptied. DIR/junit.xml cannot be one of them. */
+int results_open_beside(const char *dir, const struct strvec *inputs, struct error *err);
 
 /* Opens (creates, truncates) "shard-K/NAME" for writing; bytes are appended with write(2) as they
    come. Returns the descriptor. K = 0: in the directory itself; or one of these. */
@@ -44,6 +50,8 @@ void journal_free(struct journal *j);
 
 /* A top-level fact: "image" -> "myapp@sha256:...". Replaces. */
 void journal_fact(struct journal *j, const char *key, const char *value);
+/* What there is to say of the tests and shards of a run that has ended (report/facts.h). */
+void journal_result(struct journal *j, const struct result *r, const int *codes);
 /* subject: "run", "shard 2", "shard 2 postgres"; detail or NULL. The time is now. */
 void journal_state(struct journal *j, const char *subject, const char *state, const char *detail);
 /* Writes run.json. */

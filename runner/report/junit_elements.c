@@ -7,6 +7,8 @@
 #include "report/text.h"
 
 #define CASES_MAX      100000
+#define OWN_CASES_MAX  1000000 /* of a whole report of ours */
+#define SUITES_MAX     10000
 #define PROPERTIES_MAX 100000
 #define RERUNS_MAX     100 /* of a case; more are left out */
 #define SECONDS_MAX    1e9
@@ -143,8 +145,9 @@ static long parse_line(const char *s)
 static void add_case(struct junit_reader *r, const char *classname, const char *name,
                      nsec_t duration)
 {
-    if (r->cases >= CASES_MAX) {
-        junit_refuse(r, xasprintf("more than %d test cases", CASES_MAX));
+    size_t max = r->whole ? OWN_CASES_MAX : CASES_MAX;
+    if (r->cases == max) {
+        junit_refuse(r, xasprintf("more than %zu test cases", max));
         return;
     }
     r->cases++;
@@ -157,6 +160,14 @@ static void add_case(struct junit_reader *r, const char *classname, const char *
     r->verdict = false;
 }
 
+static bool has_room(struct junit_reader *r)
+{
+    if (r->whole->suites.len < SUITES_MAX)
+        return true;
+    junit_refuse(r, xasprintf("more than %d suites", SUITES_MAX));
+    return false;
+}
+
 static void begin_case(struct junit_reader *r, const xmlChar **attributes, int count)
 {
     if (r->test) /* no dialect nests them */
@@ -166,7 +177,7 @@ static void begin_case(struct junit_reader *r, const xmlChar **attributes, int c
     _cleanup_free_ char *time = get_attribute(r, attributes, count, "time");
     _cleanup_free_ char *line = get_attribute(r, attributes, count, "line");
     _cleanup_free_ char *group = r->whole ? get_attribute(r, attributes, count, "group") : NULL;
-    if (group && r->roles[0] == ROLE_SUITE)
+    if (group && r->roles[0] == ROLE_SUITE && has_room(r))
         r->suite = junit_find_suite(r->whole, group);
     add_case(r, classname, name, time ? parse_seconds(time) : 0);
     if (!r->test)
@@ -271,7 +282,7 @@ static void end_case(struct junit_reader *r)
 static void begin_suite(struct junit_reader *r, const xmlChar **attributes, int count)
 {
     r->suite_names[r->depth] = get_attribute(r, attributes, count, "name");
-    if (!r->whole || (r->depth > 0 && r->roles[r->depth - 1] != ROLE_SUITES))
+    if (!r->whole || (r->depth > 0 && r->roles[r->depth - 1] != ROLE_SUITES) || !has_room(r))
         return;
     _cleanup_free_ char *time = get_attribute(r, attributes, count, "time");
     _cleanup_free_ char *timestamp = get_attribute(r, attributes, count, "timestamp");

@@ -8,7 +8,7 @@
 #define OUTPUT_HEAD (32u << 10)
 #define OUTPUT_TAIL (640u << 10)
 
-/* --- the run's own properties ----------------------------------------------------------------- */
+/* --- the run's own properties ---------------------------------------------------------------- */
 
 static const struct {
     const char *key;
@@ -86,8 +86,7 @@ void junit_hear_property(struct result *r, struct result_suite *s, const char *k
     strvec_pushf(&s->properties, "%s=%s", key, value);
 }
 
-/* --- suites ------------------------------------------------------------------------------------
- */
+/* --- suites ---------------------------------------------------------------------------------- */
 
 nsec_t junit_parse_timestamp(const char *s)
 {
@@ -118,8 +117,7 @@ struct result_suite *junit_find_suite(struct result *r, const char *name)
     return junit_add_suite(r, name);
 }
 
-/* --- a document --------------------------------------------------------------------------------
- */
+/* --- a document ------------------------------------------------------------------------------ */
 
 static bool is_unfinished(const struct result *r)
 {

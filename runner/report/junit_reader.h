@@ -13,7 +13,7 @@
 #define JUNIT_DEPTH_MAX 64
 
 enum junit_role {
-    ROLE_OTHER, /* not of interest: properties, attachments ... */
+    ROLE_OTHER, /* not of interest: attachments ... */
     ROLE_SUITES,
     ROLE_SUITE,
     ROLE_CASE,

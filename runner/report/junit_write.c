@@ -412,7 +412,6 @@ static int write_bytes(void *context, const char *bytes, int len)
 int junit_write(const struct result *r, enum junit_dialect dialect, int dir, const char *name,
                 struct error *err)
 {
-
     _cleanup_replacement_ struct replacement file;
     if (replacement_begin(&file, dir, name, err) < 0)
         return -1;

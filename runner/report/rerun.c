@@ -14,15 +14,17 @@ static bool is_bad(enum case_status status)
 /* What a run said, taken out of its case. */
 static struct result_rerun take_outcome(struct result_case *c)
 {
-    return (struct result_rerun){
+    const struct result_rerun outcome = {
         .status = c->status,
         .duration = c->duration,
         .fresh = c->fresh,
-        .message = TAKE_PTR(c->message),
-        .type = TAKE_PTR(c->type),
-        .text = TAKE_PTR(c->text),
-        .output = TAKE_PTR(c->output),
+        .message = c->message,
+        .type = c->type,
+        .text = c->text,
+        .output = c->output,
     };
+    c->message = c->type = c->text = c->output = NULL;
+    return outcome;
 }
 
 static void put_outcome(struct result_case *c, const struct result_rerun *outcome)

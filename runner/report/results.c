@@ -57,35 +57,57 @@ static bool has_journal(int dir)
     return ours;
 }
 
-static const char *find_foreign(const struct strvec *names)
+static const char *find_foreign(const struct strvec *names, const struct strvec *kept)
 {
     for (size_t i = 0; i < names->len; i++)
-        if (!is_own_name(names->items[i]))
+        if (!is_own_name(names->items[i]) && !strvec_contains(kept, names->items[i]))
             return names->items[i];
     return NULL;
 }
 
-static int empty(int dir, const char *path, struct error *err)
+static int empty(int dir, const char *path, const struct strvec *kept, struct error *err)
 {
     _cleanup_strvec_ struct strvec names = STRVEC_INIT;
     if (directory_list(dir, &names) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot list '%s'", path);
 
-    const char *foreign = find_foreign(&names);
+    const char *foreign = find_foreign(&names, kept);
     if (foreign && !has_journal(dir))
         return error_set(err, ERROR_CONFIG,
                          "results directory '%s' is not empty and not ours: it holds '%s' and no "
                          "run.json of an earlier run; name another with --results",
                          path, foreign);
     for (size_t i = 0; i < names.len; i++)
-        if (is_own_name(names.items[i]) && directory_remove(dir, names.items[i]) < 0)
+        if (is_own_name(names.items[i]) && !strvec_contains(kept, names.items[i]) &&
+            directory_remove(dir, names.items[i]) < 0)
             return error_set_errno(err, ERROR_INTERNAL, errno, "cannot remove '%s/%s'", path,
                                    names.items[i]);
     return 0;
 }
 
-int results_open(const char *path, struct error *err)
+/* Appends the entry of the directory in which an input is, or which it is, if it is below it. */
+static int keep_input(const char *path, const char *input, struct strvec *kept, struct error *err)
 {
+    const char *slash = strrchr(input, '/');
+    _cleanup_free_ char *parent = slash ? xstrndup(input, (size_t)(slash - input) + 1)
+                                        : xstrdup(".");
+    _cleanup_free_ char *above = realpath(parent, NULL), *top = realpath(path, NULL);
+    size_t len = top ? strlen(top) : 0;
+    if (!above || !top || strncmp(above, top, len) != 0 || (above[len] && above[len] != '/'))
+        return 0;
+    const char *below = above[len] ? above + len + 1 : slash ? slash + 1 : input;
+    strvec_take(kept, xstrndup(below, strcspn(below, "/")));
+    if (above[len] || strcmp(below, "junit.xml") != 0)
+        return 0;
+    return error_set(err, ERROR_CONFIG,
+                     "'%s' is to be read, and what is made of it would take its place; leave it "
+                     "out, or name another directory with --results",
+                     input);
+}
+
+int results_open_beside(const char *path, const struct strvec *inputs, struct error *err)
+{
+    _cleanup_strvec_ struct strvec kept = STRVEC_INIT;
     if (!*path)
         return error_set(err, ERROR_CONFIG, "the results directory has no name");
     if (file_make_dirs(path, 0755) < 0)
@@ -95,9 +117,17 @@ int results_open(const char *path, struct error *err)
     if (dir < 0)
         return error_set_errno(err, ERROR_CONFIG, errno, "cannot open results directory '%s'",
                                path);
-    if (empty(dir, path, err) < 0)
+    for (size_t i = 0; i < inputs->len; i++)
+        if (keep_input(path, inputs->items[i], &kept, err) < 0)
+            return -1;
+    if (empty(dir, path, &kept, err) < 0)
         return -1;
     return TAKE_FD(dir);
+}
+
+int results_open(const char *path, struct error *err)
+{
+    return results_open_beside(path, &STRVEC_INIT, err);
 }
 
 const char *results_place(int place)
@@ -122,10 +152,9 @@ int results_create(int dir, int shard, const char *name, struct error *err)
     char sub[RESULTS_NAME];
     results_name(shard, sub);
     _cleanup_close_ int parent = directory_enter(dir, sub);
-    int fd = parent < 0
-                 ? -1
-                 : openat(parent, name,
-                          O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
+    int fd = parent < 0 ? -1
+                        : openat(parent, name,
+                                 O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot write '%s%s%s'",
                                shard ? sub : "", shard ? "/" : "", name);

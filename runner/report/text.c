@@ -186,7 +186,8 @@ static bool begins_line(const char *lines, const char *p)
     return p == lines || strchr("\r\n", p[-1]);
 }
 
-size_t text_command(const char *lines, size_t len)
+/* Where the blank has to go; len: nowhere. */
+static size_t find_command(const char *lines, size_t len)
 {
     const char *end = lines + len;
     for (const char *p = lines; (p = memmem(p, (size_t)(end - p), "##", 2)); p++)
@@ -200,6 +201,22 @@ size_t text_command(const char *lines, size_t len)
             break;
         }
     return end == lines + len ? len : (size_t)(end - lines) + 1;
+}
+
+void text_disarm(struct strbuf *lines)
+{
+    size_t at = find_command(lines->buf, lines->len);
+    if (at == lines->len)
+        return;
+    struct strbuf safe = STRBUF_INIT;
+    for (size_t from = 0; from < lines->len; from += at) {
+        at = find_command(lines->buf + from, lines->len - from);
+        strbuf_add(&safe, lines->buf + from, at);
+        if (from + at < lines->len)
+            strbuf_addc(&safe, ' ');
+    }
+    strbuf_deinit(lines);
+    *lines = safe;
 }
 
 char *text_bounded(const char *s, size_t max)

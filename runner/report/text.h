@@ -29,14 +29,14 @@ char *text_bounded(const char *s, size_t max);
 char *text_first_line(const char *s, size_t max);
 
 /*
- * Finds what a CI system that reads our output would take for a command, in whole lines. Returns
- * where a blank in between makes it harmless, or len. Their parsers look for
+ * Makes whole lines harmless, in place: a blank goes into what the CI system that reads our output
+ * would take for a command. Their parsers look for
  *   "::name ...::" at a line's begin, behind blanks     GitHub: actions/runner, ActionCommand.cs
  *   "##[name ...]" anywhere in a line                   GitHub, the same
  *   "##vso[area.name ...]" anywhere, in any case        Azure: azure-pipelines-agent, Command.cs
  *   "##teamcity[name ...]" anywhere                     TeamCity: ServiceMessagesParser
  */
-size_t text_command(const char *lines, size_t len);
+void text_disarm(struct strbuf *lines);
 
 /* The length of the UTF-8 sequence at p (1 to 4), or 0 when there is no valid one. */
 size_t text_utf8_length(const char *p, size_t len);

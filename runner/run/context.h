@@ -21,6 +21,7 @@ enum {
     CONTEXT_COMMONS = RESULTS_COMMONS, /* what all shards share */
 };
 
+struct division;
 struct shard;
 struct shell;
 
@@ -36,13 +37,16 @@ struct run_context {
     struct journal *journal;
     struct console *console;
     struct result *result;
-    int results_dir;             /* open directory */
-    const char *owner;           /* value of LABEL_OWNER */
-    const char *satellite;       /* image id of the holder */
-    const char *network;         /* name of the run's network, or NULL */
-    struct image_info *images;   /* parallel to plan->images, once resolved */
-    struct snapshot *snapshots;  /* parallel to plan->seed.services */
-    struct shell *shell;         /* in place of tests, or NULL */
+    int results_dir;                                /* open directory */
+    const char *owner;                              /* value of LABEL_OWNER */
+    const char *satellite;                          /* image id of the holder */
+    const char *network;                            /* name of the run's network, or NULL */
+    struct image_info *images;                      /* parallel to plan->images, once resolved */
+    struct snapshot *snapshots;                     /* parallel to plan->seed.services */
+    struct shell *shell;                            /* in place of tests, or NULL */
+    struct division *division;                      /* of the tests among the shards */
+    void (*on_failed)(void *data, struct shard *s); /* --fail-fast: a shard's tests have failed */
+    void *on_failed_data;
     struct deploy *deploy;       /* what every shard is a copy of, or NULL */
     const struct shard *commons; /* what they share, or NULL */
 };

@@ -4,7 +4,9 @@
 #include <cleanroom/junit.h>
 #include <cleanroom/log.h>
 
+#include "run/planning.h"
 #include "run/tell.h"
+#include "run/verdict.h"
 
 #define REPORT_PAUSE NSEC_PER_SEC
 
@@ -20,6 +22,11 @@ bool run_is_clean(const struct run *r)
     return r->state == RUN_DONE && r->sweep.left.len == 0 && !error_is_set(&r->sweep.error);
 }
 
+int shard_code(const struct shard *s)
+{
+    return error_is_set(&s->error) ? error_exit_code(s->error.kind) : s->failed;
+}
+
 /* The most serious thing that happened, by the README's table: what broke outranks what failed. */
 static int outcome_code(const struct run *r)
 {
@@ -33,8 +40,7 @@ static int outcome_code(const struct run *r)
     if (bake_failed(&r->deploy))
         return 1;
     for (size_t i = 0; i < r->shard_count; i++) {
-        const struct shard *s = &r->shards[i];
-        int mine = error_is_set(&s->error) ? error_exit_code(s->error.kind) : s->failed;
+        int mine = shard_code(&r->shards[i]);
         static const int rank[] = {3, 124, 2, 1, 0};
         for (size_t k = 0; k < ARRAY_SIZE(rank); k++) {
             if (rank[k] == mine || rank[k] == code) {
@@ -117,7 +123,7 @@ static void report_run(struct run *r)
 int run_write_reports(struct run *r, int exit_code, struct error *err)
 {
     r->result.duration = clock_now() - r->started_at;
-    if (r->ctx.shell)
+    if (r->ctx.shell || r->plans)
         return 0; /* there is nothing to report on */
     if (junit_write(&r->result, r->ctx.settings->own.junit_dialect, r->ctx.results_dir, "junit.xml",
                     err) < 0)
@@ -146,20 +152,31 @@ int run_conclude(struct run *r, struct error *err)
 {
     report_run(r);
     result_settle(&r->result);
+    _cleanup_strvec_ struct strvec doubts = STRVEC_INIT;
+    verdict_make(r, &doubts);
     int code = outcome_code(r);
+    if (code == 0 && doubts.len)
+        code = 1;
+    for (size_t i = 0; i < doubts.len; i++)
+        add_run_case(r, "proof", doubts.items[i], "ProofError");
     r->result.finished = true;
     r->result.duration = clock_now() - r->started_at;
 
     if (code || !run_was_serving(r))
         outcome_error(r, err);
+    if (doubts.len && !error_is_set(err))
+        error_set(err, ERROR_SERVICE, "%s", doubts.items[0]);
     if (error_is_set(err))
         journal_fact(r->ctx.journal, "error", err->message);
+    tell_journal(r);
     _cleanup_error_ struct error unwritten = ERROR_INIT;
     if (run_write_reports(r, code, &unwritten) < 0 && !error_is_set(err)) {
         code = code ? code : error_exit_code(unwritten.kind);
         error_move(err, &unwritten);
     }
-    if (!r->ctx.shell)
+    if (r->plans && code == 0 && planning_write(r, err) < 0)
+        code = error_exit_code(err->kind);
+    if (!r->ctx.shell && !(r->plans && code == 0))
         tell(r, code);
     return code;
 }

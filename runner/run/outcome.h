@@ -7,6 +7,8 @@
 
 /* Ctrl-C is how it is ended. */
 bool run_was_serving(const struct run *r);
+/* The exit code it would give the run by itself. */
+int shard_code(const struct shard *s);
 /* Nothing of it is left that should not be there. */
 bool run_is_clean(const struct run *r);
 

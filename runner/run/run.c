@@ -20,8 +20,11 @@
 #include "run/kept.h"
 #include "run/outcome.h"
 #include "run/owner.h"
+#include "run/planning.h"
 #include "run/reach.h"
+#include "run/replay.h"
 #include "run/run_parts.h"
+#include "run/shard_collect.h"
 
 #define EVENTS_RETRIES 20
 #define EVENTS_PAUSE   (250 * NSEC_PER_MSEC)
@@ -178,9 +181,12 @@ static int block_signals(void)
 static void on_prepared(void *data, const struct error *err)
 {
     struct run *r = data;
+    _cleanup_error_ struct error other = ERROR_INIT;
+    if (!err && planning_check(r, &other) < 0)
+        err = &other;
     if (err)
         run_fail(r, err);
-    run_set_state(r, err ? RUN_SWEEP : RUN_BAKE);
+    run_set_state(r, err || r->shard_count == 0 ? RUN_SWEEP : RUN_BAKE);
 }
 
 static void on_baked(void *data, const struct error *err)
@@ -236,9 +242,48 @@ static void on_commons_done(void *data)
         run_set_state(r, RUN_SWEEP);
 }
 
+/* From the loop: whoever has ended is still being left. */
+static void renew_shards(void *data)
+{
+    struct run *r = data;
+    for (size_t i = 0; i < r->shard_count; i++)
+        if (r->shards[i].state == SHARD_DONE && r->shards[i].wants_fresh)
+            shard_renew(&r->shards[i]);
+}
+
+/* Its failed tests have another try, unless the run is ending. */
+static bool goes_on(struct run *r, struct shard *s)
+{
+    if (s->state != SHARD_DONE || !s->wants_fresh)
+        return false;
+    if (!error_is_set(&r->error) && !s->left && r->state == RUN_SHARDS) {
+        loop_timer_arm(r->ctx.loop, &r->renewal, clock_now(), renew_shards, r);
+        return true;
+    }
+    s->wants_fresh = false;
+    shard_report_once(s);
+    return false;
+}
+
+/* --fail-fast: the others need not go on. */
+static void on_tests_failed(void *data, struct shard *s)
+{
+    struct run *r = data;
+    _cleanup_free_ char *why = xasprintf("not run to its end: shard %d failed, and --fail-fast "
+                                         "ends the others",
+                                         s->number);
+    console_say(r->ctx.console, s->number, "failed: the other shards are ended");
+    division_end(&r->division, why);
+    for (size_t i = 0; i < r->shard_count; i++)
+        if (&r->shards[i] != s)
+            shard_abandon(&r->shards[i], why);
+}
+
 static void on_shard_done(void *data, struct shard *s)
 {
     struct run *r = data;
+    if (goes_on(r, s))
+        return;
     if (s->state == SHARD_DONE && s->kept && --r->shards_kept == 0 && r->state == RUN_KEPT)
         shards_are_gone(r);
     if (s->state == SHARD_DONE && s->kept)
@@ -285,6 +330,7 @@ static void enter_sweep(struct run *r)
 {
     loop_timer_disarm(r->ctx.loop, &r->events_timer);
     loop_timer_disarm(r->ctx.loop, &r->report_timer);
+    loop_timer_disarm(r->ctx.loop, &r->renewal);
     if (r->events)
         r->ctx.engine->ops->cancel(r->ctx.engine, r->events);
     r->sweep = (struct sweep){.engine = r->ctx.engine,
@@ -345,8 +391,8 @@ static void raise_descriptor_limit(void)
 
 static void add_suites(struct run *r)
 {
-    for (size_t i = 0; i < r->plan.shards.len; i++)
-        (void)result_add_suite(&r->result, (int)i + 1, (int)r->plan.shards.len);
+    for (int i = 0; i < r->plan.shard_count; i++)
+        (void)result_add_suite(&r->result, r->plan.first_shard + i + 1, (int)r->plan.shards.len);
 }
 
 /* Docker miscounts a network's endpoints when containers enter it at the same time on a busy
@@ -366,22 +412,40 @@ static int starts_at_once(const struct run *r)
 
 static void init_shards(struct run *r)
 {
-    int first = r->ctx.shell ? r->ctx.shell->number : 1;
-    r->shard_count = r->ctx.shell ? 1 : r->plan.shards.len;
+    int first = r->ctx.shell ? r->ctx.shell->number : r->plan.first_shard + 1;
+    r->shard_count = r->ctx.shell ? 1 : r->plans ? planning_shards(r) : (size_t)r->plan.shard_count;
     r->shards = xcalloc(r->shard_count, sizeof(*r->shards));
     for (size_t i = 0; i < r->shard_count; i++)
         shard_init(&r->shards[i], &r->ctx, first + (int)i, on_shard_done, r);
     commons_init(&r->commons, &r->ctx, r->shards, r->shard_count);
 }
 
+/* "4 shards", "shards 5 to 8 of 12" */
+static char *shards_of(const struct run *r)
+{
+    const struct plan *plan = &r->plan;
+    if (r->plans)
+        return xstrdup("a plan");
+    if (r->ctx.shell || plan->slice.total == 1)
+        return xasprintf("%zu shard%s", r->shard_count, r->shard_count == 1 ? "" : "s");
+    return xasprintf("shards %d to %d of %zu", plan->first_shard + 1,
+                     plan->first_shard + plan->shard_count, plan->shards.len);
+}
+
 static void say_hello(struct run *r)
 {
     const struct engine *e = r->ctx.engine;
-    console_say(r->ctx.console, 0, "run %s: %zu shard%s of %s on %s %s%s%s", r->plan.run_id,
-                r->shard_count, r->shard_count == 1 ? "" : "s", r->ctx.settings->image.value,
-                e->kind, e->version, e->why ? ": " : "", e->why ? e->why : "");
+    _cleanup_free_ char *shards = shards_of(r);
+    console_say(r->ctx.console, 0, "run %s: %s of %s on %s %s%s%s", r->plan.run_id, shards,
+                r->ctx.settings->image.value, e->kind, e->version, e->why ? ": " : "",
+                e->why ? e->why : "");
+    if (r->division.seed)
+        console_say(r->ctx.console, 0, "random order: --order random --seed %llu repeats it",
+                    (unsigned long long)r->division.seed);
     _cleanup_free_ char *engine = xasprintf("%s %s at %s", e->kind, e->version, e->where);
     journal_fact(r->ctx.journal, "engine", engine);
+    if (!r->ctx.shell && !r->plans)
+        replay_note_run(r);
     if (e->why)
         journal_fact(r->ctx.journal, "engine_why", e->why);
 }
@@ -437,6 +501,7 @@ static void release_engine(struct run *r)
     engine_free(r->ctx.engine);
     loop_timer_disarm(r->ctx.loop, &r->events_timer);
     loop_timer_disarm(r->ctx.loop, &r->report_timer);
+    loop_timer_disarm(r->ctx.loop, &r->renewal);
     for (size_t i = 0; i < r->shard_count; i++)
         shard_deinit(&r->shards[i]);
     commons_deinit(&r->commons);
@@ -545,10 +610,19 @@ static int check_plan(const struct plan *plan, struct error *err)
     return check_text(&plan->shards.items[0].app_env, "the variable", err);
 }
 
-/* A shell leaves nothing, an earlier run's results neither. */
+/* Who serves, or has a shell, has no tests. */
+static int divide(struct run *r, struct error *err)
+{
+    if (!r->ctx.shell && !r->ctx.settings->serve)
+        return division_init(&r->division, &r->plan, err);
+    r->division = (struct division){.plan = &r->plan, .state = DIVISION_READY};
+    return 0;
+}
+
+/* A shell, or a plan, leaves nothing, an earlier run's results neither. */
 static int open_results(struct run *r, struct error *err)
 {
-    if (!r->ctx.shell)
+    if (!r->ctx.shell && !r->plans)
         return results_open(r->ctx.settings->own.results, err);
     r->passing = program_scratch(r->plan.run_id, -1);
     if (mkdir(r->passing, 0700) < 0)
@@ -560,18 +634,23 @@ int run_execute(const struct settings *settings, struct shell *shell, FILE *out,
 {
     struct front front;
     int answer = 0;
-    bool keeps = settings->own.keep != KEEP_NO && !shell;
+    bool keeps = settings->own.keep != KEEP_NO && !shell && !settings->plan_output;
     int divided = keeps ? front_divide(&front, &answer, err) : 0;
     if (divided)
         return divided < 0 ? error_exit_code(err->kind) : answer;
-    struct run r = {
-        .signal_fd = block_signals(), .started_at = clock_now(), .front = keeps ? &front : NULL};
+    struct run r = {.signal_fd = block_signals(),
+                    .started_at = clock_now(),
+                    .front = keeps ? &front : NULL,
+                    .plans = settings->plan_output != NULL};
     r.ctx = (struct run_context){.settings = settings,
                                  .plan = &r.plan,
                                  .ledger = &r.ledger,
                                  .starts = &r.starts,
                                  .holders = &r.holders,
                                  .pods = &r.pods,
+                                 .division = &r.division,
+                                 .on_failed = on_tests_failed,
+                                 .on_failed_data = &r,
                                  .result = &r.result,
                                  .shell = shell,
                                  .results_dir = -1};
@@ -582,7 +661,7 @@ int run_execute(const struct settings *settings, struct shell *shell, FILE *out,
         error_set(err, ERROR_USAGE,
                   "'%s' is a program of this machine: there is no container to go into",
                   settings->image.value);
-    if (error_is_set(err) || check_plan(&r.plan, err) < 0) {
+    if (error_is_set(err) || check_plan(&r.plan, err) < 0 || divide(&r, err) < 0) {
         plan_deinit(&r.plan);
         return error_exit_code(err->kind);
     }
@@ -602,6 +681,7 @@ int run_execute(const struct settings *settings, struct shell *shell, FILE *out,
     remove_passing(&r);
     loop_free(r.ctx.loop);
     result_deinit(&r.result);
+    division_deinit(&r.division);
     plan_deinit(&r.plan);
     error_clear(&r.error);
     free(r.passing);

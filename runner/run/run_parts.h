@@ -6,6 +6,7 @@
 #include "run/bake.h"
 #include "run/commons.h"
 #include "run/context.h"
+#include "run/division.h"
 #include "run/front.h"
 #include "run/janitor.h"
 #include "run/prepare.h"
@@ -35,12 +36,15 @@ struct run {
     struct janitor janitor;
     struct prepare prepare;
     struct bake bake, deploy;
+    struct division division;
+    struct loop_timer renewal; /* of shards that go on in a fresh world */
     struct shard *shards;
     size_t shard_count, shards_done, shards_kept;
     struct commons commons;
     struct front *front; /* NULL: nothing is kept */
     struct visits *visits;
     bool concluded;
+    bool plans; /* nothing is to run but what makes the plan: see planning.h */
     struct engine_op *events;
     struct loop_timer events_timer;
     int events_retries;

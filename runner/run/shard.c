@@ -11,6 +11,7 @@
 #include "run/shard_inside.h"
 #include "run/shard_keep.h"
 #include "run/shard_phase.h"
+#include "run/shard_rounds.h"
 #include "run/shell.h"
 #include "satellite/satellite.h"
 
@@ -74,6 +75,21 @@ void shard_stop(struct shard *s, const struct error *err)
     if (!error_is_set(&s->error) && !was_served(s, err))
         error_copy(&s->error, err);
     shard_set_state(s, SHARD_TEARDOWN);
+}
+
+void shard_abandon(struct shard *s, const char *why)
+{
+    if (s->state >= SHARD_COLLECT)
+        return;
+    replace_str(&s->abandoned, why);
+    if (s->state < SHARD_TEST) {
+        shard_set_state(s, SHARD_TEARDOWN);
+        return;
+    }
+    bool between = s->rounds.step == ROUND_CLEANING; /* it looks before it goes on */
+    shard_rounds_stop(s);
+    if (!between)
+        shard_set_state(s, SHARD_COLLECT);
 }
 
 void shard_fail(struct shard *s, enum error_kind kind, const char *fmt, ...)
@@ -204,10 +220,14 @@ static void holder_changed(void *data, struct container *c)
 static void create_phases(struct shard *s)
 {
     bool tests = s->kind == SHARD_TESTS;
+    const struct app_run deploy = {.argv = &s->ctx->plan->deploy_argv};
+    const struct app_run serve = {.argv = &s->ctx->plan->test_argv};
     if (s->kind == SHARD_SEED || (tests && s->ctx->plan->deploy == DEPLOY_EACH))
-        shard_create_phase(s, &s->deploy, &s->ctx->plan->deploy_argv);
-    if (tests)
-        shard_create_phase(s, &s->test, &s->ctx->plan->test_argv);
+        shard_create_phase(s, &s->deploy, &deploy);
+    if (tests && (s->ctx->shell || s->ctx->settings->serve))
+        shard_create_phase(s, &s->test, &serve);
+    else if (tests)
+        shard_rounds_prepare(s);
 }
 
 static void say_ready(struct shard *s)
@@ -322,6 +342,11 @@ static void holder_said(struct shard *s, const char *line)
     if (strcmp(line, SATELLITE_FLUSHED) == 0) {
         s->flushed = true;
         shard_collect_if_flushed(s);
+        return;
+    }
+
+    if (strcmp(line, SATELLITE_EMPTIED) == 0) {
+        shard_rounds_emptied(s);
         return;
     }
 
@@ -458,6 +483,7 @@ static void enter_teardown(struct shard *s)
     if (s->flush)
         s->ctx->engine->ops->cancel(s->ctx->engine, s->flush);
     shard_keep_cancel(s);
+    shard_rounds_cancel(s);
     for (size_t i = 0; i < s->service_count; i++)
         sign_cancel(&s->services[i].sign);
     console_end_stream(s->ctx->console, shard_voice(s));
@@ -475,7 +501,7 @@ static void count_busy(struct container *c, void *count)
 /* Volumes go when no container can use them any more. */
 void shard_teardown_goes_on(struct shard *s)
 {
-    int busy = s->archive || s->flush || shard_keep_busy(s) ? 1 : 0;
+    int busy = s->archive || s->flush || shard_keep_busy(s) || shard_rounds_busy(s) ? 1 : 0;
     for (size_t i = 0; i < s->service_count; i++)
         busy += sign_is_busy(&s->services[i].sign);
     each_container(s, count_busy, &busy);
@@ -632,6 +658,7 @@ void shard_init(struct shard *s, struct run_context *ctx, int number,
     for (size_t i = 0; i < s->service_count; i++)
         init_service(s, &s->services[i], &s->plan->services.items[i]);
     shard_init_inside(s);
+    shard_rounds_init(&s->rounds);
     shard_init_phase(s, &s->deploy, "deploy");
     shard_init_phase(s, &s->test, ctx->shell ? "shell" : ctx->settings->serve ? "serve" : "test");
 }
@@ -640,6 +667,35 @@ static void deinit_container(struct container *c, void *arg)
 {
     (void)arg;
     container_deinit(c);
+}
+
+void shard_renew(struct shard *s)
+{
+    struct shard_rounds rounds = s->rounds;
+    void (*on_done)(void *data, struct shard *s) = s->on_done;
+    void *data = s->data;
+    int worlds = s->worlds + 1, exit_code = s->test.exit_code;
+    char *verdict = TAKE_PTR(s->test.verdict);
+    nsec_t took = s->test.took,
+           first_started = s->first_started_wall ? s->first_started_wall : s->started_wall;
+    struct capture out = s->out, err = s->err;
+    capture_init(&s->out, 0, 0);
+    capture_init(&s->err, 0, 0);
+    shard_rounds_init(&s->rounds); /* the old one is carried over */
+    shard_deinit(s);
+    shard_init(s, s->ctx, s->number, on_done, data);
+    shard_rounds_deinit(s);
+    s->rounds = rounds;
+    s->rounds.count = 0;
+    s->rounds.prepared = s->rounds.clearing = false;
+    s->worlds = worlds;
+    s->test.exit_code = exit_code;
+    s->test.verdict = verdict;
+    s->test.took = took;
+    s->first_started_wall = first_started;
+    s->out = out;
+    s->err = err;
+    shard_begin(s);
 }
 
 void shard_deinit(struct shard *s)
@@ -659,6 +715,10 @@ void shard_deinit(struct shard *s)
             close(s->services[i].log_fd);
     }
     free(s->services);
+    shard_rounds_deinit(s);
+    free(s->deploy.verdict);
+    free(s->test.verdict);
+    free(s->abandoned);
     capture_deinit(&s->out);
     capture_deinit(&s->err);
     strbuf_deinit(&s->holder_line);

@@ -13,8 +13,11 @@
 #ifndef CLEANROOM_SHARD_H
 #define CLEANROOM_SHARD_H
 
+#include <cleanroom/reader.h>
+
 #include "report/collect.h"
 #include "run/container.h"
+#include "run/division.h"
 #include "run/keep.h"
 #include "run/sign.h"
 #include "run/volume.h"
@@ -70,6 +73,52 @@ struct shard_phase {
     struct container container;
     bool begun;
     bool timed_out;
+    bool ended; /* by itself, and that is: */
+    int exit_code;
+    char *verdict;
+    nsec_t took; /* of all rounds */
+};
+
+enum round_step {
+    ROUND_NONE,
+    ROUND_WAITING, /* for the list */
+    ROUND_LISTING,
+    ROUND_RUNNING,
+    ROUND_CLEANING, /* what it left is fetched and put aside, its container removed */
+};
+
+enum round_kind {
+    ROUND_PART,   /* tests that have not run yet */
+    ROUND_REPEAT, /* the same once more */
+    ROUND_RETRY,  /* those that failed */
+};
+
+/* See shard_rounds.h. */
+struct shard_rounds {
+    enum round_step step;
+    enum round_kind kind;
+    struct part part;        /* what runs */
+    VEC(struct part) parts;  /* what has run so far, in this order */
+    size_t repeated;         /* of them, in this pass */
+    int pass;                /* 1-based: the first is not a repetition */
+    struct part failed;      /* what is to be tried again */
+    int tries;               /* so far */
+    int count;               /* rounds begun in this world */
+    bool prepared;           /* the container of the first one is made */
+    bool untaken;            /* what the last one left has not been looked at */
+    bool ended, exit_failed; /* the last one: by itself, with an exit code */
+    bool unexplained;        /* one failed, and no case says why */
+    struct division_ticket ticket;
+    struct strbuf listed[3]; /* what the list prints, by enum output_stream */
+    struct reader *readers[3];
+    struct strvec env;
+    struct strbuf files;
+    struct engine_op *empty;
+    bool clearing; /* what was fetched is being put aside */
+    struct result_suite found;
+    bool reported; /* a reader has recognised an output */
+    long said;     /* tests, in the runner's words; -1: it does not say */
+    size_t extras;
 };
 
 /* One of the volumes being filled with what deploy left. */
@@ -101,8 +150,12 @@ struct shard {
     struct shard_service *services;
     size_t service_count;
     struct shard_phase deploy, test;
-    struct container inside; /* KEPT: of who came, one at a time */
-    struct shell *visitor;   /* or NULL */
+    struct shard_rounds rounds; /* of test */
+    bool wants_fresh;           /* what failed is to be tried in another world */
+    int worlds;                 /* before this one */
+    char *abandoned;            /* why nobody wants it to go on, or NULL */
+    struct container inside;    /* KEPT: of who came, one at a time */
+    struct shell *visitor;      /* or NULL */
     void (*on_inside)(void *data, struct container *c);
     void *inside_data;
     struct capture out, err; /* of both phases */
@@ -118,10 +171,11 @@ struct shard {
     nsec_t teardown_by; /* and by which everything has to be gone */
 
     nsec_t started_at, started_wall;
-    struct error error; /* why it ended early: the first reason */
-    bool failed;        /* deploy or tests said no */
-    bool acknowledged;  /* the app's runner touched the shard status file */
-    bool left;          /* something could not be removed */
+    nsec_t first_started_wall; /* of the first of its worlds, or 0 */
+    struct error error;        /* why it ended early: the first reason */
+    bool failed;               /* deploy or tests said no */
+    bool acknowledged;         /* the app's runner touched the shard status file */
+    bool left;                 /* something could not be removed */
     bool reported, kept;
 };
 
@@ -168,6 +222,11 @@ void shard_fail(struct shard *s, enum error_kind kind, const char *fmt, ...) _pr
 /* As whom the console shows it: its number, or 0. */
 int shard_voice(const struct shard *s);
 void shard_set_state(struct shard *s, enum shard_state state);
+/* Ends it before its time, which is not its fault: what has run so far counts. */
+void shard_abandon(struct shard *s, const char *why);
+/* DONE with wants_fresh: QUEUED again, in another world. */
+void shard_renew(struct shard *s);
+
 /* TEARDOWN: something that was waited for has ended. */
 void shard_teardown_goes_on(struct shard *s);
 /* SERVICES: the same. */

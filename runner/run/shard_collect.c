@@ -13,17 +13,22 @@ bool shard_has_sinks(const struct shard *s)
     return false;
 }
 
+/* What failed may pass in another world: then that one's report is the shard's. */
 void shard_report_once(struct shard *s)
 {
-    if (!s->reported)
-        shard_report(s);
+    if (s->reported || s->wants_fresh)
+        return;
+    shard_report(s);
     s->reported = true;
+    if (s->failed && s->ctx->on_failed && s->ctx->settings->own.fail_fast && !s->abandoned)
+        s->ctx->on_failed(s->ctx->on_failed_data, s);
 }
 
 static bool is_to_be_kept(const struct shard *s)
 {
     enum keep_mode keep = s->ctx->settings->own.keep;
-    if (s->kind != SHARD_TESTS || s->ctx->shell || s->holder.stage != CONTAINER_RUNNING)
+    if (s->kind != SHARD_TESTS || s->ctx->shell || s->wants_fresh ||
+        s->holder.stage != CONTAINER_RUNNING)
         return false;
     return keep == KEEP_ALWAYS || (keep == KEEP_FAILED && (s->failed || error_is_set(&s->error)));
 }
@@ -34,7 +39,9 @@ static void archive_bytes(void *data, const void *bytes, size_t len)
     collect_feed(s->collect, bytes, len);
 }
 
-static void fetch_program(struct shard *s);
+static void fetch_program(struct shard *s, engine_done_fn done);
+static void end_collect(struct shard *s);
+static bool is_fetched(const struct shard *s);
 
 static void archive_ended(void *data, enum engine_outcome outcome, const struct error *err)
 {
@@ -44,8 +51,8 @@ static void archive_ended(void *data, enum engine_outcome outcome, const struct 
         shard_teardown_goes_on(s);
         return;
     }
-    if (outcome == ENGINE_OK && s->ctx->plan->program && !s->fetching_program) {
-        fetch_program(s);
+    if (outcome == ENGINE_OK && s->ctx->plan->program && !s->fetching_program && !is_fetched(s)) {
+        fetch_program(s, archive_ended);
         return;
     }
     if (outcome != ENGINE_OK) {
@@ -53,26 +60,25 @@ static void archive_ended(void *data, enum engine_outcome outcome, const struct 
                   err && error_is_set(err) ? err->message : "the pod's holder is gone");
         collect_free(TAKE_PTR(s->collect));
     }
-    shard_report_once(s);
-    shard_set_state(s, is_to_be_kept(s) ? SHARD_KEPT : SHARD_TEARDOWN);
+    end_collect(s);
 }
 
 /* A program of this machine has written to this machine. */
-static void fetch_program(struct shard *s)
+static void fetch_program(struct shard *s, engine_done_fn done)
 {
     _cleanup_free_ char *path = xasprintf("%s%s", s->plan->scratch,
                                           &PLAN_COLLECT[strlen(PLAN_SCRATCH)]);
     s->fetching_program = true;
     s->archive = s->ctx->engine->ops->container_archive(s->ctx->engine, s->test.container.name,
                                                         path, context_teardown_deadline(s->ctx),
-                                                        archive_bytes, archive_ended, s);
+                                                        archive_bytes, done, s);
 }
 
 /* Of a deploy whose result is kept nothing but what was sent counts: it is not a test. */
-static void begin_collect(struct shard *s)
+static void begin_collect(struct shard *s, bool results)
 {
     _cleanup_strvec_ struct strvec allowed = STRVEC_INIT;
-    if (s->kind == SHARD_TESTS) {
+    if (results) {
         strvec_push(&allowed, "xml/");
         strvec_push(&allowed, "outputs/");
     }
@@ -83,12 +89,40 @@ static void begin_collect(struct shard *s)
     s->collect = collect_new(s->ctx->results_dir, s->number, &allowed);
 }
 
+void shard_fetch_round(struct shard *s, engine_done_fn done)
+{
+    begin_collect(s, true);
+    if (s->ctx->plan->program)
+        fetch_program(s, done);
+    else
+        s->archive = s->ctx->engine->ops->container_archive(
+            s->ctx->engine, s->holder.name, PLAN_COLLECT, context_teardown_deadline(s->ctx),
+            archive_bytes, done, s);
+}
+
+/* Between rounds everything has been fetched already but what sinks have. */
+static bool is_fetched(const struct shard *s)
+{
+    return s->kind == SHARD_TESTS && s->state == SHARD_COLLECT && !s->rounds.untaken &&
+           (s->rounds.count > 0 || s->ctx->plan->program);
+}
+
+static void end_collect(struct shard *s)
+{
+    shard_report_once(s);
+    shard_set_state(s, is_to_be_kept(s) ? SHARD_KEPT : SHARD_TEARDOWN);
+}
+
 static void fetch_archive(struct shard *s)
 {
     loop_timer_disarm(s->ctx->loop, &s->deadline);
-    begin_collect(s);
+    if (is_fetched(s) && !shard_has_sinks(s)) {
+        end_collect(s);
+        return;
+    }
+    begin_collect(s, s->kind == SHARD_TESTS && !is_fetched(s));
     if (s->ctx->plan->program && !shard_has_sinks(s)) {
-        fetch_program(s);
+        fetch_program(s, archive_ended);
         return;
     }
     s->archive = s->ctx->engine->ops->container_archive(

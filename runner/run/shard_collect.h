@@ -12,6 +12,9 @@ void shard_enter_collect(struct shard *s);
 /* s->flushed has become true. */
 void shard_collect_if_flushed(struct shard *s);
 
+/* TEST: what the last round left, into s->collect. */
+void shard_fetch_round(struct shard *s, engine_done_fn done);
+
 /* shard_report(), if that has not been yet. */
 void shard_report_once(struct shard *s);
 

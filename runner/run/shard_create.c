@@ -85,7 +85,8 @@ void shard_create_holder(struct shard *s)
     _cleanup_strvec_ struct strvec argv = STRVEC_INIT, env = STRVEC_INIT;
     strvec_push(&argv, "hold");
     for (size_t i = 0; s->kind != SHARD_COMMONS && i < ARRAY_SIZE(dirs); i++) {
-        strvec_push(&argv, "--dir");
+        bool spool = strcmp(dirs[i], PLAN_XML_DIR) == 0 || strcmp(dirs[i], PLAN_OUTPUTS) == 0;
+        strvec_push(&argv, spool ? "--spool" : "--dir");
         strvec_push(&argv, dirs[i]);
     }
     for (size_t i = 0; i < s->service_count; i++) {
@@ -189,39 +190,50 @@ void shard_create_service_again(struct shard *s, struct shard_service *service)
     create_service(s, service, container_create_again);
 }
 
+static void set_all(struct strvec *env, const struct strvec *more)
+{
+    for (size_t i = 0; more && i < more->len; i++) {
+        _cleanup_free_ char *key = xstrndup(more->items[i], strcspn(more->items[i], "="));
+        strvec_setenv(env, key, more->items[i] + strlen(key) + 1);
+    }
+}
+
 /* An app that is a program of this machine. */
-static void create_program(struct shard *s, struct container *c, const struct strvec *argv)
+static void create_program(struct shard *s, struct container *c, const struct app_run *run)
 {
     static const char *const below[] = {"collect/xml", "collect/outputs", "tmp", "storage",
                                         "static"};
     _cleanup_strvec_ struct strvec env = STRVEC_INIT, dirs = STRVEC_INIT;
     program_base_env(&env, (const char *const *)environ);
-    for (size_t i = 0; i < s->plan->app_env.len; i++) {
-        const char *entry = s->plan->app_env.items[i];
-        _cleanup_free_ char *key = xstrndup(entry, strcspn(entry, "="));
-        strvec_setenv(&env, key, entry + strlen(key) + 1);
-    }
+    set_all(&env, &s->plan->app_env);
+    set_all(&env, run->env);
     for (size_t i = 0; i < ARRAY_SIZE(below); i++)
         strvec_pushf(&dirs, "%s/%s", s->plan->scratch, below[i]);
-    struct container_spec spec = {.program = s->ctx->plan->program,
+    char *const *argv = run->argv->items;
+    struct container_spec spec = {.program = run->entry ? argv[0] : s->ctx->plan->program,
                                   .dirs = (const char *const *)dirs.items,
-                                  .argv = (const char *const *)argv->items,
+                                  .argv = (const char *const *)argv + (run->entry ? 1 : 0),
                                   .env = (const char *const *)env.items};
     container_create(c, &spec);
 }
 
-static void create_app(struct shard *s, struct container *c, const struct strvec *argv,
+static void create_app(struct shard *s, struct container *c, const struct app_run *run,
                        struct shell *shell)
 {
     const struct settings *settings = s->ctx->settings;
     if (s->ctx->plan->program) {
-        create_program(s, c, argv);
+        create_program(s, c, run);
         return;
     }
+    _cleanup_strvec_ struct strvec env = STRVEC_INIT;
+    set_all(&env, &s->plan->app_env);
+    set_all(&env, run->env);
+    const char *const *argv = run->argv ? (const char *const *)run->argv->items : NULL;
     struct mount mounts[SHARD_VOLUMES];
     struct container_spec spec = {.image = context_image(s->ctx, settings->image.value)->id,
-                                  .argv = argv ? (const char *const *)argv->items : NULL,
-                                  .env = (const char *const *)s->plan->app_env.items,
+                                  .entrypoint = run->entry ? argv : NULL,
+                                  .argv = run->entry ? NULL : argv,
+                                  .env = (const char *const *)env.items,
                                   .pod = s->holder.name,
                                   .mounts = mounts,
                                   .mount_count = volume_mounts(s, mounts),
@@ -230,15 +242,17 @@ static void create_app(struct shard *s, struct container *c, const struct strvec
                                   .pids = (uint64_t)settings->own.pids};
     if (shell)
         shell_specify(shell, &spec, &s->plan->app_env);
+    c->files = run->files;
     container_create(c, &spec);
 }
 
-void shard_create_phase(struct shard *s, struct shard_phase *phase, const struct strvec *argv)
+void shard_create_phase(struct shard *s, struct shard_phase *phase, const struct app_run *run)
 {
-    create_app(s, &phase->container, argv, phase == &s->test ? s->ctx->shell : NULL);
+    create_app(s, &phase->container, run, phase == &s->test ? s->ctx->shell : NULL);
 }
 
 void shard_create_inside(struct shard *s, struct shell *shell)
 {
-    create_app(s, &s->inside, NULL, shell);
+    const struct app_run run = {0};
+    create_app(s, &s->inside, &run, shell);
 }

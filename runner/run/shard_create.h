@@ -10,7 +10,16 @@ void shard_create_holder(struct shard *s);
 void shard_create_service(struct shard *s, struct shard_service *service);
 /* After shard_plan_anew(). */
 void shard_create_service_again(struct shard *s, struct shard_service *service);
-void shard_create_phase(struct shard *s, struct shard_phase *phase, const struct strvec *argv);
+
+/* One run of the app. */
+struct app_run {
+    const struct strvec *argv;  /* for its entry point; NULL: as the image has it */
+    bool entry;                 /* argv is in place of the entry point */
+    const struct strvec *env;   /* on top of the shard's, or NULL */
+    const struct strbuf *files; /* put into its container, an archive, or NULL; borrowed until it
+                                   has started */
+};
+void shard_create_phase(struct shard *s, struct shard_phase *phase, const struct app_run *run);
 
 /* Of a kept shard: the app's, for somebody who comes. */
 void shard_create_inside(struct shard *s, struct shell *shell);

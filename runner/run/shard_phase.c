@@ -2,6 +2,7 @@
 #include "run/shard_phase.h"
 
 #include "run/shard_collect.h"
+#include "run/shard_rounds.h"
 #include "run/shell.h"
 
 void shard_say_site(struct shard *s, const char *verb)
@@ -32,11 +33,13 @@ static void phase_deadline_passed(void *data)
     phase->timed_out = true;
     error_set(&s->error, ERROR_TIMEOUT,
               "%s did not end within %s; --%s-timeout TIME gives it longer", phase->name, limit,
-              phase->name);
+              phase == &s->deploy ? "deploy" : "test");
+    if (s->rounds.step == ROUND_LISTING)
+        division_end(s->ctx->division, "the tests were not listed in time");
     shard_set_state(s, phase == &s->deploy ? after_failed_deploy(s) : SHARD_COLLECT);
 }
 
-static void begin_phase(struct shard *s, struct shard_phase *phase, nsec_t timeout)
+void shard_start_phase(struct shard *s, struct shard_phase *phase, nsec_t timeout)
 {
     phase->begun = true;
     loop_timer_arm(s->ctx->loop, &s->deadline, clock_now() + timeout, phase_deadline_passed, s);
@@ -45,7 +48,7 @@ static void begin_phase(struct shard *s, struct shard_phase *phase, nsec_t timeo
 
 void shard_enter_deploy(struct shard *s)
 {
-    begin_phase(s, &s->deploy, s->ctx->settings->own.deploy_timeout);
+    shard_start_phase(s, &s->deploy, s->ctx->settings->own.deploy_timeout);
 }
 
 static void not_up_in_time(void *data)
@@ -66,7 +69,7 @@ void shard_enter_test(struct shard *s)
 {
     const struct settings *settings = s->ctx->settings;
     if (!is_unlimited(s, &s->test)) {
-        begin_phase(s, &s->test, settings->own.test_timeout);
+        shard_rounds_begin(s);
         return;
     }
     s->test.begun = true; /* and has all the time it wants, once it runs */
@@ -77,19 +80,29 @@ void shard_enter_test(struct shard *s)
         shard_say_site(s, "to be served at"); /* it listens by itself, we cannot know when */
 }
 
+void shard_say_phase(struct shard *s, const struct shard_phase *phase)
+{
+    char took[16];
+    clock_human(phase->took, took, sizeof(took));
+    bool served = phase == &s->test && s->ctx->settings->serve;
+    console_say(s->ctx->console, shard_voice(s), "%s %s in %s%s%s", phase->name,
+                phase->exit_code ? "failed"
+                : served         ? "ended"
+                                 : "passed",
+                took, phase->exit_code ? ": " : "", phase->exit_code ? phase->verdict : "");
+}
+
 static void phase_ended(struct shard *s, struct shard_phase *phase)
 {
     const struct container *c = &phase->container;
-    _cleanup_free_ char *verdict = container_verdict(c);
-    char took[16];
-    clock_human(c->exited_at - c->started_at, took, sizeof(took));
+    phase->ended = true;
+    phase->took = c->exited_at - c->started_at;
+    phase->exit_code = c->exit_code;
+    free(phase->verdict);
+    phase->verdict = container_verdict(c);
     console_end_stream(s->ctx->console, shard_voice(s));
-    bool served = phase == &s->test && s->ctx->settings->serve;
-    console_say(s->ctx->console, shard_voice(s), "%s %s in %s%s%s", phase->name,
-                c->exit_code ? "failed"
-                : served     ? "ended"
-                             : "passed",
-                took, c->exit_code ? ": " : "", c->exit_code ? verdict : "");
+    if (phase == &s->deploy || s->ctx->settings->serve)
+        shard_say_phase(s, phase);
     if (c->exit_code != 0)
         s->failed = true;
 
@@ -127,6 +140,8 @@ static void phase_changed(void *data, struct container *c)
         shard_set_state(s, SHARD_TEARDOWN);
     else if (c->stage == CONTAINER_GONE && is_shell(s, phase))
         shard_fail(s, ERROR_ENGINE, "the shell could not be given its input");
+    else if (phase == &s->test && s->state == SHARD_TEST && !is_unlimited(s, phase))
+        shard_rounds_changed(s, c);
     else if (c->stage == CONTAINER_EXITED && s->state < SHARD_COLLECT)
         phase_ended(s, phase);
 }
@@ -137,11 +152,19 @@ static void phase_output(void *data, enum output_stream stream, const void *byte
     struct shard *s = data;
     if (s->ctx->shell && s->state == SHARD_TEST)
         shell_output(s->ctx->shell, stream, bytes, len);
+    else if (s->state == SHARD_TEST && !s->ctx->settings->serve)
+        shard_rounds_output(s, stream, bytes, len);
     else
         console_output(s->ctx->console, shard_voice(s), stream, bytes, len);
 }
 
 void shard_init_phase(struct shard *s, struct shard_phase *phase, const char *name)
+{
+    *phase = (struct shard_phase){0};
+    shard_init_phase_container(s, phase, name);
+}
+
+void shard_init_phase_container(struct shard *s, struct shard_phase *phase, const char *name)
 {
     phase->name = name;
     container_init(&phase->container, s->ctx, s->number, name, phase_changed, s);

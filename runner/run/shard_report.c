@@ -2,6 +2,12 @@
 /* From what happened in a shard to the cases of its suite. */
 #include "run/shard.h"
 
+#include <string.h>
+
+#include "run/replay.h"
+#include "run/shard_phase.h"
+#include "run/shard_rounds.h"
+
 #define LOG_LINES 40
 
 static void set_message(struct result_case *c, const char *message)
@@ -54,20 +60,34 @@ static void report_service(struct shard *s, struct result_suite *suite, size_t i
                   sv->sink ? "cleanroom's own" : sv->plan->spec.image, why);
 }
 
+/* Its part of the tests was empty. */
+static bool has_no_part(const struct shard *s, const struct shard_phase *phase)
+{
+    return phase == &s->test && !phase->begun && s->state >= SHARD_COLLECT &&
+           !error_is_set(&s->error) && !s->failed;
+}
+
 static void report_phase(struct shard *s, struct result_suite *suite,
                          const struct shard_phase *phase)
 {
     const struct container *c = &phase->container;
     _cleanup_free_ char *classname = class_of(s);
-    bool exited = c->stage == CONTAINER_EXITED && !phase->timed_out;
-    nsec_t end = c->exited_at ? c->exited_at : clock_now();
-    nsec_t took = c->started_at ? end - c->started_at : 0;
+    bool exited = phase->ended && !phase->timed_out && !s->abandoned;
+    nsec_t began = c->started_at && !c->exited_at ? clock_now() - c->started_at : 0;
+    nsec_t took = phase->took + began;
     _cleanup_free_ char *why = NULL;
     enum case_status status = CASE_PASSED;
 
-    if (exited && c->exit_code != 0) {
+    if (exited && phase->exit_code != 0) {
         status = CASE_FAILED;
-        why = container_verdict(c);
+        why = xstrdup(phase->verdict);
+    } else if (s->abandoned && phase == &s->test) {
+        status = CASE_SKIPPED;
+        why = xstrdup(s->abandoned);
+    } else if (has_no_part(s, phase)) {
+        status = CASE_SKIPPED;
+        why = xstrdup(s->ctx->division->why ? s->ctx->division->why
+                                            : "there was no test for this shard");
     } else if (!exited && phase == &s->test && s->ctx->settings->serve && phase->begun &&
                !error_is_set(&s->error)) {
         why = xstrdup("ended by Ctrl-C");
@@ -193,30 +213,42 @@ static void say_what_was_refused(struct shard *s, const struct result_suite *sui
                     directory, file, refused);
 }
 
-/* The app's own cases. A report that names failures outweighs an exit code that denies them. */
-static void report_collected(struct shard *s, struct result_suite *suite)
+static size_t count_bad(const struct result_suite *suite)
 {
-    if (!s->collect)
-        return;
-    size_t phases = suite->cases.len;
-    (void)collect_finish(s->collect, suite, &s->acknowledged, &s->collect_error);
-    collect_free(TAKE_PTR(s->collect));
+    size_t bad = 0;
+    for (size_t i = 0; i < suite->cases.len; i++)
+        bad += suite->cases.items[i].status == CASE_FAILED ||
+               suite->cases.items[i].status == CASE_ERROR;
+    return bad;
+}
 
+/* A report that names failures outweighs an exit code that denies them. */
+static void judge_tests(struct shard *s)
+{
+    struct shard_phase *test = &s->test;
+    size_t bad = count_bad(&s->rounds.found);
+    if (test->ended && test->exit_code == 0 && bad > 0) {
+        test->exit_code = 1;
+        free(test->verdict);
+        test->verdict = xasprintf("exit code 0, but its report names %zu failed tests", bad);
+    }
+    if (test->exit_code)
+        s->failed = true;
+    if (test->ended && !s->ctx->settings->serve && strcmp(test->name, "test") == 0)
+        shard_say_phase(s, test);
+}
+
+/* The app's own cases. */
+static void report_found(struct shard *s, struct result_suite *suite)
+{
+    struct result_suite *found = &s->rounds.found;
+    for (size_t i = 0; i < found->cases.len; i++)
+        *vec_push(&suite->cases) = found->cases.items[i];
+    found->cases.len = 0;
+    strvec_append(&suite->properties, &found->properties);
     for (size_t i = 0; i < s->service_count; i++)
         if (s->services[i].plan->spec.sink == SINK_PROXY)
             say_what_was_refused(s, suite, s->services[i].plan->name);
-
-    size_t bad = 0;
-    for (size_t i = phases; i < suite->cases.len; i++)
-        bad += suite->cases.items[i].status == CASE_FAILED ||
-               suite->cases.items[i].status == CASE_ERROR;
-    struct result_case *test = &suite->cases.items[phases - 1];
-    if (bad == 0 || test->status != CASE_PASSED)
-        return;
-    s->failed = true;
-    test->status = CASE_FAILED;
-    test->message = xasprintf("exit code 0, but its report names %zu failed tests", bad);
-    console_say(s->ctx->console, shard_voice(s), "test failed: %s", test->message);
 }
 
 /* NULL: nobody wants to know. */
@@ -225,7 +257,7 @@ static struct result_suite *suite_of(struct shard *s)
     struct result *r = s->ctx->result;
     if (s->kind == SHARD_BAKE || s->kind == SHARD_COMMONS)
         return NULL;
-    return s->number > 0 ? &r->suites.items[s->number - 1]
+    return s->number > 0 ? &r->suites.items[s->number - 1 - s->ctx->plan->first_shard]
                          : result_add_suite(r, 0, (int)s->ctx->plan->shards.len);
 }
 
@@ -234,9 +266,15 @@ void shard_report(struct shard *s)
     struct result_suite *suite = suite_of(s);
     if (!suite)
         return;
-    suite->started_wall = s->started_wall ? s->started_wall : clock_wall();
-    suite->duration = s->started_at ? clock_now() - s->started_at : 0;
+    suite->started_wall = s->first_started_wall ? s->first_started_wall
+                          : s->started_wall     ? s->started_wall
+                                                : clock_wall();
+    suite->duration = s->started_at ? clock_wall() - suite->started_wall : 0;
 
+    if (s->collect || s->rounds.untaken)
+        shard_rounds_take(s);
+    if (s->kind == SHARD_TESTS)
+        judge_tests(s);
     for (size_t i = 0; i < s->service_count; i++)
         if (!s->services[i].off)
             report_service(s, suite, i);
@@ -244,7 +282,11 @@ void shard_report(struct shard *s)
         report_phase(s, suite, &s->deploy);
     if (s->kind == SHARD_TESTS)
         report_phase(s, suite, &s->test);
-    report_collected(s, suite);
+    report_found(s, suite);
+    if (s->kind == SHARD_TESTS) {
+        replay_note_shard(s);
+        suite->replay = replay_command(s);
+    }
     report_uncollected(s, suite);
     report_pod(s, suite);
     report_facts(s, suite);

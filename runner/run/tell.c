@@ -4,6 +4,24 @@
 #include <cleanroom/log.h>
 
 #include "report/annotate.h"
+#include "run/outcome.h"
+
+/* Of the suite's shard; -1: it is no shard's, or the shard never began. */
+static int code_of(const struct run *r, const struct result_suite *suite)
+{
+    for (size_t i = 0; i < r->shard_count; i++)
+        if (r->shards[i].number == suite->shard)
+            return shard_code(&r->shards[i]);
+    return -1;
+}
+
+void tell_journal(struct run *r)
+{
+    _cleanup_free_ int *codes = xcalloc(r->result.suites.len + 1, sizeof(*codes));
+    for (size_t i = 0; i < r->result.suites.len; i++)
+        codes[i] = code_of(r, &r->result.suites.items[i]);
+    journal_result(r->ctx.journal, &r->result, codes);
+}
 
 static enum ci_system ci_of(const struct settings *settings)
 {

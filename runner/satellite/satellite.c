@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "satellite/satellite.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cleanroom/vec.h>
 
@@ -19,6 +22,8 @@
 
 struct satellite {
     struct strvec dirs;
+    struct strvec spools; /* those of dirs that are made anew */
+    int emptied;          /* so many times */
     VEC(struct prober) probers;
     VEC(struct sink) sinks;
     VEC(struct relay) relays;
@@ -39,6 +44,7 @@ static void satellite_deinit(struct satellite *s)
     vec_deinit(&s->relays);
     vec_deinit(&s->polled);
     strvec_deinit(&s->dirs);
+    strvec_deinit(&s->spools);
 }
 
 /* Writes the line with one write(2), so that it reaches the engine's log in one piece. When nobody
@@ -95,9 +101,12 @@ static int take_option(struct satellite *s, const char *name, char *value)
         return relay_init(vec_push(&s->relays), value);
     if (strcmp(name, "--probe") == 0)
         return prober_init(vec_push(&s->probers), value, find_password, 0);
-    if (strcmp(name, "--dir") != 0 || *value != '/')
+    bool spool = strcmp(name, "--spool") == 0;
+    if ((!spool && strcmp(name, "--dir") != 0) || *value != '/')
         return -1;
     strvec_push(&s->dirs, value);
+    if (spool)
+        strvec_push(&s->spools, value);
     return 0;
 }
 
@@ -157,19 +166,26 @@ static int open_signals(void)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGCHLD);
     sigaddset(&set, SATELLITE_FLUSH);
+    sigaddset(&set, SATELLITE_EMPTY);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+struct orders {
+    bool flush, empty;
+};
+
 /* Returns true when we are told to end. */
-static bool take_signals(int fd, bool *flush)
+static bool take_signals(int fd, struct orders *orders)
 {
     struct signalfd_siginfo info;
 
     while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo == SATELLITE_FLUSH)
-            *flush = true;
+            orders->flush = true;
+        else if (info.ssi_signo == SATELLITE_EMPTY)
+            orders->empty = true;
         else if (info.ssi_signo != SIGCHLD)
             return true;
         while (waitpid(-1, NULL, WNOHANG) > 0)
@@ -297,6 +313,37 @@ static void flush_sinks(struct satellite *s, int signals)
     say_word(SATELLITE_FLUSHED);
 }
 
+/* What is in them is the app's, and may be anybody's: it is not removed, but moved away as a whole.
+   Files of its first level go, where we may, so that repeated tests do not fill the volume. */
+static void forget(const char *path)
+{
+    DIR *dir = opendir(path);
+
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        if (entry->d_type == DT_REG)
+            (void)unlinkat(dirfd(dir), entry->d_name, 0);
+    }
+    if (dir)
+        closedir(dir);
+    (void)rmdir(path);
+}
+
+/* "/cleanroom/collect/xml" goes to "/cleanroom/collect-xml-1". */
+static void empty_spools(struct satellite *s)
+{
+    s->emptied++;
+    for (size_t i = 0; i < s->spools.len; i++) {
+        const char *path = s->spools.items[i], *last = strrchr(path, '/');
+        _cleanup_free_ char *aside = xasprintf("%.*s-%s-%d", (int)(last - path), path, last + 1,
+                                               s->emptied);
+        if (rename(path, aside) < 0 && errno != ENOENT)
+            fprintf(stderr, "satellite: cannot move '%s': %s\n", path, strerrordesc_np(errno));
+        forget(aside);
+    }
+    (void)make_directories(&s->spools); /* says so itself */
+    say_word(SATELLITE_EMPTIED);
+}
+
 static int hold(struct satellite *s)
 {
     _cleanup_close_ int signals = open_signals();
@@ -307,17 +354,19 @@ static int hold(struct satellite *s)
     say_word(SATELLITE_UP);
     open_sinks(s);
     for (;;) {
-        bool flush = false;
+        struct orders orders = {false, false};
         prepare_poll(s, signals);
         int n = wait_for_work(s);
         if (n < 0)
             return EXIT_FAILURE;
-        if (take_signals(signals, &flush))
+        if (take_signals(signals, &orders))
             return EXIT_SUCCESS;
         step_probers(s);
         (void)step_sinks(s);
-        if (flush)
+        if (orders.flush)
             flush_sinks(s, signals);
+        if (orders.empty)
+            empty_spools(s);
     }
 }
 
@@ -327,8 +376,9 @@ int main(int argc, char **argv)
 
     (void)argc;
     if (parse_options(&s, argv) < 0) {
-        fprintf(stderr, "usage: satellite hold [--dir PATH]... [--probe NAME:PROVIDER:PORT:ARG]... "
-                        "[--sink NAME:KIND:PORT:DIR]... [--relay FROM:TO:tcp|udp]...\n");
+        fprintf(stderr, "usage: satellite hold [--dir PATH]... [--spool PATH]... "
+                        "[--probe NAME:PROVIDER:PORT:ARG]... [--sink NAME:KIND:PORT:DIR]... "
+                        "[--relay FROM:TO:tcp|udp]...\n");
         return 2;
     }
     return hold(&s);

@@ -175,12 +175,11 @@ static void gather(struct evidence *e, const struct proof_question *q, enum nami
     }
 }
 
-/* The naming by which most of the plan is found in the reports: for runners that are not known. */
-static enum naming guess_naming(const struct proof_question *q)
+enum naming proof_naming(const struct proof_question *q)
 {
-    enum naming best = NAMING_PLAIN;
+    enum naming best = q->preset ? q->preset->naming : NAMING_PLAIN;
     size_t most = 0;
-    for (int n = 0; n < NAMINGS && q->planned; n++) {
+    for (int n = 0; n < NAMINGS && q->planned && !q->preset; n++) {
         _cleanup_(evidence_deinit) struct evidence e;
         size_t found = 0;
         gather(&e, q, (enum naming)n);
@@ -392,7 +391,7 @@ static void judge_said(struct proof *p, const struct proof_question *q)
 void proof_make(struct proof *p, const struct proof_question *q)
 {
     _cleanup_(evidence_deinit) struct evidence e;
-    gather(&e, q, q->preset ? q->preset->naming : guess_naming(q));
+    gather(&e, q, proof_naming(q));
     *p = (struct proof){0};
     count(p, &e);
     judge_expected(p, q);

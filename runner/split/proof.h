@@ -40,6 +40,10 @@ struct proof {
     struct strvec remarks;                    /* sentences */
 };
 
+/* How the tests of the reports are named: by the preset, or as most of the plan is found in them.
+ */
+enum naming proof_naming(const struct proof_question *q);
+
 #define _cleanup_proof_ _cleanup_(proof_deinit)
 
 void proof_make(struct proof *p, const struct proof_question *q);

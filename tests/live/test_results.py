@@ -5,7 +5,7 @@ import pathlib
 import re
 import subprocess
 
-from harness import APP, REDIS, SANITIZED, LiveTest, wait_until
+from harness import APP, REDIS, SANITIZED, SUREFIRE_SCHEMA, LiveTest, wait_until
 
 MIB = 1024 * 1024
 
@@ -44,6 +44,16 @@ class Report(LiveTest):
             names = " ".join(row[1] for row in result.cases if row[0] == suite)
             for word in ("redis", "deploy", "test"):
                 self.assertIn(word, names)
+
+    def test_dialect(self):
+        """Another reader's form: one suite, whose cases say of which shard they are."""
+        result = self.run_cleanroom("--shards", 2, "--junit-dialect", "surefire", APP,
+                                    test='say tested; [ "$CLEANROOM_SHARD_NUMBER" = 1 ]')
+        self.assert_exit(result, 1)
+        self.assert_valid_junit(result, SUREFIRE_SCHEMA)
+        self.assert_red_case(result, "test", "exit code 1")
+        [suite] = result.suites
+        self.assertEqual({case.get("group") for case in suite}, {None, "shard 1 of 2", "shard 2 of 2"})
 
     def test_long_line(self):
         result = self.run_cleanroom(APP, test="print_long_line 3000000")
@@ -92,6 +102,19 @@ class RunJson(LiveTest):
         self.assertEqual(len(states), len(set(states)), f"states only move right: {states}")
         self.assertTrue(any("deploy" in state for state in states), states)
         self.assertTrue(any("test" in state for state in states), states)
+
+    def test_tests_and_shards(self):
+        result = self.run_cleanroom(
+            "--shards", 2, APP,
+            test='ack; if [ "$CLEANROOM_SHARD_NUMBER" = 1 ]; then junit a; else junit b passed c failed; fi')
+        self.assert_exit(result, 1)
+        record = result.run_json
+        self.assertEqual(record["tests"],
+                         {"tests": 3, "passed": 2, "failed": 1, "errors": 0, "skipped": 0, "flaky": 0})
+        self.assertEqual([(row["verdict"], row["exit_code"], row["tests"]) for row in record["shards"]],
+                         [("passed", 0, 1), ("failed", 1, 2)])
+        self.assertEqual(record["failed"],
+                         [{"shard": 2, "class": "testapp", "name": "c", "message": "told to fail"}])
 
 
 class Directory(LiveTest):

@@ -8,12 +8,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/process.h"
 #include "report/directory.h"
 
 #include "tap.h"
 
-#define HOSTILE "a|b's [x]%\n::error::x\r##teamcity[x] ##[add-mask] </pre>]]>&<b>:\xff\xe2\x82\xac"
-#define DOG     "\xf0\x9f\x90\x95"
+#define HOSTILE  "a|b's [x]%\n::error::x\r##teamcity[x] ##[add-mask] </pre>]]>&<b>:\xff\xe2\x82\xac"
+#define TC(what) "##teamcity[" what
+#define DOG      "\xf0\x9f\x90\x95"
 
 static struct result_case *add(struct result_suite *s, const char *class_name, const char *name,
                                enum case_status status, const char *message, const char *text)
@@ -130,6 +132,23 @@ static void test_github_shows_ten(void)
     }
 }
 
+/* What is no shard's. */
+static void test_errors_of_the_run(void)
+{
+    struct result r;
+    result_init(&r, "id", "shop");
+    struct result_suite *s = result_add_suite(&r, 0, 2);
+    add(s, "cleanroom", "run", CASE_ERROR, "cannot reach 'docker'", NULL);
+    _cleanup_strbuf_ struct strbuf github = STRBUF_INIT, teamcity = STRBUF_INIT;
+    annotate_github(&github, &r, 3, NULL);
+    annotate_teamcity(&teamcity, &r, s);
+    annotate_teamcity_run(&teamcity, &r, 3);
+    check_str(github.buf, "::error title=cleanroom%3A run::cannot reach 'docker'\n");
+    check_str(teamcity.buf, TC("buildProblem description='cleanroom: run: cannot reach |'docker|''"
+                               " identity='cleanroom_0_run']\n"));
+    result_deinit(&r);
+}
+
 /* Its own words say why a run is red that no test and no service made red. */
 static void test_an_exit_code_alone(void)
 {
@@ -158,11 +177,10 @@ static void test_teamcity(void)
     for (size_t i = 0; i < r.suites.len; i++)
         annotate_teamcity(&out, &r, &r.suites.items[i]);
     annotate_teamcity_run(&out, &r, 3);
-#define FLOW     " flowId='cleanroom-id-1']\n"
-#define TEST     " name='shop.Cart.test_total'"
-#define LATER    " name='shop.Cart.test_later'"
-#define TIME     " name='shop.Cart.test_time'"
-#define TC(what) "##teamcity[" what
+#define FLOW  " flowId='cleanroom-id-1']\n"
+#define TEST  " name='shop.Cart.test_total'"
+#define LATER " name='shop.Cart.test_later'"
+#define TIME  " name='shop.Cart.test_time'"
     check_str(out.buf, TC("testRetrySupport enabled='true']\n") TC("testSuiteStarted name='shop'")
                            FLOW TC("testStarted") TEST FLOW TC("testFailed") TEST
               " message='3 != 4' details='Traceback|n  cart.py, 100%|n'" FLOW TC("testFinished")
@@ -419,12 +437,36 @@ static void test_buildkite(void)
     place_deinit(&p);
 }
 
+/* It is waited for, but not for ever. */
+static void test_programs_have_a_deadline(void)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    _cleanup_free_ char *sh = process_find_program("sh");
+    check_int(process_feed((const char *const[]){sh, "-c", "test \"$(cat)\" = fed", NULL}, "fed", 3,
+                           30 * NSEC_PER_SEC, &err),
+              0);
+    check_int(process_feed((const char *const[]){sh, "-c", "exec sleep 1000", NULL}, "", 0,
+                           50 * NSEC_PER_MSEC, &err),
+              -1);
+    check_int(err.kind, ERROR_TIMEOUT);
+    check_contains(err.message, "did not end within 50ms");
+    error_clear(&err);
+    check_int(process_feed((const char *const[]){sh, "-c", "kill -9 $$", NULL}, "", 0,
+                           30 * NSEC_PER_SEC, &err),
+              -1);
+    check_contains(err.message, "failed: signal 9");
+    error_clear(&err);
+    check_int(process_feed((const char *const[]){"/nowhere", NULL}, "", 0, NSEC_PER_SEC, &err), -1);
+    check_contains(err.message, "cannot run '/nowhere': No such file");
+}
+
 int main(void)
 {
     return tap_run((struct tap_test[]){
         TAP(test_github),
         TAP(test_github_paths_are_of_the_checkout),
         TAP(test_github_shows_ten),
+        TAP(test_errors_of_the_run),
         TAP(test_an_exit_code_alone),
         TAP(test_teamcity),
         TAP(test_markdown),
@@ -435,6 +477,7 @@ int main(void)
         TAP(test_detection),
         TAP(test_the_step_summary_is_appended_to),
         TAP(test_buildkite),
+        TAP(test_programs_have_a_deadline),
         {0},
     });
 }

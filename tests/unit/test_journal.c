@@ -9,6 +9,7 @@
 #include <cleanroom/strbuf.h>
 
 #include "report/directory.h"
+#include "report/facts.h"
 
 #include "tap.h"
 
@@ -148,6 +149,37 @@ static void test_what_is_not_ours_stays(void)
     place_deinit(&p);
 }
 
+/* What is made of files that are below the directory leaves them there. */
+static void test_inputs_below(void)
+{
+    struct place p;
+    place_init(&p);
+    _cleanup_error_ struct error err = ERROR_INIT;
+    int dir = results_open(p.results, &err);
+    for (int shard = 1; shard <= 2; shard++)
+        close(results_create(dir, shard, "junit.xml", &err));
+    touch(dir, "run.txt");
+    _cleanup_strvec_ struct strvec inputs = STRVEC_INIT;
+    strvec_pushf(&inputs, "%s/shard-1/junit.xml", p.results);
+    strvec_push(&inputs, "/etc/passwd");
+    check_int(results_open_beside(p.results, &inputs, &err), -1);
+    check_contains(err.message, "it holds 'run.txt'");
+    check(exists(dir, "shard-2"));
+
+    error_clear(&err);
+    strvec_pushf(&inputs, "%s/shard-1/../run.txt", p.results);
+    int again = results_open_beside(p.results, &inputs, &err);
+    check(again >= 0);
+    check(exists(dir, "shard-1/junit.xml") && exists(dir, "run.txt") && !exists(dir, "shard-2"));
+    close(again);
+
+    strvec_pushf(&inputs, "%s/junit.xml", p.results);
+    check_int(results_open_beside(p.results, &inputs, &err), -1);
+    check_contains(err.message, "would take its place");
+    close(dir);
+    place_deinit(&p);
+}
+
 static void test_killed_before_its_journal(void)
 {
     struct place p;
@@ -199,15 +231,85 @@ static void test_files_of_a_shard(void)
     place_deinit(&p);
 }
 
+/* One failed test, 2000 flaky ones, in one shard. */
+static void fill(struct result *r)
+{
+    result_init(r, "0123456789ab", "shop");
+    r->tally = (struct result_tally){.known = true,
+                                     .was_planned = true,
+                                     .complete = true,
+                                     .planned = 2002,
+                                     .ran = 2001,
+                                     .never = 1};
+    struct result_suite *s = result_add_suite(r, 1, 1);
+    s->duration = 1500 * NSEC_PER_MSEC;
+    result_add_case(s, "cleanroom.shard-1", "test", CASE_FAILED, 0);
+    struct result_case *c = result_add_case(s, "shop.Cart", "test_total", CASE_FAILED, 0);
+    c->message = xstrdup("3 != \xff\nmore");
+    c->file = xstrdup("cart.py");
+    c->line = 42;
+    for (int i = 0; i < 2000; i++) {
+        c = result_add_case(s, "shop.Cart", "test_time", CASE_PASSED, 0);
+        *vec_push(&c->reruns) = (struct result_rerun){.status = CASE_FAILED};
+        c->fresh = true;
+    }
+    result_add_suite(r, 0, 1);
+}
+
+static void check_json(const json_t *root, const char *key, const char *want)
+{
+    _cleanup_free_ char *got = json_dumps(json_object_get(root, key), JSON_COMPACT);
+    check_str(got, want);
+}
+
+static void test_tests_and_shards(void)
+{
+    struct place p;
+    place_init(&p);
+    _cleanup_error_ struct error err = ERROR_INIT;
+    _cleanup_close_ int dir = results_open(p.results, &err);
+    struct journal *j = journal_new(dir, "0123456789ab");
+    struct result r;
+    fill(&r);
+    journal_result(j, &r, (const int[]){1, -1});
+    check_int(journal_write(j, true, 1, &err), 0);
+    journal_free(j);
+    result_deinit(&r);
+
+    json_t *root = load(dir);
+#define COUNTS                                                                                     \
+    "\"tests\":2001,\"passed\":2000,\"failed\":1,\"errors\":0,\"skipped\":0,\"flaky\":2000}"
+    check_json(root, "tests", "{" COUNTS);
+    check_json(root, "shards",
+               "[{\"shard\":1,\"verdict\":\"failed\",\"exit_code\":1,\"seconds\":1.5," COUNTS "]");
+    check_json(root, "proof",
+               "{\"complete\":true,\"planned\":2002,\"ran\":2001,\"skipped\":0,\"doubled\":0,"
+               "\"never\":1}");
+    check_json(root, "failed",
+               "[{\"shard\":1,\"class\":\"shop.Cart\",\"name\":\"test_total\",\"file\":\"cart.py\","
+               "\"line\":42,\"message\":\"3 != \xef\xbf\xbd\"}]");
+    json_t *flaky = json_object_get(root, "flaky"), *first = json_object();
+    check_int(json_array_size(flaky), FACTS_TESTS_MAX);
+    (void)json_object_set(first, "first", json_array_get(flaky, 0));
+    check_json(first, "first",
+               "{\"shard\":1,\"class\":\"shop.Cart\",\"name\":\"test_time\",\"failures\":1,"
+               "\"fresh\":true}");
+    json_decref(first);
+    json_decref(root);
+    place_deinit(&p);
+}
+
 int main(void)
 {
     return tap_run((struct tap_test[]){
         TAP(test_every_state_and_its_time),
         TAP(test_an_earlier_run_is_cleared),
         TAP(test_what_is_not_ours_stays),
+        TAP(test_inputs_below),
         TAP(test_killed_before_its_journal),
         TAP(test_no_directory),
         TAP(test_files_of_a_shard),
+        TAP(test_tests_and_shards),
         {0},
     });
 }

@@ -145,6 +145,7 @@ static int run_once(struct fake_options options, char **junit)
                                         .deploy = deploy_of[mode],
                                         .snapshots = mode != PLAIN && mode != INSIDE,
                                         .results = results,
+                                        .annotations = ANNOTATIONS_NEVER,
                                         .pull_timeout = limit,
                                         .start_timeout = limit,
                                         .deploy_timeout = limit,
