@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The definitions for CI systems in ci/, done as they say, for an app in a real repository."""
 
+import json
 import os
 import pathlib
 import re
@@ -11,6 +12,21 @@ import pipelines
 from harness import CLEANROOM, TOP, Result, on
 from test_hook import Repository
 
+# Lists 24 tests, and reports for those it is handed how long they took.
+LISTED = """#!/bin/sh
+if [ "$2" = --list ]; then
+    seq -f suite.Class.test_%g 24
+    exit
+fi
+{
+    echo '<testsuite name="suite">'
+    while IFS=. read -r module class name; do
+        [ "$name" = test_7 ] && time=10.000 || time=0.100
+        echo "<testcase classname='$module.$class' name='$name' time='$time'/>"
+    done <"$CLEANROOM_TESTS_FILE"
+    echo '</testsuite>'
+} >"$XML_OUTPUT_FILE"
+"""
 ONE_MACHINE = ("Jenkinsfile", "travis.yml")
 SLICES = ("Jenkinsfile.slices", "github.yml", "gitlab.yml")
 
@@ -111,13 +127,49 @@ class Slices(OfProgram):
     def test_lost_slice(self):
         """What all machines together did not do is not green, whatever each of them says."""
         def lose(player, job):
-            if job.name.strip().lower() == "merge":
+            if job.name.lower() == "merge":
                 shutil.rmtree(player.kept / "slice-2")
 
         for name in SLICES:
             with self.subTest(name):
                 green, player = self.play(name, between=lose)
                 self.assertFalse(green, player.log)
+                if name != "Jenkinsfile.slices":  # it asks for each of them by name
+                    self.assertIn("\ncleanroom: shards 5..8 of 12 are missing\n", player.log)
+
+    def test_timings_of_the_last_build(self):
+        """They come by the system's cache: the long test has a shard to itself the next time."""
+        self.listed_app()
+        for name in ("github.yml", "gitlab.yml"):
+            with self.subTest(name):
+                player = self.player()
+                self.assertTrue(player.play(pipelines.jobs(name)), player.log)
+                self.assert_report(player, *(f"test_{test}" for test in range(1, 25)))
+                self.assertNotIn([7], self.division(player))
+                self.assertTrue(player.play(pipelines.jobs(name)), player.log)
+                self.assertIn([7], self.division(player))
+
+    def test_timings_on_one_machine(self):
+        self.listed_app()
+        player = self.player()
+        self.assertTrue(player.play(pipelines.jobs("travis.yml")), player.log)
+        self.assertNotRegex(player.log, "(?m)^\\[.\\] passed .* 1 test: 1 passed")
+        self.assertTrue(player.play(pipelines.jobs("travis.yml")), player.log)
+        self.assertRegex(player.log, "(?m)^\\[.\\] passed .* 1 test: 1 passed")
+
+    def listed_app(self):
+        (self.work / "run").write_text(LISTED)
+        self.commit(**{"forklift.yaml": "services: []\n"
+                       "cleanroom: {split: timings, granularity: test, list: [test, --list]}\n"})
+
+    @staticmethod
+    def division(player):
+        """The numbers of the tests of each shard, of the plan of the last build."""
+        (file,) = player.kept.glob("plan*/plan.json")
+        shards = {}
+        for unit in json.loads(file.read_text())["units"]:
+            shards.setdefault(unit["shard"], []).append(int(unit["name"].rpartition("_")[2]))
+        return sorted(shards.values())
 
 
 @on("docker")
