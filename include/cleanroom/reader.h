@@ -50,13 +50,14 @@ struct reader_report {
        Comparable with `cases` less `extras`, unless `partial`. */
     long said;
     size_t extras; /* cases that the runner does not count: a file that could not be loaded ... */
-    bool partial;  /* tests that passed are not all named: the runner's short output */
+    bool partial;  /* tests that passed are not all named but numbered: the runner's short output */
     char *problem; /* cut short, or at odds with itself: one sentence; or NULL */
 };
 void reader_report_deinit(struct reader_report *report);
 
-/* Whether the name is the reader's: a TAP stream may number its tests and not name them, so that
-   "test 7" of two shards are not the same. */
+/* Whether the name is the reader's, "test 7" of the format: TAP streams may number their tests
+   only, and what passed is named by many runners only if they are told to. Of two shards they are
+   not the same. */
 bool reader_has_named(const struct result_case *c);
 
 struct reader;

@@ -181,6 +181,7 @@ static void take_totals(struct jest *j, struct sink *s, const char *line)
             j->ended = true;
         } else if (word && (scan_prefix(word, " skipped") || scan_prefix(word, " todo"))) {
             hidden += tests;
+            s->skipped += tests;
         }
     }
     j->skipped = 0;

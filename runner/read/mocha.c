@@ -165,8 +165,11 @@ static void take_count(struct mocha *m, struct sink *s, const char *line)
     long count;
     const char *rest = scan_number(line + scan_indent(line), &count);
     bool failing = rest && strcmp(rest, " failing") == 0;
-    if (failing || (rest && strcmp(rest, " pending") == 0))
+    bool pending = rest && strcmp(rest, " pending") == 0;
+    if (failing || pending)
         sink_say(s, count);
+    if (pending)
+        s->skipped += count;
     if (failing)
         m->failing = (size_t)count;
 }

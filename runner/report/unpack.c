@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -135,6 +136,12 @@ static char *allowed_place(const struct unpack *u, const char *top, bool file)
     return NULL;
 }
 
+static bool matches(const struct unpack *u, const struct strvec *parts)
+{
+    _cleanup_free_ char *name = strvec_join(parts, "/");
+    return fnmatch(u->pattern, name, 0) == 0;
+}
+
 static enum outcome unpack_entry(struct unpack *u, struct archive *a, struct archive_entry *entry)
 {
     const char *name = archive_entry_pathname(entry);
@@ -151,8 +158,11 @@ static enum outcome unpack_entry(struct unpack *u, struct archive *a, struct arc
         u->signalled |= type == AE_IFREG;
         return WRITTEN;
     }
-    _cleanup_free_ char *above = allowed_place(u, parts.items[0],
-                                               parts.len == 1 && type == AE_IFREG);
+    if (u->pattern && (type == AE_IFDIR || !matches(u, &parts)))
+        return WRITTEN;
+    _cleanup_free_ char *above = u->pattern ? xstrdup(u->place)
+                                            : allowed_place(u, parts.items[0],
+                                                            parts.len == 1 && type == AE_IFREG);
     if (!above)
         return UNSAFE;
     if (u->files >= u->limits.files)

@@ -162,6 +162,7 @@ struct shard {
     struct capture out, err; /* of both phases */
     int log_fd;              /* app.log */
     struct collect *collect;
+    struct collect *reports; /* what settings.reports names */
     struct engine_op *archive;
     int archive_tar, archive_fd; /* SEED: which volume is being kept, and where; -1 */
     uint64_t archive_len;

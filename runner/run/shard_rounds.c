@@ -8,6 +8,7 @@
 #include <cleanroom/log.h>
 
 #include "base/file.h"
+#include "config/shardvars.h"
 #include "report/directory.h"
 #include "report/replace.h"
 #include "run/files.h"
@@ -256,8 +257,11 @@ static int create(struct shard *s, struct error *err)
         _cleanup_free_ char *seed = xasprintf("%llu", (unsigned long long)d->seed);
         strvec_setenv(&r->env, "CLEANROOM_SEED", seed);
     }
-    if (!r->part.whole && put_tests_file(s, file, err) < 0)
-        return -1;
+    if (!r->part.whole) {
+        shardvars_set_undivided(&r->env);
+        if (put_tests_file(s, file, err) < 0)
+            return -1;
+    }
     if (division_words(d, &r->part, s->number, report, file, &words, err) < 0)
         return -1;
     const struct app_run run = {.argv = &words,
@@ -280,10 +284,11 @@ static void begin_readers(struct shard *s)
 {
     const char *named = own_of(s)->reader;
     free_readers(&s->rounds);
-    if (strcmp(named, "none") == 0)
+    bool automatic = !named || strcmp(named, "auto") == 0;
+    if (named && strcmp(named, "none") == 0)
         return;
     for (int i = OUTPUT_STDOUT; i <= OUTPUT_STDERR; i++)
-        s->rounds.readers[i] = reader_new(strcmp(named, "auto") == 0 ? NULL : named);
+        s->rounds.readers[i] = reader_new(automatic ? NULL : named);
 }
 
 static void start(struct shard *s)
@@ -500,9 +505,12 @@ void shard_rounds_take(struct shard *s)
     bool acknowledged = false;
     if (s->collect)
         (void)collect_finish(s->collect, &round, &acknowledged, &s->collect_error);
-    r->reported |= s->collect && collect_reported(s->collect);
-    collect_free(TAKE_PTR(s->collect));
     s->acknowledged |= acknowledged;
+    if (s->reports)
+        (void)collect_finish(s->reports, &round, &acknowledged, &s->collect_error);
+    r->reported |= collect_reported(s->collect) || collect_reported(s->reports);
+    collect_free(TAKE_PTR(s->collect));
+    collect_free(TAKE_PTR(s->reports));
     if (r->untaken) {
         read_output(s, &round);
         add_round(s, &round);
@@ -595,12 +603,18 @@ static void round_fetched(void *data, enum engine_outcome outcome, const struct 
         shard_teardown_goes_on(s);
         return;
     }
+    if (s->reports && outcome == ENGINE_NOT_FOUND)
+        outcome = ENGINE_OK; /* not each round writes one */
+    if (outcome == ENGINE_OK && shard_fetch_reports(s, round_fetched))
+        return;
     if (outcome != ENGINE_OK) {
         shard_fail(s, ERROR_ENGINE, "what the tests left could not be fetched: %s",
                    err && error_is_set(err) ? err->message : "the pod's holder is gone");
         return;
     }
     shard_rounds_take(s);
+    if (own_of(s)->reports)
+        remove_container(s);
     put_aside(s);
 }
 
@@ -610,7 +624,7 @@ static void clean(struct shard *s)
     s->rounds.clearing = true;
     loop_timer_disarm(s->ctx->loop, &s->deadline);
     shard_fetch_round(s, round_fetched);
-    if (!s->ctx->plan->program)
+    if (!s->ctx->plan->program && !own_of(s)->reports)
         remove_container(s); /* meanwhile */
 }
 

@@ -176,6 +176,15 @@ static bool is_expected(const struct proof *p, const struct evidence *e, long ex
     return (size_t)expect >= least && (size_t)expect <= most;
 }
 
+static void remark_nameless(struct proof *p, const struct evidence *e)
+{
+    if (e->nameless && e->busy > 1)
+        strvec_pushf(&p->remarks,
+                     "%zu test%s no name in the reports, so that nobody knows which ran twice: let "
+                     "the runner name all (often with -v), or write JUnit",
+                     e->nameless, e->nameless == 1 ? " has" : "s have");
+}
+
 static void judge_expected(struct proof *p, const struct evidence *e,
                            const struct proof_question *q)
 {
@@ -217,6 +226,7 @@ void proof_make(struct proof *p, const struct proof_question *q)
     count(p, &e);
     judge_expected(p, &e, q);
     judge_said(p, q);
+    remark_nameless(p, &e);
 
     size_t before = p->errors.len;
     judge_sharding(p, &e, q);

@@ -423,6 +423,14 @@ static void test_pytest_counts(void)
                             "========== 1 passed in 0.01s ==========\n",
                "pytest: 1 cases, said 4, extras 0\n"
                "problem: pytest collected 4 tests and ended after 1\npassed a | test_b\n");
+    /* Without names. */
+    check_read(NULL,
+               PYTEST_BEGIN "collected 4 items\n\na.py .s\n\n"
+                            "!!!!!!! _pytest.outcomes.Exit: no !!!!!!!\n"
+                            "==== 1 passed, 1 skipped in 0.01s =====\n",
+               "pytest: 2 cases, said 4, extras 0, partial\n"
+               "problem: pytest collected 4 tests and ended after 2\n"
+               "skipped pytest | test 1\npassed pytest | test 2\n");
 }
 
 /* What tests print between rulers, too. */
@@ -448,11 +456,11 @@ static void test_unittest_names(void)
                "======================================================================\n"
                "FAIL: g (doc)\nDoctest: doc.g\n" UNITTEST_BAR "AssertionError: no\n\n" UNITTEST_BAR
                "Ran 5 tests in 0.018s\n\nFAILED (failures=1)\n",
-               "unittest: 4 cases, said 5, extras 0, partial\n"
+               "unittest: 5 cases, said 5, extras 0, partial\n"
                "passed x.Y | test_a\npassed doc | f\n"
                "failed doc | g\n    type AssertionError\n    message AssertionError: no\n"
                "    > AssertionError: no\n"
-               "passed test_func | unittest.case.FunctionTestCase\n");
+               "passed test_func | unittest.case.FunctionTestCase\npassed unittest | test 1\n");
 }
 
 /* Files of which all is skipped are counted and not listed. */
