@@ -103,6 +103,12 @@ class Output(SuiteTest):
         for reader in ("none", "go"):
             self.assertEqual(self.cases_of(self.suite("--reader", reader, report="tap")), {})
 
+    def test_report_elsewhere(self):
+        """Of every round."""
+        result = self.suite("--shards", 2, "--reports", "/tmp/reports/*.xml", *listed("queue"),
+                            suite='mkdir -p /tmp/reports; XML_OUTPUT_FILE=/tmp/reports/a.xml; suite "$@"')
+        self.assertEqual(sorted(self.cases_of(result)), EIGHT)
+
 
 class Ends(SuiteTest):
     """Nothing of it is green."""
