@@ -203,6 +203,7 @@ static void test_missing_shards(void)
     _cleanup_scene_ struct scene s;
     begin(&s);
     strvec_deinit(&s.reports[0].properties);
+    strvec_deinit(&s.reports[2].properties);
     result_remove_suite(&s.reports[2], 1);
     add(&s, 1);
     add(&s, 3);
