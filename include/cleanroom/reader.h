@@ -55,6 +55,10 @@ struct reader_report {
 };
 void reader_report_deinit(struct reader_report *report);
 
+/* Whether the name is the reader's: a TAP stream may number its tests and not name them, so that
+   "test 7" of two shards are not the same. */
+bool reader_has_named(const struct result_case *c);
+
 struct reader;
 
 /* NULL: the format is recognised. A name that is none yields NULL. */

@@ -176,7 +176,8 @@ static void take_totals(struct jest *j, struct sink *s, const char *line)
         const char *word = scan_number(p, &tests);
         if (word && strcmp(word, " total") == 0) {
             sink_sure(s);
-            sink_say(s, j->listed && hidden > 0 ? tests - hidden : tests);
+            hidden = !j->listed || hidden < 0 ? 0 : hidden < tests ? hidden : tests;
+            sink_say(s, tests - hidden);
             j->ended = true;
         } else if (word && (scan_prefix(word, " skipped") || scan_prefix(word, " todo"))) {
             hidden += tests;

@@ -11,7 +11,7 @@
 #include <cleanroom/strbuf.h>
 
 #define TELLING_NAME_MAX    300
-#define TELLING_MESSAGE_MAX 200
+#define TELLING_MESSAGE_MAX 400
 #define TELLING_HUMAN       24
 
 /* Of the app's own tests: phases are none. */

@@ -86,10 +86,20 @@ static int take_plain(struct scan *s, char *line, struct error *err)
     return *test && *test != '#' ? add(s, xstrdup(test), err) : 0;
 }
 
+/* "ERROR tests/test_a.py - ImportError: no", but not what an entry point logs. */
+static bool is_pytest_error(const char *line)
+{
+    const char *path = after_prefix(line, "ERROR ");
+    const char *end = path ? path + strcspn(path, " ") : NULL;
+    return end && end > path && (!*end || after_prefix(end, " - ")) &&
+           (memchr(path, '/', (size_t)(end - path)) ||
+            memmem(path, (size_t)(end - path), ".py", 3));
+}
+
 /* The ids stand together; a blank line ends them, and what follows may name tests again. */
 static int take_pytest(struct scan *s, char *line, struct error *err)
 {
-    if (after_prefix(line, "ERROR "))
+    if (is_pytest_error(line))
         return refused(line, err);
     if (!*line && s->list->tests.len > 0)
         s->ended = true;
@@ -254,24 +264,49 @@ static int read_lines(struct test_list *list, enum list_format format, enum nami
     return 0;
 }
 
-static int compare_ids(const void *a, const void *b)
+/* By id, and those of the same as they came. */
+static int compare_tests(const void *a, const void *b)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    const struct test *x = *(struct test *const *)a, *y = *(struct test *const *)b;
+    int order = strcmp(x->id, y->id);
+    return order ? order : (x > y) - (x < y);
 }
 
-static int refuse_duplicates(const struct test_list *list, struct error *err)
+static void test_deinit(struct test *t)
+{
+    free(t->id);
+    free(t->key);
+    *t = (struct test){0};
+}
+
+static void drop_empty(struct test_list *list)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->tests.len; i++)
+        if (list->tests.items[i].id)
+            list->tests.items[kept++] = list->tests.items[i];
+    list->tests.len = kept;
+}
+
+/* Mocha's tests are handed out by files, and titles of one file may be the same: those are one. */
+static int settle_duplicates(struct test_list *list, enum list_format format, struct error *err)
 {
     size_t len = list->tests.len;
-    _cleanup_free_ char **ids = xcalloc(len, sizeof(*ids));
+    _cleanup_free_ struct test **sorted = xcalloc(len, sizeof(*sorted));
     for (size_t i = 0; i < len; i++)
-        ids[i] = list->tests.items[i].id;
-    qsort(ids, len, sizeof(*ids), compare_ids);
-    for (size_t i = 1; i < len; i++)
-        if (strcmp(ids[i - 1], ids[i]) == 0)
+        sorted[i] = &list->tests.items[i];
+    qsort(sorted, len, sizeof(*sorted), compare_tests);
+    for (size_t i = len - 1; i > 0; i--) {
+        if (strcmp(sorted[i - 1]->id, sorted[i]->id) != 0)
+            continue;
+        if (format != LIST_MOCHA)
             return error_set(err, ERROR_CONFIG,
                              "test '%s' is twice in the list, so that nobody could tell which of "
                              "the two ran; give one of them another name",
-                             ids[i]);
+                             sorted[i]->id);
+        test_deinit(sorted[i]);
+    }
+    drop_empty(list);
     return 0;
 }
 
@@ -291,14 +326,12 @@ int test_list_read(struct test_list *list, enum list_format format, enum naming 
         return error_set(err, ERROR_CONFIG,
                          "the list has no test in it (it was read as that of '%s')",
                          formats[format].name);
-    return refuse_duplicates(list, err);
+    return settle_duplicates(list, format, err);
 }
 
 void test_list_deinit(struct test_list *list)
 {
-    for (size_t i = 0; i < list->tests.len; i++) {
-        free(list->tests.items[i].id);
-        free(list->tests.items[i].key);
-    }
+    for (size_t i = 0; i < list->tests.len; i++)
+        test_deinit(&list->tests.items[i]);
     vec_deinit(&list->tests);
 }

@@ -4,7 +4,7 @@
  *
  * What is no test (summaries, warnings, what an entry point says first) is left out, as far as the
  * format can tell. The order is kept. A test that is there twice is an error, because nobody could
- * say which of the two ran; so is an empty list.
+ * say which of the two ran (but Mocha's, which are run by files); so is an empty list.
  */
 #ifndef SPLIT_LIST_H
 #define SPLIT_LIST_H

@@ -241,7 +241,7 @@ static const struct {
     char *(*key)(const char *id);
     char *(*of_case)(const struct result_case *c);
     char separator;
-    bool blind;
+    bool blind, repeats;
 } namings[NAMINGS] = {
     [NAMING_PLAIN] = {.of_case = dotted_case},
     [NAMING_NAME] = {.of_case = name_case, .separator = '/'},
@@ -256,14 +256,16 @@ static const struct {
                         .of_case = phpunit_case},
     [NAMING_GO] = {.group = {after_space, before_space}, .of_case = spaced_case, .separator = '/'},
     [NAMING_NEXTEST] = {.group = {NULL, before_space}, .of_case = spaced_case},
-    [NAMING_MOCHA] = {.group = {NULL, NULL, file_before_colons}, .of_case = mocha_case},
-    [NAMING_RSPEC] = {.group = {NULL, NULL, rspec_file}, .of_case = name_case},
+    [NAMING_MOCHA] = {.group = {NULL, NULL, file_before_colons},
+                      .of_case = mocha_case,
+                      .repeats = true},
+    [NAMING_RSPEC] = {.group = {NULL, NULL, rspec_file}, .of_case = name_case, .repeats = true},
     [NAMING_PLAYWRIGHT] = {.group = {playwright_line, NULL, playwright_file},
                            .key = playwright_key,
                            .of_case = playwright_case},
-    [NAMING_FILE] = {.key = relative, .of_case = dotted_case, .blind = true},
+    [NAMING_FILE] = {.key = relative, .of_case = dotted_case, .blind = true, .repeats = true},
     [NAMING_FILE_PATH] = {.key = relative, .of_case = class_path},
-    [NAMING_FILE_CLASS] = {.key = base_name, .of_case = class_base_name},
+    [NAMING_FILE_CLASS] = {.key = base_name, .of_case = class_base_name, .repeats = true},
 };
 
 char *naming_group(enum naming naming, const char *id, enum granularity granularity)
@@ -301,4 +303,25 @@ bool naming_parent(enum naming naming, char *key)
 bool naming_is_blind(enum naming naming)
 {
     return namings[naming].blind;
+}
+
+bool naming_repeats(enum naming naming)
+{
+    return namings[naming].repeats;
+}
+
+/* Python's: "package.module.Class.setUpClass", or "setUpClass (package.module.Class)" behind
+   whatever class a report gives it. */
+char *naming_fixture(enum naming naming, const char *key)
+{
+    static const char *const names[] = {"setUpClass", "setUpModule"};
+    for (size_t i = 0; i < ARRAY_SIZE(names) && naming == NAMING_DOTTED; i++) {
+        const char *at = strstr(key, names[i]);
+        const char *after = at ? at + strlen(names[i]) : NULL;
+        if (at && !*after && at > key && at[-1] == '.')
+            return xstrndup(key, (size_t)(at - key) - 1);
+        if (at && strncmp(after, " (", 2) == 0)
+            return xstrndup(after + 2, strcspn(after + 2, ")"));
+    }
+    return NULL;
 }

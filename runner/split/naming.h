@@ -58,5 +58,10 @@ bool naming_parent(enum naming naming, char *key);
 char naming_separator(enum naming naming);
 /* Whether a list has files of which reports tell no names. */
 bool naming_is_blind(enum naming naming);
+/* Whether different tests may well have the same key: titles are not unique. */
+bool naming_repeats(enum naming naming);
+/* Of a fixture ("setUpClass (package.module.Class)"): what it is for, with all its tests; or NULL.
+ */
+char *naming_fixture(enum naming naming, const char *key);
 
 #endif

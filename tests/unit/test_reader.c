@@ -463,6 +463,10 @@ static void test_jest_hidden(void)
                "Tests:       4 skipped, 1 passed, 5 total\n",
                "jest: 2 cases, said 2, extras 0\npassed ./a.test.js | adds | 0.001s\n"
                "skipped ./a.test.js | b\n");
+    check_read(NULL,
+               "PASS ./a.test.js\n  \xe2\x9c\x93 adds\n\nTest Suites: 1 total\n"
+               "Tests:       9 skipped, 3 total\n",
+               "jest: 1 cases, said 0, extras 0\npassed ./a.test.js | adds\n");
 }
 
 /* What was printed before had no newline. */

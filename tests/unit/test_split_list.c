@@ -40,6 +40,7 @@ static void test_pytest(void)
     _cleanup_free_ char *broken = ids(LIST_PYTEST, NAMING_PYTEST,
                                       "a.py::t\n\nERROR b.py - ImportError: no\n");
     check_str(broken, "the runner could not list its tests: ERROR b.py - ImportError: no");
+    check_ids(LIST_PYTEST, NAMING_PYTEST, "ERROR no server yet\na.py::t\n", "a.py::t");
 }
 
 static void test_unittest(void)
@@ -96,6 +97,11 @@ static void test_the_others(void)
               "hello\n{\n \"tests\": [{\"title\": \"t\", \"fullTitle\": \"s t\", \"file\": "
               "\"/a.js\"}]\n}\nbye\n",
               "/a.js::s t");
+    check_ids(LIST_MOCHA, NAMING_MOCHA,
+              "{\"tests\": [{\"fullTitle\": \"t\", \"file\": \"b\"}, {\"fullTitle\": \"t\", "
+              "\"file\": \"a\"}, {\"fullTitle\": \"t\", \"file\": \"b\"}, "
+              "{\"fullTitle\": \"u\", \"file\": \"b\"}]}\n",
+              "b::t|a::t|b::u");
     check_ids(LIST_RSPEC, NAMING_RSPEC,
               "{\"examples\":[{\"id\":\"./spec/a_spec.rb[1:1]\",\"full_description\":\"A is\"}]}",
               "./spec/a_spec.rb[1:1]");

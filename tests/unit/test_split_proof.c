@@ -154,6 +154,34 @@ static void test_did_shard(void)
     check_str(error_of(&same_name), NULL);
 }
 
+/* Names that say nothing of which test it is. */
+static void test_not_the_same(void)
+{
+    _cleanup_scene_ struct scene numbered, one, broken;
+    begin(&numbered, 2, NULL);
+    for (int i = 1; i <= 2; i++) {
+        ran(&numbered, i, "tap", "test 1");
+        ran(&numbered, i, "tap", "test 2");
+    }
+    numbered.expect = 4;
+    check_str(error_of(&numbered), NULL);
+    check_str(remark_of(&numbered), NULL);
+    check_int(numbered.proof.ran, 4);
+    plan(&numbered, "a\nb\nc\nd\n");
+    check_str(error_of(&numbered), NULL);
+
+    begin(&one, 2, NULL);
+    everywhere(&one, 2, 1);
+    check_str(error_of(&one), NULL);
+    check_str(remark_of(&one), "1 test name ran in more than one shard: C.t0");
+
+    begin(&broken, 2, "pytest");
+    for (int i = 0; i < 2; i++)
+        for (int t = 0; t < 2; t++)
+            (void)result_add_case(&broken.result.suites.items[i], "", t ? "a" : "b", CASE_ERROR, 0);
+    check_str(error_of(&broken), NULL);
+}
+
 static void test_part_not_heeded(void)
 {
     _cleanup_scene_ struct scene s;
@@ -183,6 +211,42 @@ static void test_never_ran(void)
     check_str(error_of(&s), NULL);
     check_str(remark_of(&s), "2 planned tests are under no such name in the reports, which have 2 "
                              "that the plan has not: a.py::y, a.py::z");
+}
+
+/* As many tests as are reported under a name that the plan has not. */
+static void test_strangers_are_counted(void)
+{
+    _cleanup_scene_ struct scene s;
+    begin(&s, 2, "gtest");
+    plan(&s, "S.a\nS.long1\nS.long2\nS.long3\n");
+    ran(&s, 1, "S", "a");
+    ran(&s, 2, "S", "long");
+    ran(&s, 2, "S", "long");
+    check_str(error_of(&s), "at least 1 planned test never ran: S.long1, S.long2, S.long3");
+    ran(&s, 2, "S", "long");
+    check_str(error_of(&s), NULL);
+    check_contains(remark_of(&s), "3 planned tests are under no such name in the reports");
+}
+
+/* A class that is skipped as a whole is reported by its fixture. */
+static void test_skipped_by_fixture(void)
+{
+    static const char *const cases[][2] = {
+        {"x.C", "setUpClass"},
+        {"unittest.suite._ErrorHolder", "setUpClass (x.C)"},
+        {"", "setUpModule (x)"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_scene_ struct scene s;
+        begin(&s, 2, "nose2");
+        plan(&s, "x.C.a\nx.C.b\nx.C.c\ny.D.a\n");
+        ran(&s, 1, "y.D", "a");
+        (void)result_add_case(&s.result.suites.items[1], cases[i][0], cases[i][1], CASE_SKIPPED, 0);
+        check_str(error_of(&s), NULL);
+        check_str(remark_of(&s), NULL);
+        s.result.suites.items[1].cases.items[1].status = CASE_ERROR;
+        check_str(error_of(&s), "at least 2 planned tests never ran: x.C.a, x.C.b, x.C.c");
+    }
 }
 
 static void test_names_are_bounded(void)
@@ -293,7 +357,7 @@ static void test_nothing_ran(void)
 
 static void test_expected(void)
 {
-    _cleanup_scene_ struct scene s;
+    _cleanup_scene_ struct scene s, titles;
     begin(&s, 2, NULL);
     ran(&s, 1, "C", "a");
     ran(&s, 2, "C", "b");
@@ -302,6 +366,18 @@ static void test_expected(void)
     check_str(error_of(&s), "expected 4 tests, and 3 are in the reports (1 of them skipped)");
     s.expect = 3;
     check_str(error_of(&s), NULL);
+
+    /* Titles of two files may be the same. */
+    begin(&titles, 2, "mocha");
+    for (int i = 1; i <= 2; i++) {
+        ran(&titles, i, "User", "is valid");
+        ran(&titles, i, i == 1 ? "Cart" : "Order", "is valid");
+    }
+    for (titles.expect = 2; titles.expect <= 5; titles.expect++)
+        check((error_of(&titles) == NULL) == (titles.expect == 3 || titles.expect == 4));
+    titles.preset = "pytest";
+    titles.expect = 4;
+    check_str(error_of(&titles), "expected 4 tests, and 3 are in the reports (0 of them skipped)");
 }
 
 static void test_ended_half_way(void)
@@ -323,8 +399,11 @@ int main(void)
         TAP(test_good),
         TAP(test_did_not_shard),
         TAP(test_did_shard),
+        TAP(test_not_the_same),
         TAP(test_part_not_heeded),
         TAP(test_never_ran),
+        TAP(test_strangers_are_counted),
+        TAP(test_skipped_by_fixture),
         TAP(test_names_are_bounded),
         TAP(test_ran_twice),
         TAP(test_parts),
