@@ -335,7 +335,7 @@ static void report_errors(struct merge *m)
 {
     struct result_suite *suite = m->errors.len ? result_add_suite(&m->result, 0, 0) : NULL;
     for (size_t i = 0; i < m->errors.len; i++) {
-        struct result_case *c = result_add_case(suite, "cleanroom", "proof", CASE_ERROR, 0);
+        struct result_case *c = result_add_case(suite, "cleanroom", "proof", CASE_FAILED, 0);
         c->message = xstrdup(m->errors.items[i]);
         c->type = xstrdup("ProofError");
     }
