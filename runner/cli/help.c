@@ -6,6 +6,7 @@
 #include <cleanroom/strbuf.h>
 
 #define DOC_COLUMN 30
+#define WIDTH      80
 
 static const char *const headings[] = {
     [SETTING_GROUP_RUN] = "Options",          [SETTING_GROUP_TESTS] = "Tests",
@@ -25,6 +26,18 @@ static void add_doc(struct strbuf *line, const struct option_def *option)
         strbuf_addf(line, " (default %s)", fallback);
 }
 
+static void print_wrapped(const char *line, FILE *out)
+{
+    size_t width = WIDTH;
+    while (strlen(line) > width) {
+        const char *blank = memrchr(line, ' ', width + 1);
+        fprintf(out, "%.*s\n%*s", (int)(blank - line), line, DOC_COLUMN, "");
+        line = blank + 1;
+        width = WIDTH - DOC_COLUMN;
+    }
+    fprintf(out, "%s\n", line);
+}
+
 /* "  -n, --shards N             what it does (default 1)" */
 static void print_option(const struct option_def *option, FILE *out)
 {
@@ -38,7 +51,7 @@ static void print_option(const struct option_def *option, FILE *out)
         strbuf_addf(&line, " %s", option->argument);
     strbuf_addf(&line, "%*s", line.len < DOC_COLUMN ? (int)(DOC_COLUMN - line.len) : 1, "");
     add_doc(&line, option);
-    fprintf(out, "%s\n", line.buf);
+    print_wrapped(line.buf, out);
 }
 
 static void print_options(const struct command *command, FILE *out)

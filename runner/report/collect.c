@@ -27,7 +27,8 @@ struct collect {
     int dir; /* borrowed */
     int shard;
     struct strvec allowed;
-    int archive; /* the unlinked file, or -1 */
+    char *pattern, *place; /* or NULL */
+    int archive;           /* the unlinked file, or -1 */
     uint64_t fed;
     bool cut;   /* the archive was longer than ARCHIVE_MAX */
     int errnum; /* of the first write that failed */
@@ -57,6 +58,15 @@ struct collect *collect_new(int dir, int shard, const struct strvec *allowed)
     return c;
 }
 
+struct collect *collect_new_reports(int dir, int shard, const char *place, const char *pattern)
+{
+    const struct strvec none = STRVEC_INIT;
+    struct collect *c = collect_new(dir, shard, &none);
+    c->pattern = xstrdup(pattern);
+    c->place = xstrdup(place);
+    return c;
+}
+
 void collect_free(struct collect *c)
 {
     if (!c)
@@ -64,6 +74,8 @@ void collect_free(struct collect *c)
     if (c->archive >= 0)
         close(c->archive);
     strvec_deinit(&c->allowed);
+    free(c->pattern);
+    free(c->place);
     free(c);
 }
 
@@ -233,6 +245,8 @@ int collect_finish(struct collect *c, struct result_suite *suite, bool *acknowle
     _cleanup_(unpack_deinit) struct unpack u = {.limits = {BYTES_MAX, FILES_MAX},
                                                 .dir = dir,
                                                 .allowed = &c->allowed,
+                                                .pattern = c->pattern,
+                                                .place = c->place,
                                                 .signal = "shard-status"};
     /* An archive that we cut short ourselves must end early. */
     int status = unpack_tar(&u, c->archive, c->cut ? NULL : err);

@@ -17,8 +17,11 @@
 struct collect;
 
 /* dir: results directory (borrowed). The tar's own first component is replaced by "shard-K". Only
-   what is in `allowed` is unpacked: files, and directories with a '/' at their ends. */
+   what is in `allowed` is unpacked: see struct unpack. */
 struct collect *collect_new(int dir, int shard, const struct strvec *allowed);
+/* Of a directory of the app's own: only files that match (struct unpack), into `place` below
+   shard-K. */
+struct collect *collect_new_reports(int dir, int shard, const char *place, const char *pattern);
 /* The raw bytes go to an unlinked temporary file first (bounded as above plus overhead). */
 void collect_feed(struct collect *c, const void *bytes, size_t len);
 /* Unpacks, then appends the cases of every *.xml below xml/ and outputs/ that is JUnit to

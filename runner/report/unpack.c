@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -119,10 +120,26 @@ static enum outcome make_directory(struct unpack *u, const struct strvec *parts)
     return WRITTEN;
 }
 
-static bool is_allowed(const struct unpack *u, const char *top, bool file)
+/* Where the entry with this first component may go: NULL, or the directory above it. Release with
+   free(). */
+static char *allowed_place(const struct unpack *u, const char *top, bool file)
 {
     _cleanup_free_ char *name = xasprintf("%s%s", top, file ? "" : "/");
-    return strvec_contains(u->allowed, name);
+    size_t len = strlen(name);
+    for (size_t i = 0; i < u->allowed->len; i++) {
+        const char *allowed = u->allowed->items[i];
+        size_t above = strlen(allowed) - len;
+        if (strlen(allowed) >= len && strcmp(allowed + above, name) == 0 &&
+            (above == 0 || allowed[above - 1] == '/'))
+            return xstrndup(allowed, above);
+    }
+    return NULL;
+}
+
+static bool matches(const struct unpack *u, const struct strvec *parts)
+{
+    _cleanup_free_ char *name = strvec_join(parts, "/");
+    return fnmatch(u->pattern, name, 0) == 0;
 }
 
 static enum outcome unpack_entry(struct unpack *u, struct archive *a, struct archive_entry *entry)
@@ -141,12 +158,20 @@ static enum outcome unpack_entry(struct unpack *u, struct archive *a, struct arc
         u->signalled |= type == AE_IFREG;
         return WRITTEN;
     }
-    if (!is_allowed(u, parts.items[0], parts.len == 1 && type == AE_IFREG))
+    if (u->pattern && (type == AE_IFDIR || !matches(u, &parts)))
+        return WRITTEN;
+    _cleanup_free_ char *above = u->pattern ? xstrdup(u->place)
+                                            : allowed_place(u, parts.items[0],
+                                                            parts.len == 1 && type == AE_IFREG);
+    if (!above)
         return UNSAFE;
     if (u->files >= u->limits.files)
         return OVER_LIMIT;
     u->files++;
-    return type == AE_IFDIR ? make_directory(u, &parts) : write_file(u, a, entry, &parts);
+    _cleanup_strvec_ struct strvec place = STRVEC_INIT;
+    strvec_split(&place, above, "/");
+    strvec_append(&place, &parts);
+    return type == AE_IFDIR ? make_directory(u, &place) : write_file(u, a, entry, &place);
 }
 
 static int broken(struct archive *a, struct error *err)

@@ -23,8 +23,12 @@ struct unpack {
     struct unpack_limits limits;
     int dir; /* borrowed: where to */
     /* What may be filled: directories, with a '/' at their ends, and regular files beside them. An
-       entry elsewhere is left out. Borrowed. */
+       entry elsewhere is left out. "round-2/xml/": what the archive has in "xml" goes there.
+       Borrowed. */
     const struct strvec *allowed;
+    /* In place of it: the pattern, as of fnmatch(3) with '*' for anything, that the relative names
+       of regular files must have, which go below `place`. Others are passed over. */
+    const char *pattern, *place;
     /* The name of an empty-handed file whose presence is a message, or NULL; it is not written. */
     const char *signal;
 

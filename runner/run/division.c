@@ -54,15 +54,17 @@ static int read_list_file(struct division *d, struct error *err)
     return error_wrap(err, "%s", path);
 }
 
-/* An earlier JUnit report does as well. */
+/* An earlier JUnit report does as well; under which of its names the list has its tests turns out
+   later. */
 static int learn_from_report(struct division *d, const struct strbuf *xml, struct error *err)
 {
     struct result earlier;
     result_init(&earlier, "", "");
     struct result_suite *suite = result_add_suite(&earlier, 1, 1);
     long cases = junit_read(xml->buf, xml->len, suite, err);
-    if (cases >= 0)
-        timings_learn(&d->timings, &earlier, d->method.naming, true);
+    for (int n = 0; n < NAMINGS && cases >= 0; n++)
+        if (!d->method.preset || n == (int)d->method.naming)
+            timings_learn(&d->timings, &earlier, (enum naming)n, false);
     result_deinit(&earlier);
     return cases < 0 ? -1 : 0;
 }

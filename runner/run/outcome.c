@@ -81,7 +81,8 @@ static void outcome_error(struct run *r, struct error *err)
                      others == 1 ? "" : "s");
 }
 
-static void add_run_case(struct run *r, const char *name, const char *message, const char *type)
+static void add_run_case(struct run *r, const char *name, enum case_status status,
+                         const char *message, const char *type)
 {
     size_t last = r->result.suites.len - 1;
     struct result_suite *suite = &r->result.suites.items[last];
@@ -90,7 +91,7 @@ static void add_run_case(struct run *r, const char *name, const char *message, c
         suite->started_wall = r->result.started_wall;
         suite->duration = clock_now() - r->started_at;
     }
-    struct result_case *c = result_add_case(suite, "cleanroom", name, CASE_ERROR, suite->duration);
+    struct result_case *c = result_add_case(suite, "cleanroom", name, status, suite->duration);
     replace_str(&c->message, message);
     replace_str(&c->type, type);
 }
@@ -99,7 +100,7 @@ static void add_run_case(struct run *r, const char *name, const char *message, c
 static void report_run(struct run *r)
 {
     if (error_is_set(&r->error))
-        add_run_case(r, "run", r->error.message, "RunError");
+        add_run_case(r, "run", CASE_ERROR, r->error.message, "RunError");
     if (run_is_clean(r))
         return;
 
@@ -114,7 +115,7 @@ static void report_run(struct run *r)
     if (r->state != RUN_DONE)
         return; /* the janitor goes on */
     console_say(r->ctx.console, 0, "to remove it: cleanroom recycle %s", r->plan.run_id);
-    add_run_case(r, "teardown", "something could not be removed; see the job's output",
+    add_run_case(r, "teardown", CASE_ERROR, "something could not be removed; see the job's output",
                  "Leftovers");
 }
 
@@ -158,7 +159,7 @@ int run_conclude(struct run *r, struct error *err)
     if (code == 0 && doubts.len)
         code = 1;
     for (size_t i = 0; i < doubts.len; i++)
-        add_run_case(r, "proof", doubts.items[i], "ProofError");
+        add_run_case(r, "proof", CASE_FAILED, doubts.items[i], "ProofError");
     r->result.finished = true;
     r->result.duration = clock_now() - r->started_at;
 

@@ -723,6 +723,7 @@ void shard_deinit(struct shard *s)
     capture_deinit(&s->err);
     strbuf_deinit(&s->holder_line);
     collect_free(s->collect);
+    collect_free(s->reports);
     error_clear(&s->error);
     error_clear(&s->collect_error);
     loop_timer_disarm(s->ctx->loop, &s->deadline);

@@ -104,6 +104,7 @@ struct shard_rounds {
     struct part failed;      /* what is to be tried again */
     int tries;               /* so far */
     int count;               /* rounds begun in this world */
+    int number;              /* in all worlds */
     bool prepared;           /* the container of the first one is made */
     bool untaken;            /* what the last one left has not been looked at */
     bool ended, exit_failed; /* the last one: by itself, with an exit code */
@@ -161,6 +162,7 @@ struct shard {
     struct capture out, err; /* of both phases */
     int log_fd;              /* app.log */
     struct collect *collect;
+    struct collect *reports; /* what settings.reports names */
     struct engine_op *archive;
     int archive_tar, archive_fd; /* SEED: which volume is being kept, and where; -1 */
     uint64_t archive_len;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/shard_collect.h"
 
+#include <string.h>
+
 #include <cleanroom/log.h>
 
 #include "satellite/satellite.h"
@@ -51,10 +53,15 @@ static void archive_ended(void *data, enum engine_outcome outcome, const struct 
         shard_teardown_goes_on(s);
         return;
     }
-    if (outcome == ENGINE_OK && s->ctx->plan->program && !s->fetching_program && !is_fetched(s)) {
+    if (s->reports && outcome == ENGINE_NOT_FOUND)
+        outcome = ENGINE_OK; /* not each round writes one */
+    if (outcome == ENGINE_OK && s->ctx->plan->program && !s->fetching_program && !is_fetched(s) &&
+        !s->reports) {
         fetch_program(s, archive_ended);
         return;
     }
+    if (outcome == ENGINE_OK && shard_fetch_reports(s, archive_ended))
+        return;
     if (outcome != ENGINE_OK) {
         error_set(&s->collect_error, ERROR_ENGINE, "what the tests left could not be fetched: %s",
                   err && error_is_set(err) ? err->message : "the pod's holder is gone");
@@ -78,9 +85,12 @@ static void fetch_program(struct shard *s, engine_done_fn done)
 static void begin_collect(struct shard *s, bool results)
 {
     _cleanup_strvec_ struct strvec allowed = STRVEC_INIT;
+    /* A later round may write where an earlier one has. */
+    _cleanup_free_ char *place = s->rounds.number > 1 ? xasprintf("round-%d/", s->rounds.number)
+                                                      : xstrdup("");
     if (results) {
-        strvec_push(&allowed, "xml/");
-        strvec_push(&allowed, "outputs/");
+        strvec_pushf(&allowed, "%sxml/", place);
+        strvec_pushf(&allowed, "%soutputs/", place);
     }
     for (size_t i = 0; i < s->service_count; i++)
         if (s->services[i].sink)
@@ -98,6 +108,44 @@ void shard_fetch_round(struct shard *s, engine_done_fn done)
         s->archive = s->ctx->engine->ops->container_archive(
             s->ctx->engine, s->holder.name, PLAN_COLLECT, context_teardown_deadline(s->ctx),
             archive_bytes, done, s);
+}
+
+static void report_bytes(void *data, const void *bytes, size_t len)
+{
+    struct shard *s = data;
+    collect_feed(s->reports, bytes, len);
+}
+
+/* "/app/build/TEST-*.xml": in "/app/build" what matches "TEST-*.xml". A directory: all its XML. */
+static char *split_glob(const char *glob, const char **pattern)
+{
+    const char *wild = glob + strcspn(glob, "*?["),
+               *slash = memrchr(glob, '/', (size_t)(wild - glob));
+    size_t len = strlen(glob);
+    bool file = len > 4 && strcmp(glob + len - 4, ".xml") == 0;
+    if (!*wild && !file) {
+        *pattern = "*.xml";
+        return xstrdup(glob);
+    }
+    *pattern = slash ? slash + 1 : glob;
+    return slash ? xstrndup(glob, slash == glob ? 1 : (size_t)(slash - glob)) : xstrdup(".");
+}
+
+bool shard_fetch_reports(struct shard *s, engine_done_fn done)
+{
+    const char *glob = s->ctx->settings->own.reports, *pattern;
+    if (!glob || s->kind != SHARD_TESTS || s->reports || !s->rounds.untaken ||
+        s->test.container.stage < CONTAINER_RUNNING)
+        return false;
+    _cleanup_free_ char *path = split_glob(glob, &pattern);
+    _cleanup_free_ char *place = s->rounds.number > 1
+                                     ? xasprintf("round-%d/reports/", s->rounds.number)
+                                     : xstrdup("reports/");
+    s->reports = collect_new_reports(s->ctx->results_dir, s->number, place, pattern);
+    s->archive = s->ctx->engine->ops->container_archive(s->ctx->engine, s->test.container.name,
+                                                        path, context_teardown_deadline(s->ctx),
+                                                        report_bytes, done, s);
+    return true;
 }
 
 /* Between rounds everything has been fetched already but what sinks have. */

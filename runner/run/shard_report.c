@@ -271,7 +271,7 @@ void shard_report(struct shard *s)
                                                 : clock_wall();
     suite->duration = s->started_at ? clock_wall() - suite->started_wall : 0;
 
-    if (s->collect || s->rounds.untaken)
+    if (s->collect || s->reports || s->rounds.untaken)
         shard_rounds_take(s);
     if (s->kind == SHARD_TESTS)
         judge_tests(s);

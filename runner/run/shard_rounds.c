@@ -280,10 +280,11 @@ static void begin_readers(struct shard *s)
 {
     const char *named = own_of(s)->reader;
     free_readers(&s->rounds);
-    if (strcmp(named, "none") == 0)
+    bool automatic = !named || strcmp(named, "auto") == 0;
+    if (named && strcmp(named, "none") == 0)
         return;
     for (int i = OUTPUT_STDOUT; i <= OUTPUT_STDERR; i++)
-        s->rounds.readers[i] = reader_new(strcmp(named, "auto") == 0 ? NULL : named);
+        s->rounds.readers[i] = reader_new(automatic ? NULL : named);
 }
 
 static void start(struct shard *s)
@@ -291,6 +292,7 @@ static void start(struct shard *s)
     struct shard_rounds *r = &s->rounds;
     r->step = ROUND_RUNNING;
     r->count++;
+    r->number++;
     r->untaken = true;
     r->ended = r->exit_failed = false;
     begin_readers(s);
@@ -301,6 +303,8 @@ static void next_round(struct shard *s)
 {
     _cleanup_error_ struct error err = ERROR_INIT;
     if (!choose(s)) {
+        if (s->rounds.count == 0)
+            renew_container(s, "test"); /* it was the list's */
         shard_set_state(s, SHARD_COLLECT);
         return;
     }
@@ -377,7 +381,7 @@ static void list_ended(struct shard *s, const struct container *c)
         return;
     }
     s->test.took = 0;
-    s->test.ended = false;
+    s->test.begun = s->test.ended = false;
     console_say(s->ctx->console, 0, "%zu tests listed", d->list.tests.len);
     if (s->ctx->settings->plan_output) {
         shard_set_state(s, SHARD_COLLECT);
@@ -492,9 +496,14 @@ void shard_rounds_take(struct shard *s)
 {
     struct shard_rounds *r = &s->rounds;
     struct result_suite round = {0};
+    bool acknowledged = false;
     if (s->collect)
-        (void)collect_finish(s->collect, &round, &s->acknowledged, &s->collect_error);
+        (void)collect_finish(s->collect, &round, &acknowledged, &s->collect_error);
+    s->acknowledged |= acknowledged;
+    if (s->reports)
+        (void)collect_finish(s->reports, &round, &acknowledged, &s->collect_error);
     collect_free(TAKE_PTR(s->collect));
+    collect_free(TAKE_PTR(s->reports));
     if (r->untaken) {
         read_output(s, &round);
         add_round(s, &round);
@@ -574,12 +583,18 @@ static void round_fetched(void *data, enum engine_outcome outcome, const struct 
         shard_teardown_goes_on(s);
         return;
     }
+    if (s->reports && outcome == ENGINE_NOT_FOUND)
+        outcome = ENGINE_OK; /* not each round writes one */
+    if (outcome == ENGINE_OK && shard_fetch_reports(s, round_fetched))
+        return;
     if (outcome != ENGINE_OK) {
         shard_fail(s, ERROR_ENGINE, "what the tests left could not be fetched: %s",
                    err && error_is_set(err) ? err->message : "the pod's holder is gone");
         return;
     }
     shard_rounds_take(s);
+    if (own_of(s)->reports)
+        remove_container(s);
     put_aside(s);
 }
 
@@ -589,7 +604,7 @@ static void clean(struct shard *s)
     s->rounds.clearing = true;
     loop_timer_disarm(s->ctx->loop, &s->deadline);
     shard_fetch_round(s, round_fetched);
-    if (!s->ctx->plan->program)
+    if (!s->ctx->plan->program && !own_of(s)->reports)
         remove_container(s); /* meanwhile */
 }
 

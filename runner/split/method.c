@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <cleanroom/reader.h>
+
 #include "config/origin.h"
 #include "config/own.h"
 
@@ -123,9 +125,33 @@ static int check_list(struct method *r, const struct settings *s, struct error *
     return 0;
 }
 
+static int check_reader(const struct settings *s, struct error *err)
+{
+    const char *named = s->own.reader;
+    VEC(const char *) names = {0};
+    bool known = !named || strcmp(named, "auto") == 0 || strcmp(named, "none") == 0;
+    *vec_push(&names) = "auto";
+    *vec_push(&names) = "none";
+    for (size_t i = 0; reader_formats[i]; i++) {
+        *vec_push(&names) = reader_formats[i]->name;
+        known = known || strcmp(named, reader_formats[i]->name) == 0;
+    }
+    const struct origin origin = origin_of(s, "reader");
+    int r = known ? 0 : origin_unknown(&origin, err, "reader", named, names.items, names.len);
+    vec_deinit(&names);
+    return r;
+}
+
 static int check_rest(const struct settings *s, struct error *err)
 {
     const struct cleanroom_settings *own = &s->own;
+    if (own->reports && own->reports[0] != '/') {
+        const struct origin origin = origin_of(s, "reports");
+        return origin_error(&origin, err,
+                            "'%s' is to begin with '/': it is a path in the app's container, as "
+                            "/app/build/*.xml",
+                            own->reports);
+    }
     if ((own->repeat > 1 || own->until_fail) && own->retries) {
         const struct origin origin = origin_of(s, "retries");
         return origin_error(&origin, err,
@@ -143,7 +169,8 @@ int method_make(struct method *r, const struct settings *settings, struct error 
     if (cannot_divide(r, settings))
         r->split = SPLIT_LIST;
     if (check_list(r, settings, err) < 0 || find_format(r, settings, err) < 0 ||
-        find_granularity(r, settings, err) < 0 || check_rest(settings, err) < 0) {
+        find_granularity(r, settings, err) < 0 || check_reader(settings, err) < 0 ||
+        check_rest(settings, err) < 0) {
         method_deinit(r);
         return -1;
     }

@@ -437,7 +437,10 @@ static void test_wrong_names_in_files(void)
           "forklift.yaml:1:13: unknown key 'timeouts.test'; known are shards, deploy, driver, "
           "snapshots, keep, "
           "results, "
-          "pull, network, memory, cpus, pids, scratch, start-limit, timeouts, engine, host, "
+          "pull, network, memory, cpus, pids, scratch, start-limit, runner, split, granularity, "
+          "list, list-file, list-format, part, timings, reports, reader, expect, retries, "
+          "fail-on-flaky, fail-fast, repeat, until-fail, order, seed, slice, junit-dialect, "
+          "annotations, timeouts, engine, host, "
           "context, image-cache, color, "
           "quiet, verbose, services",
           NULL);
