@@ -65,6 +65,7 @@ void shard_rounds_deinit(struct shard *s)
         strbuf_deinit(&r->listed[i]);
     strbuf_deinit(&r->files);
     strvec_deinit(&r->env);
+    free(r->recovered);
     suite_clear(&r->found);
 }
 
@@ -485,6 +486,8 @@ static void add_round(struct shard *s, struct result_suite *round)
         break;
     case ROUND_RETRY:
         (void)result_merge_reruns(&r->found, round, s->worlds > 0);
+        if (r->unexplained && !failed)
+            replace_str(&r->recovered, s->test.verdict);
         r->unexplained = r->unexplained && failed;
         break;
     }
