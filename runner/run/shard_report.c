@@ -102,6 +102,7 @@ static void report_phase(struct shard *s, struct result_suite *suite,
 
     struct result_case *result = result_add_case(suite, classname, phase->name, status, took);
     set_message(result, why);
+    result->fresh = s->worlds > 0;
     if (status == CASE_PASSED && phase == &s->test && s->rounds.recovered)
         *vec_push(&result->reruns) = (struct result_rerun){.status = CASE_FAILED,
                                                            .message = xstrdup(s->rounds.recovered)};
