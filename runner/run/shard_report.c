@@ -289,7 +289,7 @@ void shard_report(struct shard *s)
     report_found(s, suite);
     if (s->kind == SHARD_TESTS) {
         replay_note_shard(s);
-        suite->replay = replay_command(s);
+        suite->replay = s->rounds.number ? replay_command(s) : NULL;
     }
     report_uncollected(s, suite);
     report_pod(s, suite);
