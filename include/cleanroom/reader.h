@@ -47,16 +47,17 @@ struct reader_report {
     const struct reader_format *format; /* NULL: none recognised */
     size_t cases;                       /* that were appended */
     /* How many tests there were (or were to be) in the runner's own words; -1: it did not say.
-       Comparable with `cases` less `extras`, unless `partial`. */
+       Comparable with `cases` less `extras`. */
     long said;
     size_t extras; /* cases that the runner does not count: a file that could not be loaded ... */
-    bool partial;  /* tests that passed are not all named: the runner's short output */
+    bool partial;  /* tests that passed are not all named but numbered: the runner's short output */
     char *problem; /* cut short, or at odds with itself: one sentence; or NULL */
 };
 void reader_report_deinit(struct reader_report *report);
 
-/* Whether the name is the reader's: a TAP stream may number its tests and not name them, so that
-   "test 7" of two shards are not the same. */
+/* Whether the name is the reader's, "test 7" of the format: TAP streams may number their tests
+   only, and what passed is named by many runners only if they are told to. Of two shards they are
+   not the same. */
 bool reader_has_named(const struct result_case *c);
 
 struct reader;

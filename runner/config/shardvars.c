@@ -95,6 +95,17 @@ void shardvars_set(struct strvec *env, int number, int total, const char *scratc
     }
 }
 
+void shardvars_set_undivided(struct strvec *env)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(shardvars); i++) {
+        enum shardvar kind = shardvars[i].kind;
+        if (strncmp(shardvars[i].name, "CLEANROOM_", strlen("CLEANROOM_")) == 0 ||
+            kind == SHARD_TEXT)
+            continue;
+        strvec_setenv(env, shardvars[i].name, kind == SHARD_INDEX ? "0" : "1");
+    }
+}
+
 bool shardvars_has(const char *name)
 {
     for (size_t i = 0; i < ARRAY_SIZE(shardvars); i++) {

@@ -14,6 +14,10 @@
 /* Sets all of them for shard `number` (1-based) of `total`. */
 void shardvars_set(struct strvec *env, int number, int total, const char *scratch);
 
+/* Runners that are told their tests by name must not take a part of those once more: sets what they
+   read to the first of one. Ours (CLEANROOM_SHARD ...) keep saying where that is. */
+void shardvars_set_undivided(struct strvec *env);
+
 /* Is this the name of one of them? */
 bool shardvars_has(const char *name);
 

@@ -165,8 +165,11 @@ static void take_count(struct mocha *m, struct sink *s, const char *line)
     long count;
     const char *rest = scan_number(line + scan_indent(line), &count);
     bool failing = rest && strcmp(rest, " failing") == 0;
-    if (failing || (rest && strcmp(rest, " pending") == 0))
+    bool pending = rest && strcmp(rest, " pending") == 0;
+    if (failing || pending)
         sink_say(s, count);
+    if (pending)
+        s->skipped += count;
     if (failing)
         m->failing = (size_t)count;
 }
@@ -226,7 +229,7 @@ static void mocha_end(void *state, struct sink *s)
     if (m->told < m->failing)
         sink_problem(s, "the output is cut short: %zu of %zu failures are told", m->told,
                      m->failing);
-    s->partial = !m->listed && s->said > (long)s->found.cases.len;
+    s->partial = s->said > (long)s->found.cases.len;
 }
 
 static void mocha_begin(void *state)

@@ -47,7 +47,7 @@ static const struct verdict verdicts[] = {
 
 struct pytest {
     enum section section;
-    bool verbose, ended;
+    bool ended;
     bool interrupted;            /* it says itself that it did not run all */
     bool quiet;                  /* -q: no header, and the last line has no ruler */
     size_t width;                /* of its rulers; what tests print looks similar */
@@ -246,7 +246,6 @@ static void take_test(struct pytest *t, struct sink *s, const char *line)
             take_output(t, s, line);
         return;
     }
-    t->verbose = true;
     close_begun(t, s);
     _cleanup_free_ char *id = xstrndup(line, len);
     const char *rest = line + len + strspn(line + len, " "), *reason;
@@ -289,39 +288,46 @@ static bool take_count(struct pytest *t, const char *line)
     return true;
 }
 
-/* Whether the word at s, up to the comma or " in ", is one of tests. Plugins have more: "rerun",
-   "subtests passed". */
-static bool counts_tests(const char *s, size_t len)
+/* How many tests, or more when there are errors: a test may pass and its teardown not. */
+struct totals {
+    long all, passed, skipped;
+};
+
+/* The word at s, up to the comma or " in ". Plugins have more: "rerun", "subtests passed". */
+static void add_count(struct totals *t, const char *s, size_t len, long count)
 {
-    static const char *const words[] = {"failed",  "passed", "skipped", "xfailed",
-                                        "xpassed", "error",  "errors"};
-    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-        if (strlen(words[i]) == len && memcmp(s, words[i], len) == 0)
-            return true;
-    return false;
+    static const char *const words[] = {"passed", "xpassed", "skipped", "xfailed",
+                                        "failed", "error",   "errors"};
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        if (strlen(words[i]) != len || memcmp(s, words[i], len) != 0)
+            continue;
+        t->all += count;
+        t->passed += i < 2 ? count : 0;
+        t->skipped += i == 2 || i == 3 ? count : 0;
+    }
 }
 
-/* "2 failed, 6 passed, 1 skipped in 0.04s": how many tests, or more when there are
-   errors (a test may pass and its teardown not); -1: it is something else. */
-static long final_count(const char *title)
+/* "2 failed, 6 passed, 1 skipped in 0.04s"; false: it is something else. */
+static bool final_count(const char *title, struct totals *totals)
 {
-    long total = 0, count;
+    long count;
     nsec_t took;
+    *totals = (struct totals){0};
     if (scan_prefix(title, "no tests ran"))
-        return 0;
+        return true;
     for (const char *p = title;; p += 2) {
         const char *word = scan_number(p, &count);
         if (!word || *word++ != ' ')
-            return -1;
+            return false;
         size_t len = strcspn(word, ",");
         const char *time = memmem(word, len, " in ", 4);
         len = time ? (size_t)(time - word) : len;
-        total += counts_tests(word, len) ? count : 0;
+        add_count(totals, word, len, count);
         p = word + len;
         if (time)
-            return scan_time(time + 4, &took) ? total : -1;
+            return scan_time(time + 4, &took) != NULL;
         if (!scan_prefix(p, ", "))
-            return -1;
+            return false;
     }
 }
 
@@ -343,15 +349,17 @@ static void begin_session(struct pytest *t, struct sink *s, bool quiet)
 }
 
 /* What plugins take away (those that shard, most of all) was collected, too. */
-static void end_session(struct pytest *t, struct sink *s, long counted)
+static void end_session(struct pytest *t, struct sink *s, const struct totals *totals)
 {
     t->section = SECTION_NONE;
     t->ended = true;
-    if (t->collected < 0)
-        return;
-    sink_say(s, counted < t->collected && !t->interrupted ? counted : t->collected);
-    if (t->interrupted && counted < t->collected)
-        sink_problem(s, "pytest collected %ld tests and ended after %ld", t->collected, counted);
+    s->passed = (s->passed < 0 ? 0 : s->passed) + totals->passed;
+    s->skipped += totals->skipped;
+    bool all = t->collected < 0 || (totals->all < t->collected && !t->interrupted);
+    sink_say(s, all ? totals->all : t->collected);
+    if (t->interrupted && totals->all < t->collected)
+        sink_problem(s, "pytest collected %ld tests and ended after %ld", t->collected,
+                     totals->all);
 }
 
 static enum section section_of(const char *title)
@@ -399,7 +407,8 @@ static bool take_ruler(struct pytest *t, struct sink *s, const char *line, size_
 
     bool starts = strcmp(title, "test session starts") == 0;
     enum section section = section_of(title);
-    long counted = final_count(title);
+    struct totals totals;
+    bool ends = final_count(title, &totals);
     if (t->section == SECTION_NONE ? !starts && section == SECTION_OTHER
                                    : starts || !is_as_wide(t, len, left))
         return false;
@@ -411,8 +420,8 @@ static bool take_ruler(struct pytest *t, struct sink *s, const char *line, size_
     }
     if (!starts)
         t->section = section;
-    if (counted >= 0)
-        end_session(t, s, counted);
+    if (ends)
+        end_session(t, s, &totals);
     return true;
 }
 
@@ -512,9 +521,9 @@ static void pytest_line(void *state, struct sink *s, const char *line, size_t le
         return;
     if (len && t->section != SECTION_NONE)
         t->interrupted |= is_interruption(line, len);
-    long counted = t->quiet && t->section != SECTION_NONE ? final_count(line) : -1;
-    if (counted >= 0)
-        end_session(t, s, counted);
+    struct totals totals;
+    if (t->quiet && t->section != SECTION_NONE && final_count(line, &totals))
+        end_session(t, s, &totals);
     switch (t->section) {
     case SECTION_TESTS:
         if (!take_count(t, line))
@@ -540,7 +549,7 @@ static void pytest_end(void *state, struct sink *s)
     end_block(t, s);
     if (!t->ended)
         sink_problem(s, "the output is cut short: pytest's last line is not there");
-    s->partial = !t->verbose && (s->said < 0 || s->said > (long)(s->found.cases.len - s->extras));
+    s->partial = s->said > (long)(s->found.cases.len - s->extras);
 }
 
 static void pytest_begin(void *state)

@@ -6,6 +6,7 @@
 #include <cleanroom/strbuf.h>
 
 #include "read/formats.h"
+#include "read/scan.h"
 #include "read/sink.h"
 #include "report/text.h"
 
@@ -134,6 +135,17 @@ static struct candidate *recognised(struct reader *r)
     return NULL;
 }
 
+bool reader_has_named(const struct result_case *c)
+{
+    const char *number = scan_prefix(c->name, SINK_NAMELESS);
+    if (!number || !*number || number[strspn(number, "0123456789")])
+        return false;
+    for (size_t i = 0; reader_formats[i]; i++)
+        if (strcmp(c->classname, reader_formats[i]->name) == 0)
+            return true;
+    return false;
+}
+
 static void move_cases(struct result_suite *from, struct result_suite *to)
 {
     for (size_t i = 0; i < from->cases.len; i++)
@@ -158,7 +170,7 @@ void reader_finish(struct reader *r, struct result_suite *suite, struct reader_r
     }
 
     struct sink *s = &c->sink;
-    sink_end(s);
+    sink_end(s, c->format->name);
     *report = (struct reader_report){
         .format = c->format,
         .cases = s->found.cases.len,

@@ -42,6 +42,8 @@ struct sink {
 
     bool sure;
     long said; /* -1: nothing */
+    /* As the runner counts them, for those that it does not name; passed < 0: it did not say. */
+    long passed, skipped;
     size_t extras;
     bool partial;
     char *problem;
@@ -90,7 +92,11 @@ void sink_say(struct sink *s, long tests);
 /* The first one counts. */
 void sink_problem(struct sink *s, const char *fmt, ...) _printf_(2, 3);
 /* The output has ended: what is open did not end, and there must be as many as the runner said.
-   More are none lost: a test may print what looks like another. */
-void sink_end(struct sink *s);
+   More are none lost: a test may print what looks like another. Of a partial output, those that
+   have no name get one. */
+void sink_end(struct sink *s, const char *format);
+
+/* What precedes the number of a test that has no name; its class is the format. */
+#define SINK_NAMELESS "test "
 
 #endif

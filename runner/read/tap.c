@@ -17,8 +17,6 @@
 
 #define DEPTH_MAX 32
 #define CLASS_MAX 1024
-#define CLASS     "tap"
-#define NAMELESS  "test "
 
 struct level {
     bool planned;
@@ -197,17 +195,10 @@ static enum case_status status_of(const struct point *p)
     return p->ok ? CASE_PASSED : CASE_FAILED;
 }
 
-bool reader_has_named(const struct result_case *c)
-{
-    const char *number = scan_prefix(c->name, NAMELESS);
-    return number && *number && !number[strspn(number, "0123456789")] &&
-           strcmp(c->classname, CLASS) == 0;
-}
-
 static void add_case(struct tap *t, struct sink *s, size_t depth, const struct point *p)
 {
     char numbered[32];
-    snprintf(numbered, sizeof(numbered), NAMELESS "%ld", t->levels[depth].seen);
+    snprintf(numbered, sizeof(numbered), SINK_NAMELESS "%ld", t->levels[depth].seen);
     t->last = sink_add(s, NULL, p->name.len ? p->name.buf : numbered, status_of(p), p->took);
     struct result_case *c = sink_case(s, t->last);
     if (!c)
@@ -465,7 +456,7 @@ static void tap_end(void *state, struct sink *s)
     for (size_t i = 0; i < s->found.cases.len; i++) {
         struct result_case *c = &s->found.cases.items[i];
         if (!*c->classname)
-            replace_str(&c->classname, CLASS);
+            replace_str(&c->classname, format_tap.name);
     }
 }
 

@@ -263,12 +263,25 @@ static bool take_count(struct unittest *u, struct sink *s, const char *line)
     return true;
 }
 
+/* "OK (skipped=1, expected failures=2)". */
+static void count_skipped(struct sink *s, const char *line)
+{
+    static const char *const words[] = {"skipped=", "expected failures="};
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        const char *at = strstr(line, words[i]);
+        long count;
+        if (at && scan_number(at + strlen(words[i]), &count))
+            s->skipped += count;
+    }
+}
+
 /* All that failed has been named: what has no verdict has passed. */
 static void take_end(struct unittest *u, struct sink *s, const char *line)
 {
     if (!scan_prefix(line, "OK") && !scan_prefix(line, "FAILED (") &&
         strcmp(line, "NO TESTS RAN") != 0)
         return;
+    count_skipped(s, line);
     for (size_t i = u->first; i < s->found.cases.len; i++)
         if (sink_is_open(s, i))
             sink_close(s, i, CASE_PASSED, -1);

@@ -8,6 +8,7 @@
 #include <cleanroom/log.h>
 
 #include "base/file.h"
+#include "config/shardvars.h"
 #include "report/directory.h"
 #include "report/replace.h"
 #include "run/files.h"
@@ -257,8 +258,11 @@ static int create(struct shard *s, struct error *err)
         _cleanup_free_ char *seed = xasprintf("%llu", (unsigned long long)d->seed);
         strvec_setenv(&r->env, "CLEANROOM_SEED", seed);
     }
-    if (!r->part.whole && put_tests_file(s, file, err) < 0)
-        return -1;
+    if (!r->part.whole) {
+        shardvars_set_undivided(&r->env);
+        if (put_tests_file(s, file, err) < 0)
+            return -1;
+    }
     if (division_words(d, &r->part, s->number, report, file, &words, err) < 0)
         return -1;
     const struct app_run run = {.argv = &words,

@@ -82,13 +82,15 @@ static void gather_seen(struct evidence *e, const struct result *r)
         const struct result_suite *s = &r->suites.items[i];
         for (size_t k = 0; k < s->cases.len; k++) {
             const struct result_case *c = &s->cases.items[k];
-            if (!result_case_is_phase(c))
-                *vec_push(&e->seen) = (struct seen){
-                    .key = key_of_case(e->naming, c, i),
-                    .suite = i,
-                    .ran = c->status != CASE_SKIPPED,
-                    .judged = c->status == CASE_PASSED || c->status == CASE_FAILED,
-                };
+            if (result_case_is_phase(c))
+                continue;
+            e->nameless += reader_has_named(c);
+            *vec_push(&e->seen) = (struct seen){
+                .key = key_of_case(e->naming, c, i),
+                .suite = i,
+                .ran = c->status != CASE_SKIPPED,
+                .judged = c->status == CASE_PASSED || c->status == CASE_FAILED,
+            };
         }
     }
     e->cases = e->seen.len;

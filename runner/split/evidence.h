@@ -43,6 +43,7 @@ struct evidence {
     size_t common;           /* keys that ran in each of the busy ones */
     bool judged;             /* one of the common ones passed or failed */
     size_t cases;            /* that were reported */
+    size_t nameless;         /* of them */
     size_t strangers;        /* of them not planned */
 };
 

@@ -155,10 +155,11 @@ static void judge_numbers(struct proof *p, const struct evidence *e)
     strvec_deinit(&p->never_names);
 }
 
-static void judge_doubled(struct proof *p, const struct evidence *e)
+/* What one file borrows from another runs with both. */
+static void judge_doubled(struct proof *p, const struct evidence *e, bool files)
 {
     size_t certain = 0;
-    for (size_t i = 0; i < e->heard.len; i++)
+    for (size_t i = 0; i < e->heard.len && !files; i++)
         certain += e->heard.items[i].alone && e->heard.items[i].shards > 1;
     _cleanup_free_ char *names = names_of(&p->doubled_names, p->doubled);
     if (certain > 0)
@@ -174,6 +175,15 @@ static bool is_expected(const struct proof *p, const struct evidence *e, long ex
 {
     size_t least = tests_of(p), most = naming_repeats(e->naming) ? e->cases : least;
     return (size_t)expect >= least && (size_t)expect <= most;
+}
+
+static void remark_nameless(struct proof *p, const struct evidence *e)
+{
+    if (e->nameless && e->busy > 1)
+        strvec_pushf(&p->remarks,
+                     "%zu test%s no name in the reports, so that nobody knows which ran twice: let "
+                     "the runner name all (often with -v), or write JUnit",
+                     e->nameless, e->nameless == 1 ? " has" : "s have");
 }
 
 static void judge_expected(struct proof *p, const struct evidence *e,
@@ -217,11 +227,12 @@ void proof_make(struct proof *p, const struct proof_question *q)
     count(p, &e);
     judge_expected(p, &e, q);
     judge_said(p, q);
+    remark_nameless(p, &e);
 
     size_t before = p->errors.len;
     judge_sharding(p, &e, q);
     if (p->errors.len == before)
-        judge_doubled(p, &e);
+        judge_doubled(p, &e, q->files);
     if (!q->planned || (q->reported && tests_of(p) == 0))
         return;
     if (!q->reported)

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include <cleanroom/reader.h>
 #include <cleanroom/strbuf.h>
 
 #include "report/replace.h"
@@ -213,7 +214,7 @@ static void take_samples(struct samples *s, const struct result *r, enum naming 
         for (size_t k = 0; k < suite->cases.len; k++) {
             const struct result_case *c = &suite->cases.items[k];
             bool ran = c->status == CASE_PASSED || c->status == CASE_FAILED;
-            if (result_case_is_phase(c))
+            if (result_case_is_phase(c) || reader_has_named(c))
                 continue;
             /* What was skipped or broken is still there, but took no time worth knowing. */
             add_sample(s, naming_case(naming, c), i, ran ? bounded(c->duration) : TIMINGS_UNKNOWN);

@@ -7,6 +7,7 @@ a system does itself (artifacts, caches, its variables) is played here. A word t
 
 import dataclasses
 import glob
+import itertools
 import json
 import pathlib
 import re
@@ -35,6 +36,7 @@ class Job:
     variables: dict
     steps: list
     always: bool = False
+    stage: str = ""  # what has the same is done side by side; else what comes later is not, after a failure
 
 
 def words_of(known, *things):
@@ -60,7 +62,7 @@ def gitlab_jobs(file):
                 place = {"CI_NODE_INDEX": str(index), "CI_NODE_TOTAL": str(total)} if total > 1 else {}
                 found.append(Job(f"{name} {index}/{total}" if place else name,
                                  {**variables, **place, "GITLAB_CI": "true"},
-                                 gitlab_steps(name, index, job, before), job.get("when") == "always"))
+                                 gitlab_steps(name, index, job, before), job.get("when") == "always", stage))
     return found
 
 
@@ -105,34 +107,37 @@ def github_jobs(file):
             fill = Expressions(github_sha=COMMIT, github_run_id=1, vars_CLEANROOM_SOURCE="",
                                matrix_slice=place, strategy_job_total=len(places)).fill
             variables = {key: fill(value) for key, value in top["env"].items()}
-            steps = [github_step(step, fill) for step in job["steps"]]
-            found.append(Job(f"{name} {place or ''}", variables, [step for step in steps if step],
-                             job.get("if") == "always()"))
+            steps = [done for step in job["steps"] for done in github_steps(step, fill)]
+            found.append(Job(f"{name} {place or ''}".strip(), variables, steps,
+                             job.get("if") == "always()", name))
     return found
 
 
-def github_step(step, fill):
+def github_steps(step, fill):
     words_of("uses run with if", step)
     always = step.get("if") == "always()"
     if "run" in step:
-        return Step("run", [fill(step["run"])], always)
+        return [Step("run", [fill(step["run"])], always)]
     given = {key: fill(value) for key, value in step.get("with", {}).items()}
     action = step["uses"].partition("@")[0]
     if action == "actions/checkout":
-        return None
+        return []
     if action == "actions/upload-artifact":
         words_of("name path", given)
-        return Step("keep", [given["name"], "under", *given["path"].split()], always)
+        paths = given["path"].split()
+        # GitHub reads no reports: that is where they are found.
+        return ([Step("keep", [given["name"], "under", *paths], always)] +
+                [Step("report", [f"{path}/junit.xml"], always) for path in paths if path == "cleanroom-results"])
     if action == "actions/download-artifact":
         words_of("name", given)
         # One goes right here; all, each into a directory of its name.
-        return Step("fetch", [given["name"], "."] if "name" in given else ["*", None], always)
+        return [Step("fetch", [given["name"], "."] if "name" in given else ["*", None], always)]
     if action == "actions/cache/restore":
         words_of("path key restore-keys", given)
-        return Step("restore", [given["key"]])
+        return [Step("restore", [given["restore-keys"]])]
     assert action == "actions/cache/save", action
     words_of("path key", given)
-    return Step("cache", [given["key"], given["path"]])
+    return [Step("cache", [given["key"], given["path"]])]
 
 
 # --- Travis
@@ -175,7 +180,8 @@ def jenkins_stage(stage, variables):
         matrix = block(inside["matrix"]["block"])
         words_of("agent axes stages", matrix)
         axis = block(matrix["axes"]["block"][0]["block"])
-        return [job for value in axis["values"]["arguments"] for inner in matrix["stages"]["block"]
+        return [dataclasses.replace(job, stage=stage["arguments"][0])
+                for value in axis["values"]["arguments"] for inner in matrix["stages"]["block"]
                 for job in jenkins_stage(inner, {**variables, axis["name"]["arguments"][0]: value})]
     words_of("agent steps post", inside)
     steps = [jenkins_step(call, variables, False) for call in inside["steps"]["block"]]
@@ -183,7 +189,7 @@ def jenkins_stage(stage, variables):
         post = block(inside["post"]["block"])
         words_of("always", post)
         steps += [jenkins_step(call, variables, True) for call in post["always"]["block"]]
-    return [Job(stage["arguments"][0], variables, steps)]
+    return [Job(stage["arguments"][0], variables, steps, stage=stage["arguments"][0])]
 
 
 def jenkins_step(call, variables, always):
@@ -236,17 +242,20 @@ class Player:
         red = failed = False
         shutil.rmtree(self.kept, ignore_errors=True)
         self.reports = []
-        for job in found:
-            between(job)
-            if failed and not job.always:
-                continue
-            wrong, ended = self.job(job)
-            red, failed = red or wrong, failed or ended
+        for _, stage in itertools.groupby(found, lambda job: job.stage):
+            outcomes = []
+            for job in stage:
+                between(job)
+                if not failed or job.always:
+                    outcomes.append(self.job(job))
+            red = red or any(wrong for wrong, _ in outcomes)
+            failed = failed or any(ended for _, ended in outcomes)
         return not red
 
     def job(self, job):
         self.count += 1
-        work = self.place / f"job-{self.count}" / "my-app"
+        # As Jenkins calls what jobs side by side have.
+        work = self.place / f"my-app@{self.count}"
         subprocess.run(["git", "clone", "-q", self.repository, work], env=self.environment, check=True)
         red = ended = False
         for step in job.steps:
@@ -295,8 +304,8 @@ class Player:
         return True
 
     def restore(self, work, _job, name):
-        if (self.caches / name).exists():
-            self.copy(self.caches / name, work)
+        for found in self.caches.glob(f"{name}*"):
+            self.copy(found, work)
         return True
 
     def report(self, work, _job, path):

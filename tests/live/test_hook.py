@@ -13,6 +13,7 @@ from harness import CLEANROOM, SWEEP, TOP, LiveTest, on, wait_until
 PROGRAM = """#!/bin/sh
 [ "$1" = test ] || exit 64
 echo "shard $CLEANROOM_SHARD of $(cat state), built: $(cat built)"
+[ $# -eq 1 ] || echo "$WORDS: $2"
 [ "$(cat state)" != hanging ] || { : >"$HOME/up"; exec tail -f /dev/null; }
 [ "$(cat state)" = green ]
 """
@@ -84,13 +85,14 @@ class Program(Repository):
 
     def test_green_is_pushed(self):
         commit = self.commit(state="green")
-        self.git("config", "cleanroom.args", "--environment 'WORDS=one two'")
+        self.git("config", "cleanroom.args", "--environment 'WORDS=one two' -- 'three four'")
         text = self.git("-c", "cleanroom.shards=2", "push", "origin", "main")
         self.assertIn(f"pre-push: refs/heads/main at {commit}\n", text)
         self.assertEqual(self.pushed("refs/heads/main"), commit)
         for shard in ("1/2", "2/2"):
             self.assertIn(f"shard {shard} of green, built: for ./run\n",
                           self.report(f"shard-{shard[0]}/app.log"))
+        self.assertIn("\none two: three four\n", self.report("shard-1/app.log"))
         self.assert_tidy()
 
     def test_what_scripts_read_of_git_stays(self):

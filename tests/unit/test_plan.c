@@ -208,6 +208,15 @@ static void test_numbers(void)
     }
     check_str(strvec_getenv(&last, "CLEANROOM_SHARD"), "12/12");
     check(!shardvars_has("CI_NODE_INDEX"));
+
+    shardvars_set_undivided(&last);
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+        bool ours = strncmp(numbers[i].name, "CLEANROOM_", 10) == 0;
+        bool counts_from_0 = numbers[i].first == 0;
+        check_int(strtol(strvec_getenv(&last, numbers[i].name), NULL, 10),
+                  ours ? numbers[i].last : !counts_from_0);
+    }
+    check_str(strvec_getenv(&last, "XML_OUTPUT_FILE"), PLAN_XML_DIR "/test.xml");
 }
 
 static void test_images_once(void)

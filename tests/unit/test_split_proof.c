@@ -165,10 +165,13 @@ static void test_not_the_same(void)
     }
     numbered.expect = 4;
     check_str(error_of(&numbered), NULL);
-    check_str(remark_of(&numbered), NULL);
+    check_str(remark_of(&numbered),
+              "4 tests have no name in the reports, so that nobody knows which ran twice: let the "
+              "runner name all (often with -v), or write JUnit");
     check_int(numbered.proof.ran, 4);
     plan(&numbered, "a\nb\nc\nd\n");
     check_str(error_of(&numbered), NULL);
+    check_contains(numbered.proof.remarks.items[1], "4 planned, 4 in the reports");
 
     begin(&one, 2, NULL);
     everywhere(&one, 2, 1);
@@ -300,6 +303,11 @@ static void test_parts(void)
     django.files = true;
     check_str(error_of(&django), NULL);
     check_str(remark_of(&django), "no report names a test of: tests.test_helpers");
+    ran(&django, 1, "tests.test_helpers.Base", "x");
+    ran(&django, 2, "tests.test_helpers.Base", "x");
+    check_str(error_of(&django), NULL);
+    check_str(remark_of(&django),
+              "1 test name ran in more than one shard: tests.test_helpers.Base.x");
 }
 
 /* Nobody told what the runner is: the naming under which the names are the plan's is taken. */

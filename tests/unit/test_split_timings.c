@@ -134,6 +134,7 @@ static void test_partial_and_whole(void)
     add(&ran, 1, "C", "new", CASE_FAILED, 70);
     add(&ran, 1, "C", "never", CASE_SKIPPED, 0);
     add(&ran, 1, "cleanroom.shard-2", "test", CASE_PASSED, 1000);
+    add(&ran, 1, "pytest", "test 7", CASE_PASSED, 1000); /* nobody knows which */
 
     timings_learn(&r.t, &ran, NAMING_DOTTED, false);
     _cleanup_free_ char *partial = written(&r.t);

@@ -108,6 +108,7 @@ class Room:
             check(board.connection().keys() == [REDIS_MARK], "redis holds more than our mark")
             marks = marks_in_queue()
             check(marks == [self.token], f"our mark in the broker is now {marks}")
+            letters.forget_all()  # of those who lent and returned
             self.wipe()
         finally:
             board.connection().delete(REDIS_MARK)
