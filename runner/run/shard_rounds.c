@@ -66,6 +66,7 @@ void shard_rounds_deinit(struct shard *s)
         strbuf_deinit(&r->listed[i]);
     strbuf_deinit(&r->files);
     strvec_deinit(&r->env);
+    free(r->recovered);
     suite_clear(&r->found);
 }
 
@@ -491,6 +492,8 @@ static void add_round(struct shard *s, struct result_suite *round)
         break;
     case ROUND_RETRY:
         (void)result_merge_reruns(&r->found, round, s->worlds > 0);
+        if (r->unexplained && !failed)
+            replace_str(&r->recovered, s->test.verdict);
         r->unexplained = r->unexplained && failed;
         break;
     }
@@ -643,19 +646,28 @@ static bool goes_on(const struct shard *s, bool failed)
            (r->pass == 1 && r->kind == ROUND_PART && wants_another_pass(s));
 }
 
+/* A shard without a test is no failure; all of them are, and the proof says so. */
+static bool has_failed(const struct shard *s, const struct container *c)
+{
+    const struct preset *p = division_of(s)->method.preset;
+    bool empty = p && p->empty_status && c->exit_code == p->empty_status;
+    return c->exit_code != 0 && !(empty && s->ctx->plan->shards.len > 1);
+}
+
 static void round_ended(struct shard *s, const struct container *c)
 {
     struct shard_phase *test = &s->test;
+    bool failed = has_failed(s, c);
     test->ended = s->rounds.ended = true;
-    s->rounds.exit_failed = c->exit_code != 0;
+    s->rounds.exit_failed = failed;
     test->took += c->exited_at - c->started_at;
-    if (c->exit_code && test->exit_code == 0) {
+    if (failed && test->exit_code == 0) {
         _cleanup_free_ char *verdict = container_verdict(c);
         replace_str(&test->verdict, verdict);
         test->exit_code = c->exit_code;
     }
     console_end_stream(s->ctx->console, s->number);
-    if (goes_on(s, c->exit_code != 0))
+    if (goes_on(s, failed))
         clean(s);
     else
         shard_set_state(s, SHARD_COLLECT);
