@@ -44,7 +44,7 @@ class Reports(SuiteTest):
     def test_where_it_begins(self):
         result = self.start_suite("--reports", "build/*.xml").wait(60)
         self.assert_exit(result, 2)
-        self.assert_says(result, "--reports: 'build/*.xml' is to begin with '/'")
+        self.assert_says(result, r"--reports: 'build/\*.xml' is to begin with '/'")
 
 
 @on("embedded")
