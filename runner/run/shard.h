@@ -118,7 +118,7 @@ struct shard_rounds {
     struct engine_op *empty;
     bool clearing; /* what was fetched is being put aside */
     struct result_suite found;
-    bool reported; /* a reader has recognised an output */
+    bool reported; /* there was a report, or an output that a reader knows */
     long said;     /* tests, in the runner's words; -1: it does not say */
     size_t extras;
 };

@@ -439,12 +439,14 @@ static void take_said(struct shard_rounds *r, const struct reader_report *report
     r->extras += report->extras;
 }
 
-static void note_format(struct result_suite *round, const struct reader_report *report)
+static void note_format(const struct shard *s, struct result_suite *round,
+                        const struct reader_report *report)
 {
     strvec_pushf(&round->properties, "results.from=%s", report->format->name);
     if (!report->problem)
         return;
-    struct result_case *c = result_add_case(round, "tests", "output", CASE_ERROR, 0);
+    _cleanup_free_ char *classname = xasprintf(RESULT_PHASE_CLASS, s->number);
+    struct result_case *c = result_add_case(round, classname, "output", CASE_ERROR, 0);
     replace_str(&c->message, report->problem);
     replace_str(&c->type, "OutputError");
 }
@@ -464,7 +466,7 @@ static void read_output(struct shard *s, struct result_suite *round)
         if (wanted && report.format) {
             take_said(r, &report);
             move_cases(round, &printed);
-            note_format(round, &report);
+            note_format(s, round, &report);
             wanted = false;
             r->reported = true;
         }
@@ -509,6 +511,7 @@ void shard_rounds_take(struct shard *s)
     s->acknowledged |= acknowledged;
     if (s->reports)
         (void)collect_finish(s->reports, &round, &acknowledged, &s->collect_error);
+    r->reported |= collect_reported(s->collect) || collect_reported(s->reports);
     collect_free(TAKE_PTR(s->collect));
     collect_free(TAKE_PTR(s->reports));
     if (r->untaken) {
@@ -551,14 +554,27 @@ static void on_empty(void *data, enum engine_outcome outcome, const struct error
         clean_if_done(s);
 }
 
+static void remove_here(const char *path)
+{
+    if (directory_remove(AT_FDCWD, path) < 0 && errno != ENOENT)
+        log_warning("'%s' could not be removed: %s", path, strerror(errno));
+}
+
 /* What a program has left is on this machine. */
+void shard_rounds_renew(struct shard *s)
+{
+    s->rounds.count = 0;
+    s->rounds.prepared = s->rounds.clearing = false;
+    if (s->plan->scratch)
+        remove_here(s->plan->scratch);
+}
+
 static void put_aside_here(struct shard *s)
 {
     static const char *const dirs[] = {PLAN_XML_DIR, PLAN_OUTPUTS};
     for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
         _cleanup_free_ char *path = below_scratch(s, dirs[i]);
-        if (directory_remove(AT_FDCWD, path) < 0 && errno != ENOENT)
-            log_warning("'%s' could not be removed: %s", path, strerror(errno));
+        remove_here(path);
     }
     s->rounds.clearing = false;
     remove_container(s);

@@ -286,6 +286,7 @@ static void test_tap_contradictions(void)
                "tap: 2 cases, said 2, extras 0\n"
                "problem: the output is cut short: it ends within a subtest\n"
                "passed tap | a\npassed tap | b\n");
+    check_read(NULL, "1..0\n", "tap: 0 cases, said 0, extras 0\n");
     check_read(NULL, "1..0 # SKIP no database\nTAP version 13\n1..0 # SKIP no database\n",
                "tap: 1 cases, said 0, extras 1\n"
                "skipped tap | (all)\n    message no database\n");
