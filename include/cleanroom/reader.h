@@ -47,7 +47,7 @@ struct reader_report {
     const struct reader_format *format; /* NULL: none recognised */
     size_t cases;                       /* that were appended */
     /* How many tests there were (or were to be) in the runner's own words; -1: it did not say.
-       Comparable with `cases` less `extras`, unless `partial`. */
+       Comparable with `cases` less `extras`. */
     long said;
     size_t extras; /* cases that the runner does not count: a file that could not be loaded ... */
     bool partial;  /* tests that passed are not all named but numbered: the runner's short output */

@@ -50,37 +50,28 @@ static int write_report(const struct merge *m, const struct settings *settings,
     return junit_write(&m->result, settings->own.junit_dialect, dir, "junit.xml", err);
 }
 
-static bool has_flaky(const struct result *r)
+static void say(struct error *err, const char *text)
 {
-    for (size_t i = 0; i < r->suites.len; i++)
-        for (size_t k = 0; k < r->suites.items[i].cases.len; k++)
-            if (result_case_is_flaky(&r->suites.items[i].cases.items[k]))
-                return true;
-    return false;
+    if (error_is_set(err))
+        error_detail(err, "%s\n", text);
+    else
+        error_set(err, ERROR_SERVICE, "%s", text);
 }
 
-static int merge_code(const struct merge *m, const struct settings *settings)
+/* The summary lists what failed; what ended a whole run is the last word, as it was there. */
+static void tell(const struct merge *m, struct error *err)
 {
-    bool flaky = settings->own.fail_on_flaky && has_flaky(&m->result);
-    return m->errors.len || merge_has_failures(m) || flaky ? 1 : 0;
-}
-
-/* A report tells no more than the other. What is wrong with the whole stands first: it is the last
-   of those that belong to no shard. */
-static void tell(const struct result *r, struct error *err)
-{
-    for (size_t i = r->suites.len; i-- > 0 && r->suites.items[i].shard == 0;) {
-        const struct result_suite *s = &r->suites.items[i];
-        for (size_t k = 0; k < s->cases.len; k++) {
+    if (m->errors.len)
+        say(err, m->errors.items[0]);
+    for (size_t i = 0; i < m->result.suites.len; i++) {
+        const struct result_suite *s = &m->result.suites.items[i];
+        for (size_t k = 0; s->shard == 0 && k < s->cases.len; k++) {
             const struct result_case *c = &s->cases.items[k];
             if (c->status != CASE_ERROR || !c->message)
                 continue;
-            _cleanup_free_ char *text = xasprintf("%s%s%s", s->hostname ? s->hostname : "",
-                                                  s->hostname ? ": " : "", c->message);
-            if (error_is_set(err))
-                error_detail(err, "%s\n", text);
-            else
-                error_set(err, ERROR_SERVICE, "%s", text);
+            _cleanup_free_ char *text = xasprintf("%s: %s", s->hostname ? s->hostname : s->name,
+                                                  c->message);
+            say(err, text);
         }
     }
 }
@@ -96,7 +87,7 @@ static int merge(const struct invocation *inv, const struct settings *settings, 
     if (write_report(&m, settings, inv, err) < 0)
         return error_exit_code(err->kind);
 
-    int code = merge_code(&m, settings);
+    int code = m.errors.len || merge_has_failures(&m) ? 1 : 0;
     struct console *console = console_new(&(struct console_options){
         .out = out,
         .shards = (int)m.result.suites.len,
@@ -104,7 +95,7 @@ static int merge(const struct invocation *inv, const struct settings *settings, 
     });
     console_summary(console, &m.result, settings->own.results, code);
     console_free(console);
-    tell(&m.result, err);
+    tell(&m, err);
     return code;
 }
 

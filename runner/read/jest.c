@@ -4,7 +4,8 @@
  * https://github.com/jestjs/jest/tree/main/packages/jest-reporters/src
  *
  * A case's class is its file, its name as in the headlines of failures: "sums › deep › wrong".
- * Without --verbose, and with more than one file, only what failed is named.
+ * Without --verbose, and with more than one file, only what failed is named; files of which all is
+ * skipped are never told of.
  */
 #include "read/formats.h"
 
@@ -30,8 +31,7 @@ struct jest {
     char *file;
     char *titles[DEPTH_MAX]; /* the describe blocks, by indentation */
     size_t block;            /* whose text it is, or SINK_NONE */
-    size_t skipped;          /* cases */
-    bool listed, ended;
+    bool ended;
 };
 
 static const struct {
@@ -79,7 +79,6 @@ static size_t add_case(struct jest *j, struct sink *s, const char *name, enum ca
     sink_key(s, at, key);
     if (status == CASE_FAILED)
         sink_queue(s, at, key);
-    j->skipped += status == CASE_SKIPPED;
     return at;
 }
 
@@ -134,7 +133,6 @@ static void take_listed(struct jest *j, struct sink *s, const char *line, size_t
             strbuf_addf(&full, "%s" SEPARATOR, j->titles[d]);
     strbuf_add(&full, name, name_len);
     add_case(j, s, full.buf, status, took);
-    j->listed = true;
     sink_sure(s);
 }
 
@@ -163,28 +161,24 @@ static bool take_headline(struct jest *j, struct sink *s, const char *line)
     return true;
 }
 
-/* "Tests:       1 failed, 2 skipped, 1 todo, 8 total". Files of which all was skipped are not
-   listed. */
+/* "Tests:       1 failed, 2 skipped, 1 todo, 8 total". */
 static void take_totals(struct jest *j, struct sink *s, const char *line)
 {
     const char *total = scan_prefix(line, "Tests: ");
     if (!total)
         return;
-    long tests = 0, hidden = -(long)j->skipped;
+    long tests = 0;
     for (const char *p = total + strspn(total, " "); p; p = strstr(p, ", ")) {
         p += *p == ',' ? 2 : 0;
         const char *word = scan_number(p, &tests);
         if (word && strcmp(word, " total") == 0) {
             sink_sure(s);
-            hidden = !j->listed || hidden < 0 ? 0 : hidden < tests ? hidden : tests;
-            sink_say(s, tests - hidden);
+            sink_say(s, tests);
             j->ended = true;
         } else if (word && (scan_prefix(word, " skipped") || scan_prefix(word, " todo"))) {
-            hidden += tests;
             s->skipped += tests;
         }
     }
-    j->skipped = 0;
     j->section = SECTION_NONE;
 }
 
@@ -225,7 +219,7 @@ static void jest_end(void *state, struct sink *s)
     end_block(j, s);
     if (!j->ended)
         sink_problem(s, "the output is cut short: there are no totals (\"Tests: ...\")");
-    s->partial = !j->listed && s->said > (long)(s->found.cases.len - s->extras);
+    s->partial = s->said > (long)(s->found.cases.len - s->extras);
 }
 
 static void jest_begin(void *state)

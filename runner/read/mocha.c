@@ -229,7 +229,7 @@ static void mocha_end(void *state, struct sink *s)
     if (m->told < m->failing)
         sink_problem(s, "the output is cut short: %zu of %zu failures are told", m->told,
                      m->failing);
-    s->partial = !m->listed && s->said > (long)s->found.cases.len;
+    s->partial = s->said > (long)s->found.cases.len;
 }
 
 static void mocha_begin(void *state)

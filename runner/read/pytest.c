@@ -47,7 +47,7 @@ static const struct verdict verdicts[] = {
 
 struct pytest {
     enum section section;
-    bool verbose, ended;
+    bool ended;
     bool interrupted;            /* it says itself that it did not run all */
     bool quiet;                  /* -q: no header, and the last line has no ruler */
     size_t width;                /* of its rulers; what tests print looks similar */
@@ -246,7 +246,6 @@ static void take_test(struct pytest *t, struct sink *s, const char *line)
             take_output(t, s, line);
         return;
     }
-    t->verbose = true;
     close_begun(t, s);
     _cleanup_free_ char *id = xstrndup(line, len);
     const char *rest = line + len + strspn(line + len, " "), *reason;
@@ -550,7 +549,7 @@ static void pytest_end(void *state, struct sink *s)
     end_block(t, s);
     if (!t->ended)
         sink_problem(s, "the output is cut short: pytest's last line is not there");
-    s->partial = !t->verbose && (s->said < 0 || s->said > (long)(s->found.cases.len - s->extras));
+    s->partial = s->said > (long)(s->found.cases.len - s->extras);
 }
 
 static void pytest_begin(void *state)

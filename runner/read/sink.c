@@ -314,7 +314,8 @@ static long count_of(const struct sink *s, enum case_status status)
     return count;
 }
 
-static void add_nameless(struct sink *s, const char *format)
+/* Returns whether there were some. */
+static bool add_nameless(struct sink *s, const char *format)
 {
     long left = s->said - (long)(s->found.cases.len - s->extras);
     long skipped = s->skipped - count_of(s, CASE_SKIPPED);
@@ -326,12 +327,12 @@ static void add_nameless(struct sink *s, const char *format)
         snprintf(name, sizeof(name), SINK_NAMELESS "%ld", i + 1);
         sink_add(s, format, name, i < skipped ? CASE_SKIPPED : CASE_PASSED, -1);
     }
+    return left > 0;
 }
 
 void sink_end(struct sink *s, const char *format)
 {
-    if (s->partial)
-        add_nameless(s, format);
+    s->partial = s->partial && add_nameless(s, format);
     for (size_t i = 0; i < s->marks.len; i++)
         if (s->marks.items[i].closed)
             sink_flush(s, i);

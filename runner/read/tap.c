@@ -303,7 +303,8 @@ static bool take_plan(struct tap *t, struct sink *s, size_t depth, const char *b
     if (depth == 0 && plan == 0) {
         struct point p = {.reason = NULL};
         read_directive(&p, rest);
-        add_skipped_file(s, p.reason);
+        if (p.skip)
+            add_skipped_file(s, p.reason);
     }
     return true;
 }
@@ -450,6 +451,9 @@ static void tap_line(void *state, struct sink *s, const char *line, size_t len)
 static void tap_end(void *state, struct sink *s)
 {
     struct tap *t = state;
+    const struct level *top = &t->levels[0];
+    if (top->planned && top->plan == 0 && top->seen == 0)
+        sink_sure(s); /* no tests, and nobody else said anything */
     close_stream(t, s);
     if (t->file && !t->concluded)
         sink_problem(s, "the output is cut short: prove's result is not there");

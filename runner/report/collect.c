@@ -30,7 +30,8 @@ struct collect {
     char *pattern, *place; /* or NULL */
     int archive;           /* the unlinked file, or -1 */
     uint64_t fed;
-    bool cut;   /* the archive was longer than ARCHIVE_MAX */
+    bool cut; /* the archive was longer than ARCHIVE_MAX */
+    bool reported;
     int errnum; /* of the first write that failed */
 };
 
@@ -152,17 +153,22 @@ static bool add_report(int dir, const char *name, struct result_suite *suite, st
     return false;
 }
 
-static void add_reports(int dir, struct strvec *files, struct result_suite *suite)
+/* Returns whether there was one. */
+static bool add_reports(int dir, struct strvec *files, struct result_suite *suite)
 {
     _cleanup_names_ struct names seen = {0};
-    size_t unread = 0;
+    size_t read = 0, unread = 0;
     if (files->len)
         qsort(files->items, files->len, sizeof(*files->items), compare_names);
-    for (size_t i = 0; i < files->len; i++)
-        if (is_xml(files->items[i]))
-            unread += !add_report(dir, files->items[i], suite, &seen, unread < UNREAD_MAX);
+    for (size_t i = 0; i < files->len; i++) {
+        if (!is_xml(files->items[i]))
+            continue;
+        bool is_report = add_report(dir, files->items[i], suite, &seen, unread < UNREAD_MAX);
+        *(is_report ? &read : &unread) += 1;
+    }
     if (unread > UNREAD_MAX)
         strvec_pushf(&suite->properties, "unread reports=%zu", unread);
+    return read > 0;
 }
 
 static void say_what_is_missing(const struct collect *c, const struct unpack *u,
@@ -251,8 +257,13 @@ int collect_finish(struct collect *c, struct result_suite *suite, bool *acknowle
     /* An archive that we cut short ourselves must end early. */
     int status = unpack_tar(&u, c->archive, c->cut ? NULL : err);
     *acknowledged = u.signalled;
-    add_reports(dir, &u.written, suite);
+    c->reported = add_reports(dir, &u.written, suite);
     say_what_was_sent(c, dir, &u.written, suite);
     say_what_is_missing(c, &u, suite);
     return c->cut ? 0 : status;
+}
+
+bool collect_reported(const struct collect *c)
+{
+    return c && c->reported;
 }

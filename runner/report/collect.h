@@ -30,6 +30,8 @@ void collect_feed(struct collect *c, const void *bytes, size_t len);
    was sharded). A file that is not readable JUnit is a property "unread report", not a failure. */
 int collect_finish(struct collect *c, struct result_suite *suite, bool *acknowledged,
                    struct error *err);
+/* Whether there was a report, be there a case in it or not. */
+bool collect_reported(const struct collect *c);
 void collect_free(struct collect *c);
 
 #endif

@@ -43,8 +43,10 @@ void replay_note_run(const struct run *r)
     const struct settings *s = r->ctx.settings;
     _cleanup_strvec_ struct strvec options = STRVEC_INIT;
     add_options(s, &options);
-    if (r->division.seed)
+    if (r->division.seed) {
+        strvec_push(&options, "--order=random");
         strvec_pushf(&options, "--seed=%llu", (unsigned long long)r->division.seed);
+    }
     _cleanup_free_ char *said = words_join(&options), *arguments = words_join(&s->test_args);
     _cleanup_free_ char *shards = xasprintf("%lld", (long long)s->own.shards);
     journal_fact(r->ctx.journal, "target", s->image.value);

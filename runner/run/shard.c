@@ -686,8 +686,7 @@ void shard_renew(struct shard *s)
     shard_init(s, s->ctx, s->number, on_done, data);
     shard_rounds_deinit(s);
     s->rounds = rounds;
-    s->rounds.count = 0;
-    s->rounds.prepared = s->rounds.clearing = false;
+    shard_rounds_renew(s);
     s->worlds = worlds;
     s->test.exit_code = exit_code;
     s->test.verdict = verdict;

@@ -109,6 +109,7 @@ struct shard_rounds {
     bool untaken;            /* what the last one left has not been looked at */
     bool ended, exit_failed; /* the last one: by itself, with an exit code */
     bool unexplained;        /* one failed, and no case says why */
+    char *recovered;         /* and what its end was, when a later try passed; or NULL */
     struct division_ticket ticket;
     struct strbuf listed[3]; /* what the list prints, by enum output_stream */
     struct reader *readers[3];
@@ -117,7 +118,7 @@ struct shard_rounds {
     struct engine_op *empty;
     bool clearing; /* what was fetched is being put aside */
     struct result_suite found;
-    bool reported; /* a reader has recognised an output */
+    bool reported; /* there was a report, or an output that a reader knows */
     long said;     /* tests, in the runner's words; -1: it does not say */
     size_t extras;
 };

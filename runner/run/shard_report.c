@@ -72,7 +72,7 @@ static void report_phase(struct shard *s, struct result_suite *suite,
 {
     const struct container *c = &phase->container;
     _cleanup_free_ char *classname = class_of(s);
-    bool exited = phase->ended && !phase->timed_out && !s->abandoned;
+    bool exited = phase->ended && !phase->timed_out;
     nsec_t began = c->started_at && !c->exited_at ? clock_now() - c->started_at : 0;
     nsec_t took = phase->took + began;
     _cleanup_free_ char *why = NULL;
@@ -81,7 +81,7 @@ static void report_phase(struct shard *s, struct result_suite *suite,
     if (exited && phase->exit_code != 0) {
         status = CASE_FAILED;
         why = xstrdup(phase->verdict);
-    } else if (s->abandoned && phase == &s->test) {
+    } else if (s->abandoned && (phase == &s->test || !exited)) {
         status = CASE_SKIPPED;
         why = xstrdup(s->abandoned);
     } else if (has_no_part(s, phase)) {
@@ -102,6 +102,10 @@ static void report_phase(struct shard *s, struct result_suite *suite,
 
     struct result_case *result = result_add_case(suite, classname, phase->name, status, took);
     set_message(result, why);
+    result->fresh = s->worlds > 0;
+    if (status == CASE_PASSED && phase == &s->test && s->rounds.recovered)
+        *vec_push(&result->reruns) = (struct result_rerun){.status = CASE_FAILED,
+                                                           .message = xstrdup(s->rounds.recovered)};
     if (status != CASE_FAILED && status != CASE_ERROR)
         return;
     result->type = xstrdup(phase->timed_out ? "Timeout" : "ExitCode");
@@ -285,7 +289,7 @@ void shard_report(struct shard *s)
     report_found(s, suite);
     if (s->kind == SHARD_TESTS) {
         replay_note_shard(s);
-        suite->replay = replay_command(s);
+        suite->replay = s->rounds.number ? replay_command(s) : NULL;
     }
     report_uncollected(s, suite);
     report_pod(s, suite);

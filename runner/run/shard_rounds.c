@@ -66,6 +66,7 @@ void shard_rounds_deinit(struct shard *s)
         strbuf_deinit(&r->listed[i]);
     strbuf_deinit(&r->files);
     strvec_deinit(&r->env);
+    free(r->recovered);
     suite_clear(&r->found);
 }
 
@@ -438,12 +439,14 @@ static void take_said(struct shard_rounds *r, const struct reader_report *report
     r->extras += report->extras;
 }
 
-static void note_format(struct result_suite *round, const struct reader_report *report)
+static void note_format(const struct shard *s, struct result_suite *round,
+                        const struct reader_report *report)
 {
     strvec_pushf(&round->properties, "results.from=%s", report->format->name);
     if (!report->problem)
         return;
-    struct result_case *c = result_add_case(round, "tests", "output", CASE_ERROR, 0);
+    _cleanup_free_ char *classname = xasprintf(RESULT_PHASE_CLASS, s->number);
+    struct result_case *c = result_add_case(round, classname, "output", CASE_ERROR, 0);
     replace_str(&c->message, report->problem);
     replace_str(&c->type, "OutputError");
 }
@@ -463,7 +466,7 @@ static void read_output(struct shard *s, struct result_suite *round)
         if (wanted && report.format) {
             take_said(r, &report);
             move_cases(round, &printed);
-            note_format(round, &report);
+            note_format(s, round, &report);
             wanted = false;
             r->reported = true;
         }
@@ -498,6 +501,8 @@ static void add_round(struct shard *s, struct result_suite *round)
         break;
     case ROUND_RETRY:
         (void)result_merge_reruns(&r->found, round, s->worlds > 0);
+        if (r->unexplained && !failed)
+            replace_str(&r->recovered, s->test.verdict);
         r->unexplained = r->unexplained && failed;
         break;
     }
@@ -515,6 +520,7 @@ void shard_rounds_take(struct shard *s)
     s->acknowledged |= acknowledged;
     if (s->reports)
         (void)collect_finish(s->reports, &round, &acknowledged, &s->collect_error);
+    r->reported |= collect_reported(s->collect) || collect_reported(s->reports);
     collect_free(TAKE_PTR(s->collect));
     collect_free(TAKE_PTR(s->reports));
     if (r->untaken) {
@@ -557,14 +563,27 @@ static void on_empty(void *data, enum engine_outcome outcome, const struct error
         clean_if_done(s);
 }
 
+static void remove_here(const char *path)
+{
+    if (directory_remove(AT_FDCWD, path) < 0 && errno != ENOENT)
+        log_warning("'%s' could not be removed: %s", path, strerror(errno));
+}
+
 /* What a program has left is on this machine. */
+void shard_rounds_renew(struct shard *s)
+{
+    s->rounds.count = 0;
+    s->rounds.prepared = s->rounds.clearing = false;
+    if (s->plan->scratch)
+        remove_here(s->plan->scratch);
+}
+
 static void put_aside_here(struct shard *s)
 {
     static const char *const dirs[] = {PLAN_XML_DIR, PLAN_OUTPUTS};
     for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
         _cleanup_free_ char *path = below_scratch(s, dirs[i]);
-        if (directory_remove(AT_FDCWD, path) < 0 && errno != ENOENT)
-            log_warning("'%s' could not be removed: %s", path, strerror(errno));
+        remove_here(path);
     }
     s->rounds.clearing = false;
     remove_container(s);
@@ -636,19 +655,28 @@ static bool goes_on(const struct shard *s, bool failed)
            (r->pass == 1 && r->kind == ROUND_PART && wants_another_pass(s));
 }
 
+/* A shard without a test is no failure; all of them are, and the proof says so. */
+static bool has_failed(const struct shard *s, const struct container *c)
+{
+    const struct preset *p = division_of(s)->method.preset;
+    bool empty = p && p->empty_status && c->exit_code == p->empty_status;
+    return c->exit_code != 0 && !(empty && s->ctx->plan->shards.len > 1);
+}
+
 static void round_ended(struct shard *s, const struct container *c)
 {
     struct shard_phase *test = &s->test;
+    bool failed = has_failed(s, c);
     test->ended = s->rounds.ended = true;
-    s->rounds.exit_failed = c->exit_code != 0;
+    s->rounds.exit_failed = failed;
     test->took += c->exited_at - c->started_at;
-    if (c->exit_code && test->exit_code == 0) {
+    if (failed && test->exit_code == 0) {
         _cleanup_free_ char *verdict = container_verdict(c);
         replace_str(&test->verdict, verdict);
         test->exit_code = c->exit_code;
     }
     console_end_stream(s->ctx->console, s->number);
-    if (goes_on(s, c->exit_code != 0))
+    if (goes_on(s, failed))
         clean(s);
     else
         shard_set_state(s, SHARD_COLLECT);

@@ -15,6 +15,9 @@
 void shard_rounds_init(struct shard_rounds *r);
 void shard_rounds_deinit(struct shard *s);
 
+/* In a fresh world. */
+void shard_rounds_renew(struct shard *s);
+
 /* TEST: the container of the first round can be made before it is its turn. */
 void shard_rounds_prepare(struct shard *s);
 void shard_rounds_begin(struct shard *s);

@@ -80,11 +80,19 @@ static void take(struct run *r, const struct proof *proof, bool planned)
         strvec_append(&r->result.remarks, &proof->remarks);
 }
 
+static bool has_failed(const struct run *r)
+{
+    for (size_t i = 0; i < r->shard_count; i++)
+        if (r->shards[i].failed)
+            return true;
+    return false;
+}
+
 /* Nothing is known by name, and nobody said that he had seen his shard's variables. */
 static void remark_on_trust(struct run *r)
 {
-    if (r->shard_count > 1 && r->division.method.split == SPLIT_ENV && !was_reported(r) &&
-        !was_acknowledged(r))
+    if (r->shard_count > 1 && !has_failed(r) && r->division.method.split == SPLIT_ENV &&
+        !was_reported(r) && !was_acknowledged(r))
         strvec_push(&r->result.remarks,
                     "nobody knows which tests ran: there is no report, and no runner touched "
                     "TEST_SHARD_STATUS_FILE; name the 'runner', or let the tests write JUnit to "

@@ -107,15 +107,16 @@ static const char *property_of(const struct result *r, const char *key)
     return strvec_getenv(&r->properties, key);
 }
 
-/* How many slices there are, if all say the same; else 0. */
+/* How many slices there are, if those that say it agree; else 0. */
 static int find_slices(const struct merge *m)
 {
     int slices = 0;
     for (size_t i = 0; i < m->reports.len; i++) {
         const char *text = property_of(&m->reports.items[i].result, MERGE_SLICE_PROPERTY);
         struct slice slice;
-        if (!text || slice_parse(&slice, text, "", NULL, NULL) < 0 ||
-            (slices && slices != slice.total))
+        if (!text || slice_parse(&slice, text, "", NULL, NULL) < 0)
+            continue;
+        if (slices && slices != slice.total)
             return 0;
         slices = slice.total;
     }
@@ -334,7 +335,7 @@ static void report_errors(struct merge *m)
 {
     struct result_suite *suite = m->errors.len ? result_add_suite(&m->result, 0, 0) : NULL;
     for (size_t i = 0; i < m->errors.len; i++) {
-        struct result_case *c = result_add_case(suite, "cleanroom", "proof", CASE_ERROR, 0);
+        struct result_case *c = result_add_case(suite, "cleanroom", "proof", CASE_FAILED, 0);
         c->message = xstrdup(m->errors.items[i]);
         c->type = xstrdup("ProofError");
     }

@@ -19,6 +19,7 @@ static const struct preset presets[] = {
         .naming = NAMING_PYTEST,
         .part = {BY_ARGUMENTS, BY_ARGUMENTS, BY_ARGUMENTS},
         .report = {"--junitxml={report}"},
+        .empty_status = 5,
         .source = "https://docs.pytest.org/en/stable/how-to/usage.html",
     },
     {

@@ -46,6 +46,8 @@ struct preset {
     const char *report_variable;
     const char *report_plugin;
 
+    int empty_status; /* its exit status when it had no test to run, or 0 */
+
     const char *source; /* where this is documented */
 };
 

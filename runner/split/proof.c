@@ -155,10 +155,11 @@ static void judge_numbers(struct proof *p, const struct evidence *e)
     strvec_deinit(&p->never_names);
 }
 
-static void judge_doubled(struct proof *p, const struct evidence *e)
+/* What one file borrows from another runs with both. */
+static void judge_doubled(struct proof *p, const struct evidence *e, bool files)
 {
     size_t certain = 0;
-    for (size_t i = 0; i < e->heard.len; i++)
+    for (size_t i = 0; i < e->heard.len && !files; i++)
         certain += e->heard.items[i].alone && e->heard.items[i].shards > 1;
     _cleanup_free_ char *names = names_of(&p->doubled_names, p->doubled);
     if (certain > 0)
@@ -231,7 +232,7 @@ void proof_make(struct proof *p, const struct proof_question *q)
     size_t before = p->errors.len;
     judge_sharding(p, &e, q);
     if (p->errors.len == before)
-        judge_doubled(p, &e);
+        judge_doubled(p, &e, q->files);
     if (!q->planned || (q->reported && tests_of(p) == 0))
         return;
     if (!q->reported)

@@ -18,6 +18,35 @@ Options:
       --scratch WHERE         what is written, embedded: memory (default), disk
       --start-limit N         shards coming up and starts at once, 0 = by CPUs
 
+Tests:
+      --plan FILE             of 'plan -o': what all slices have in common
+      --runner NAME           test runner, as pytest: see README
+      --split HOW             who divides the tests, and how: env (default),
+                              list, timings, queue
+      --granularity WHAT      what is handed out whole: auto (default), test,
+                              class, file
+      --list WORDS            what prints the tests, as 'test --list'
+      --list-file FILE        or the file that names them
+      --list-format NAME      how they are printed
+      --part WORDS            how a shard gets its tests, as '--only={tests}'
+      --timings FILE          how long tests took, for later runs (default
+                              cleanroom.timings)
+      --reports GLOB          JUnit files of the app, in its container
+      --reader NAME           what the tests print, as tap (default auto)
+      --expect N              how many tests there must be
+      --retries N             run failed tests again, and tell flaky ones
+      --[no-]fail-on-flaky    a test that passed later fails the run
+      --[no-]fail-fast        end all shards when one has failed
+      --repeat N              run the tests N times (default 1)
+      --[no-]until-fail       but only until one fails
+      --order HOW             of tests that are handed out: listed (default),
+                              random
+      --seed S                of a random order, 0 = a new one
+      --slice I/M             run a part of the shards: 2/3, or auto
+      --junit-dialect NAME    of junit.xml: jenkins (default), surefire, gitlab
+      --annotations WHOSE     for the CI that runs us: auto (default), never,
+                              github, teamcity, buildkite
+
 Services:
   -s, --services LIST         as postgres,redis, instead of the file's
       --SERVICE.KEY VALUE     as --postgres.image postgres:16
@@ -50,7 +79,9 @@ Output:
 
 Commands:
   run      Test an image, each shard among fresh services of its own (default)
+  replay   Run again just what one shard of an earlier run ran
   plan     Print what a run would do, and where each value comes from
+  merge    Join the reports of --slices, and prove that none is missing
   serve    Deploy and serve an image at a port of this machine
   shell    Go inside a shard: a shell, or COMMAND by the image's entry
   services List the services, what each tells the app and takes
@@ -64,7 +95,7 @@ Exit code: 0 passed, 1 tests failed, 2 usage, 3 engine or service, 4 leftovers,
 'cleanroom:' in forklift.yaml.
 # It fits a screen and says the same wherever it is asked for.
 $ cleanroom --help | awk 'length > 80'
-$ test $(cleanroom --help | wc -l) -le 64
+$ test $(cleanroom --help | wc -l) -le 100
 $ cleanroom --help >a; cleanroom help >b; cleanroom help run >c; cleanroom myapp -h >d; cmp a b && cmp b c && cmp c d
 # Of each command.
 $ cleanroom recycle --help

@@ -51,6 +51,9 @@ $ cleanroom merge -r all slice-3/junit.xml slice-1/junit.xml slice-2/junit.xml |
 # What is missing is named, and all that was there is reported.
 $ cleanroom merge plan.json slice-1/junit.xml slice-3/junit.xml
 
+FAILED proof (0ms)
+    slice 2/3 is missing: shard 2 of 3
+
 [1] passed    6.00s  2 tests: 2 passed  (test 5.00s)
 [3] passed    6.00s  2 tests: 2 passed  (test 5.00s)
 6 tests planned, 4 ran, each exactly once, 2 never ran; not every shard came to its end
@@ -59,7 +62,7 @@ cleanroom: slice 2/3 is missing: shard 2 of 3
 [exit 1]
 $ grep -A1 'name="proof"' cleanroom-results/junit.xml
     <testcase classname="cleanroom" name="proof" time="0.000">
-      <error message="slice 2/3 is missing: shard 2 of 3" type="ProofError"/>
+      <failure message="slice 2/3 is missing: shard 2 of 3" type="ProofError"/>
 $ cleanroom merge slice-1/junit.xml slice-3/junit.xml 2>&1 | tail -1
 cleanroom: slice 2/3 is missing: shard 2 of 3
 # What went wrong with a run as a whole is told, too.
@@ -72,8 +75,12 @@ cleanroom: shard 2 is there twice: in 'slice-2-again/junit.xml' and 'slice-2/jun
 $ rm -r slice-2-again
 # A test that ran on two machines, and one that ran on none.
 $ cp -r slice-2 good; sed -i 's/"t.b" name="test_2"/"t.b" name="test_1"/' slice-2/junit.xml
-$ cleanroom merge plan.json slice-*/junit.xml 2>&1 | tail -2
+$ cleanroom merge plan.json slice-*/junit.xml 2>&1 | grep -A1 FAILED
+FAILED proof (0ms)
+    expected 6 tests, and 5 are in the reports (0 of them skipped)
+FAILED proof (0ms)
     1 planned test ran in more than one shard: t.b.test_1
+FAILED proof (0ms)
     1 planned test never ran: t/b.py::test_2
 # A run that was killed, and one that failed.
 $ sed 's/<testcase classname="t.b".*/<testcase classname="cleanroom" name="run"><error message="started, not finished: the run was interrupted or is still going on" type="error"\/><\/testcase>/' good/junit.xml >slice-2/junit.xml
@@ -95,6 +102,10 @@ FAILED [2] t.b test_2 (2.00s)
 3 shards: 2 passed, 1 failed in 8.00s; 6 tests: 5 passed, 1 failed; report: cleanroom-results/junit.xml
 [exit 1]
 $ cp good/junit.xml slice-2/junit.xml
+# --fail-on-flaky is a verdict of the machines: it is among their failures.
+$ cleanroom merge --fail-on-flaky slice-1/junit.xml
+cleanroom: --fail-on-flaky: 'cleanroom merge' does not take it
+[exit 2]
 # What cannot be joined.
 $ cleanroom merge
 cleanroom: no report is named; try 'cleanroom merge plan.json */junit.xml'

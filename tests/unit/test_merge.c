@@ -203,6 +203,7 @@ static void test_missing_shards(void)
     _cleanup_scene_ struct scene s;
     begin(&s);
     strvec_deinit(&s.reports[0].properties);
+    strvec_deinit(&s.reports[2].properties);
     result_remove_suite(&s.reports[2], 1);
     add(&s, 1);
     add(&s, 3);
@@ -358,7 +359,8 @@ static void test_of_another_run(void)
     finish(&s);
     check_str(error_at(&s, 0), "'2/junit.xml' was made by another plan than 'plan.json'");
     check_str(error_at(&s, 1), "'3/junit.xml' is of 12 shards, and 'plan.json' of 6");
-    check_str(error_at(&s, 2), "shards 3..6 of 6 are missing");
+    check_str(error_at(&s, 2), "slice 2/3 is missing: shards 3..4 of 6");
+    check_str(error_at(&s, 3), "slice 3/3 is missing: shards 5..6 of 6");
 }
 
 static void check_no_report(const char *xml, const char *why)

@@ -286,6 +286,7 @@ static void test_tap_contradictions(void)
                "tap: 2 cases, said 2, extras 0\n"
                "problem: the output is cut short: it ends within a subtest\n"
                "passed tap | a\npassed tap | b\n");
+    check_read(NULL, "1..0\n", "tap: 0 cases, said 0, extras 0\n");
     check_read(NULL, "1..0 # SKIP no database\nTAP version 13\n1..0 # SKIP no database\n",
                "tap: 1 cases, said 0, extras 1\n"
                "skipped tap | (all)\n    message no database\n");
@@ -327,6 +328,11 @@ static void test_teamcity_in_lines(void)
                "done##teamcity[testFinished name='t']##teamcity[testIgnored name='u']\n"
                "##teamcity[testSuiteFinished name='b']\n",
                "teamcity: 2 cases, said -1, extras 0\npassed b | t\nskipped b | u\n");
+    /* Of a class that is skipped as a whole. */
+    check_read(NULL,
+               "##teamcity[testCount count='3']\n##teamcity[testSuiteStarted name='b']\n"
+               "##teamcity[testIgnored name='u']\n##teamcity[testSuiteFinished name='b']\n",
+               "teamcity: 1 cases, said 1, extras 0\nskipped b | u\n");
 }
 
 /* test2json knows no package unless it is told. */
@@ -469,12 +475,14 @@ static void test_jest_hidden(void)
                "PASS ./a.test.js\n  \xe2\x9c\x93 adds (1 ms)\n  \xe2\x97\x8b skipped b\n\n"
                "Test Suites: 1 skipped, 1 passed, 1 of 2 total\n"
                "Tests:       4 skipped, 1 passed, 5 total\n",
-               "jest: 2 cases, said 2, extras 0\npassed ./a.test.js | adds | 0.001s\n"
-               "skipped ./a.test.js | b\n");
+               "jest: 5 cases, said 5, extras 0, partial\npassed ./a.test.js | adds | 0.001s\n"
+               "skipped ./a.test.js | b\n"
+               "skipped jest | test 1\nskipped jest | test 2\nskipped jest | test 3\n");
     check_read(NULL,
                "PASS ./a.test.js\n  \xe2\x9c\x93 adds\n\nTest Suites: 1 total\n"
                "Tests:       9 skipped, 3 total\n",
-               "jest: 1 cases, said 0, extras 0\npassed ./a.test.js | adds\n");
+               "jest: 3 cases, said 3, extras 0, partial\npassed ./a.test.js | adds\n"
+               "skipped jest | test 1\nskipped jest | test 2\n");
 }
 
 /* What was printed before had no newline. */

@@ -303,6 +303,11 @@ static void test_parts(void)
     django.files = true;
     check_str(error_of(&django), NULL);
     check_str(remark_of(&django), "no report names a test of: tests.test_helpers");
+    ran(&django, 1, "tests.test_helpers.Base", "x");
+    ran(&django, 2, "tests.test_helpers.Base", "x");
+    check_str(error_of(&django), NULL);
+    check_str(remark_of(&django),
+              "1 test name ran in more than one shard: tests.test_helpers.Base.x");
 }
 
 /* Nobody told what the runner is: the naming under which the names are the plan's is taken. */
