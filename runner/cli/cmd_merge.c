@@ -50,21 +50,6 @@ static int write_report(const struct merge *m, const struct settings *settings,
     return junit_write(&m->result, settings->own.junit_dialect, dir, "junit.xml", err);
 }
 
-static bool has_flaky(const struct result *r)
-{
-    for (size_t i = 0; i < r->suites.len; i++)
-        for (size_t k = 0; k < r->suites.items[i].cases.len; k++)
-            if (result_case_is_flaky(&r->suites.items[i].cases.items[k]))
-                return true;
-    return false;
-}
-
-static int merge_code(const struct merge *m, const struct settings *settings)
-{
-    bool flaky = settings->own.fail_on_flaky && has_flaky(&m->result);
-    return m->errors.len || merge_has_failures(m) || flaky ? 1 : 0;
-}
-
 static void say(struct error *err, const char *text)
 {
     if (error_is_set(err))
@@ -102,7 +87,7 @@ static int merge(const struct invocation *inv, const struct settings *settings, 
     if (write_report(&m, settings, inv, err) < 0)
         return error_exit_code(err->kind);
 
-    int code = merge_code(&m, settings);
+    int code = m.errors.len || merge_has_failures(&m) ? 1 : 0;
     struct console *console = console_new(&(struct console_options){
         .out = out,
         .shards = (int)m.result.suites.len,

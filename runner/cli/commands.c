@@ -52,8 +52,7 @@ static const struct option_def shell_options[] = {
      .doc = "inside what that run keeps (--keep): no IMAGE then"},
 };
 
-static const char *const merge_settings[] = {"results", "expect", "fail-on-flaky", "junit-dialect",
-                                             NULL};
+static const char *const merge_settings[] = {"results", "expect", "junit-dialect", NULL};
 
 static const struct option_def image_options[] = {
     {.flag = "name",

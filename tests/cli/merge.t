@@ -102,6 +102,10 @@ FAILED [2] t.b test_2 (2.00s)
 3 shards: 2 passed, 1 failed in 8.00s; 6 tests: 5 passed, 1 failed; report: cleanroom-results/junit.xml
 [exit 1]
 $ cp good/junit.xml slice-2/junit.xml
+# --fail-on-flaky is a verdict of the machines: it is among their failures.
+$ cleanroom merge --fail-on-flaky slice-1/junit.xml
+cleanroom: --fail-on-flaky: 'cleanroom merge' does not take it
+[exit 2]
 # What cannot be joined.
 $ cleanroom merge
 cleanroom: no report is named; try 'cleanroom merge plan.json */junit.xml'
