@@ -72,7 +72,7 @@ class Slices(LiveTest):
 
         short = self.merge(path, *[results[i].results / "junit.xml" for i in (0, 2)])
         self.assert_exit(short, 1)
-        self.assert_says(short, r"shards 2\.\.3 of 5")
+        self.assert_says(short, r"slice 2/3 is missing: shards 2\.\.3 of 5")
         self.assert_valid_junit(short)
         twice = self.merge(path, *[results[i].results / "junit.xml" for i in (0, 1, 2, 1)])
         self.assert_exit(twice, 1)
