@@ -151,7 +151,7 @@ bench: ## measure: bare kernel, both engines, docker-compose; QUICK=1 takes a fe
 	$(Q)ci/setup build embedded engine images bench
 	$(Q)$(MAKE) --no-print-directory VARIANT=release all build/release/bench/bare
 	$(Q)ci/engine docker >/dev/null
-	$(Q)ci/images --for docker cleanroom-test
+	$(Q)ci/images --for docker cleanroom-test cleanroom-example/django
 	$(Q)tests/bench/run $(if $(QUICK),--quick) $(BENCH)
 
 .PHONY: install uninstall

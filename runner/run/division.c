@@ -325,10 +325,15 @@ static void shuffle(struct strvec *names, uint64_t seed)
     memcpy(names->items, items, names->len * sizeof(*items));
 }
 
+static int place_in_queue(const struct division *d, int shard)
+{
+    return shard - 1 - d->plan->first_shard;
+}
+
 static bool next_of_queue(struct division *d, int shard, struct part *part)
 {
     struct chunk chunk;
-    if (!queue_next(&d->queue, shard - 1 - d->plan->first_shard, &chunk))
+    if (!queue_next(&d->queue, place_in_queue(d, shard), clock_now() / NSEC_PER_MSEC, &chunk))
         return false;
     for (size_t i = 0; i < chunk.count; i++)
         strvec_push(&part->names, d->mine.items.items[chunk.units[i]].name);
@@ -363,6 +368,12 @@ bool division_next(struct division *d, int shard, struct part *part)
     if (d->seed && part->names.len)
         shuffle(&part->names, d->seed + (uint64_t)shard);
     return part->names.len > 0;
+}
+
+void division_spent(struct division *d, int shard, nsec_t spent)
+{
+    if (!d->plan->settings->given && d->queue.units)
+        queue_spent(&d->queue, place_in_queue(d, shard), spent / NSEC_PER_MSEC);
 }
 
 bool division_has_more(const struct division *d)

@@ -78,6 +78,8 @@ void division_end(struct division *d, const char *why);
 
 /* The next part for a shard (1-based), to be released with part_deinit(). False: there is none. */
 bool division_next(struct division *d, int shard, struct part *part);
+/* How long the tests of its last part took, as they say: a queue wants to know. */
+void division_spent(struct division *d, int shard, nsec_t spent);
 /* Whether it may get another one. */
 bool division_has_more(const struct division *d);
 

@@ -476,6 +476,14 @@ static void read_output(struct shard *s, struct result_suite *round)
     free_readers(r);
 }
 
+static nsec_t duration_of(const struct result_suite *suite)
+{
+    nsec_t sum = 0;
+    for (size_t i = 0; i < suite->cases.len; i++)
+        sum += suite->cases.items[i].duration;
+    return sum;
+}
+
 static void add_round(struct shard *s, struct result_suite *round)
 {
     struct shard_rounds *r = &s->rounds;
@@ -483,6 +491,7 @@ static void add_round(struct shard *s, struct result_suite *round)
     bool failed = r->ended ? r->exit_failed : !s->abandoned;
     switch (r->kind) {
     case ROUND_PART:
+        division_spent(division_of(s), s->number, duration_of(round));
         move_cases(&r->found, round);
         r->unexplained = r->unexplained || (failed && bad == 0);
         break;

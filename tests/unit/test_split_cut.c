@@ -184,15 +184,19 @@ static void drain(const struct units *u, int shards, const uint64_t *seed, uint6
     int chunks = 0;
     queue_init(&q, u, shards, seed);
     _cleanup_free_ int *times = xcalloc(u->items.len, sizeof(int));
-    for (int64_t left = q.left; queue_next(&q, (int)(noise(state) % (uint64_t)shards), &c);) {
-        int64_t msec = 0;
+    int64_t now = 0;
+    for (int64_t left = q.left;;) {
+        int64_t msec = 0, before = left, shard = (int64_t)(noise(state) % (uint64_t)shards);
+        queue_spent(&q, (int)shard, (int64_t)(noise(state) % 100));
+        if (!queue_next(&q, (int)shard, now += (int64_t)(noise(state) % 50), &c))
+            break;
         check(c.count > 0 && c.number == chunks++);
         for (size_t i = 0; i < c.count; i++) {
             msec += u->items.items[c.units[i]].msec;
             times[c.units[i]]++;
             check_int(q.chunk_of[c.units[i]], c.number);
         }
-        check(c.count == 1 || msec <= left / (2 * shards));
+        check(q.measured || chunks > 1 || c.count == 1 || msec <= before / (2 * shards));
         had += c.count;
         left -= msec;
         check_int(q.left, left);
@@ -217,35 +221,84 @@ static void test_queue_drains(void)
     }
 }
 
-/* Four shards that work as long as the units say: with the longest first, none is idle for longer
-   than the last chunk lasts, so the end is within the longest chunk of the ideal. */
+/* Shards that work as long as the units say, `slower` times, and pay for each call. Returns how
+   long the last one is at it. */
+static int64_t simulate(const struct units *u, int shards, int64_t slower, int64_t paid, int *calls)
+{
+    int64_t until[9] = {0}, end = 0;
+    bool done[9] = {false};
+    _cleanup_queue_ struct queue q;
+    struct chunk c;
+    queue_init(&q, u, shards, NULL);
+    for (int left = shards; left;) {
+        int first = -1;
+        for (int s = 0; s < shards; s++)
+            if (!done[s] && (first < 0 || until[s] < until[first]))
+                first = s;
+        if (!queue_next(&q, first, until[first], &c)) {
+            done[first] = true;
+            left--;
+            continue;
+        }
+        int64_t spent = 0;
+        for (size_t i = 0; i < c.count; i++)
+            spent += slower * u->items.items[c.units[i]].msec;
+        queue_spent(&q, first, spent);
+        until[first] += spent + paid;
+        end = until[first] > end ? until[first] : end;
+    }
+    *calls = q.chunks;
+    return end;
+}
+
+static int64_t ideal(const struct units *u, int shards)
+{
+    int64_t sum = 0, longest = 0;
+    for (size_t i = 0; i < u->items.len; i++) {
+        int64_t msec = u->items.items[i].msec;
+        sum += msec;
+        longest = msec > longest ? msec : longest;
+    }
+    return sum / shards > longest ? sum / shards : longest;
+}
+
+/* With the longest first, none is idle for longer than the last chunk lasts. */
 static void test_queue_is_balanced(void)
 {
     uint64_t state = 8;
     for (int round = 0; round < ROUNDS; round++) {
         _cleanup_units_ struct units u = UNITS_INIT;
+        int calls;
         random_units(&u, &state, 1);
-        int64_t sum = 0, longest = 0, until[4] = {0}, end = 0;
-        for (size_t i = 0; i < u.items.len; i++) {
-            int64_t msec = u.items.items[i].msec;
-            sum += msec;
-            longest = msec > longest ? msec : longest;
+        int64_t longest = 0, end = simulate(&u, 4, 1, 0, &calls);
+        for (size_t i = 0; i < u.items.len; i++)
+            longest = u.items.items[i].msec > longest ? u.items.items[i].msec : longest;
+        check(end <= ideal(&u, 4) + longest);
+    }
+}
+
+/* 120 tests, uneven. What a call costs is paid as seldom as it is worth, and the end is still
+   balanced; also when the estimates are a fraction of the truth. */
+static void test_queue_saves_calls(void)
+{
+    static const struct {
+        int64_t paid;
+        int calls_max;
+        int64_t percent; /* above the ideal */
+    } cases[] = {{0, 120, 5}, {50, 40, 5}, {500, 16, 12}, {2000, 9, 25}};
+    _cleanup_units_ struct units u = UNITS_INIT;
+    for (int i = 0; i < 120; i++)
+        add_unit(&u, xasprintf("t%03d", i), 1, i % 10 ? 100 + 5 * i : 2000 + 30 * i);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        for (int64_t slower = 1; slower <= 3; slower += 2) {
+            int calls;
+            int64_t end = simulate(&u, 4, slower, slower * cases[i].paid, &calls);
+            printf("# a call costs %lld ms: %d calls, %lld ms, ideal %lld ms\n",
+                   (long long)(slower * cases[i].paid), calls, (long long)end,
+                   (long long)(slower * ideal(&u, 4)));
+            check(calls <= cases[i].calls_max);
+            check(end <= slower * ideal(&u, 4) * (100 + cases[i].percent) / 100);
         }
-        _cleanup_queue_ struct queue q;
-        struct chunk c;
-        queue_init(&q, &u, 4, NULL);
-        for (;;) {
-            int first = 0;
-            for (int s = 1; s < 4; s++)
-                first = until[s] < until[first] ? s : first;
-            if (!queue_next(&q, first, &c))
-                break;
-            for (size_t i = 0; i < c.count; i++)
-                until[first] += u.items.items[c.units[i]].msec;
-            end = until[first] > end ? until[first] : end;
-        }
-        int64_t ideal = sum / 4 > longest ? sum / 4 : longest;
-        check(end <= ideal + longest);
     }
 }
 
@@ -306,6 +359,7 @@ int main(void)
         TAP(test_time_is_deterministic),
         TAP(test_queue_drains),
         TAP(test_queue_is_balanced),
+        TAP(test_queue_saves_calls),
         TAP(test_shuffle),
         {0},
     });
