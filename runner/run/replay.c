@@ -50,7 +50,7 @@ void replay_note_run(const struct run *r)
     _cleanup_free_ char *said = words_join(&options), *arguments = words_join(&s->test_args);
     _cleanup_free_ char *shards = xasprintf("%lld", (long long)s->own.shards);
     journal_fact(r->ctx.journal, "target", s->image.value);
-    journal_fact(r->ctx.journal, "shards", shards);
+    journal_fact(r->ctx.journal, "shard_count", shards);
     journal_fact(r->ctx.journal, "options", said);
     journal_fact(r->ctx.journal, "arguments", arguments);
 }
@@ -117,7 +117,7 @@ static int take_words(const json_t *root, const char *key, struct strvec *words,
 
 static int check_shard(const json_t *root, int shard, struct error *err)
 {
-    const char *text = json_string_value(json_object_get(root, "shards"));
+    const char *text = json_string_value(json_object_get(root, "shard_count"));
     long shards = text ? strtol(text, NULL, 10) : 0;
     if (shard >= 1 && shard <= shards)
         return 0;

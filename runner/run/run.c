@@ -372,13 +372,6 @@ static void enter_kept(struct run *r)
 
 /* --- set up and take down -------------------------------------------------------------------- */
 
-static bool want_color(const struct settings *settings, FILE *out)
-{
-    if (settings->own.color != COLOR_AUTO)
-        return settings->own.color == COLOR_ALWAYS;
-    return isatty(fileno(out)) && !getenv("NO_COLOR");
-}
-
 /* A pod needs some ten descriptors. */
 static void raise_descriptor_limit(void)
 {
@@ -560,7 +553,7 @@ static int run_with_results(struct run *r, FILE *out, struct error *err)
     const struct settings *settings = r->ctx.settings;
     struct console_options options = {.out = out,
                                       .shards = (int)r->plan.shards.len,
-                                      .color = want_color(settings, out),
+                                      .color = settings_want_color(settings, fileno(out)),
                                       .quiet = settings->own.quiet};
     if (run_write_reports(r, -1, err) < 0 ||
         janitor_start(&r->janitor, r->plan.run_id, settings, r->ctx.results_dir, err) < 0)

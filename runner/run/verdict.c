@@ -7,7 +7,7 @@
 
 #include <cleanroom/log.h>
 
-#include "split/planfile.h"
+#include "split/merge.h"
 #include "split/proof.h"
 
 /* Every shard has ended by itself, so that what is missing is missing. */
@@ -170,5 +170,8 @@ void verdict_make(struct run *r, struct strvec *errors)
                      (unsigned long long)r->division.seed);
     if (r->division.plan_id)
         strvec_pushf(&r->result.properties, PLANFILE_PROPERTY "=%s", r->division.plan_id);
+    if (r->plan.slice.total > 1)
+        strvec_pushf(&r->result.properties, MERGE_SLICE_PROPERTY "=%d/%d", r->plan.slice.index + 1,
+                     r->plan.slice.total);
     remember(r, naming);
 }

@@ -58,7 +58,7 @@ static int64_t in_time(const struct queue *q, int64_t estimate)
                        : estimate;
 }
 
-/* How long a shard still has to do; the one that asks is free. */
+/* How long a shard still has to do; the one that asks has nothing. */
 static int64_t busy(const struct queue *q, int shard, int64_t now)
 {
     const struct pull *last = &q->pulls[shard];
@@ -66,17 +66,18 @@ static int64_t busy(const struct queue *q, int shard, int64_t now)
     return last->estimate && until > now ? until - now : 0;
 }
 
-/* As water in a vessel of uneven ground: who has more to do than the portion takes none of it. */
-static int64_t portion(const struct queue *q, int64_t now)
+/* As water in a vessel of uneven ground: who has more to do than the portion takes none of it. The
+   one that asks does take. */
+static int64_t portion(const struct queue *q, int shard, int64_t now)
 {
     int64_t level = INT64_MAX;
     for (int taking = q->shards, before = 0; taking != before;) {
         int64_t sum = in_time(q, q->left);
         before = taking;
-        taking = 0;
+        taking = 1;
         for (int s = 0; s < q->shards; s++) {
             int64_t has = busy(q, s, now);
-            if (has <= level) {
+            if (s != shard && has <= level) {
                 sum += has;
                 taking++;
             }
@@ -86,9 +87,9 @@ static int64_t portion(const struct queue *q, int64_t now)
     return level;
 }
 
-static int64_t choose_target(const struct queue *q, int64_t now)
+static int64_t choose_target(const struct queue *q, int shard, int64_t now)
 {
-    int64_t share = portion(q, now), half = share / 2, least = cost(q);
+    int64_t share = portion(q, shard, now), half = share / 2, least = cost(q);
     int64_t target = half < QUEUE_WORTH * least ? share : half;
     return target > least ? target : least;
 }
@@ -101,7 +102,7 @@ bool queue_next(struct queue *q, int shard, int64_t now, struct chunk *chunk)
     if (queue_is_empty(q))
         return false;
 
-    int64_t target = choose_target(q, now), taken = 0;
+    int64_t target = choose_target(q, shard, now), taken = 0;
     *chunk = (struct chunk){.units = &q->order[q->next], .number = q->chunks++};
     while (!queue_is_empty(q)) {
         size_t unit = q->order[q->next];

@@ -34,14 +34,17 @@ class SuiteTest(LiveTest):
         return result
 
     @staticmethod
-    def ran(result, shards):
+    def ran_in(result, shards):
         """Of each shard the names in the order in which they ran, retries too, as its log has it."""
         return [[line.removeprefix("ran ") for line in result.log(shard).splitlines()
-                 if line.startswith("ran ")] for shard in range(1, shards + 1)]
+                 if line.startswith("ran ")] for shard in shards]
+
+    def ran(self, result, shards):
+        return self.ran_in(result, range(1, shards + 1))
 
     def cases_of(self, result):
         """{name: how it ended} of the report, without the shards' own steps."""
-        cases = [row for row in self.named(result)]
+        cases = self.named(result)
         self.assertEqual(len(cases), len(dict(cases)), f"a test is there twice: {cases}")
         return dict(cases)
 

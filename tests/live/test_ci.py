@@ -135,7 +135,7 @@ class Slices(OfProgram):
                 green, player = self.play(name, between=lose)
                 self.assertFalse(green, player.log)
                 if name != "Jenkinsfile.slices":  # it asks for each of them by name
-                    self.assertIn("\ncleanroom: shards 5..8 of 12 are missing\n", player.log)
+                    self.assertIn("\ncleanroom: slice 2/3 is missing: shards 5..8 of 12\n", player.log)
 
     def test_timings_of_the_last_build(self):
         """They come by the system's cache: the long test has a shard to itself the next time."""

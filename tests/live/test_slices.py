@@ -1,99 +1,100 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several machines share a run: each its slice, and one report of all."""
+"""A run on several machines, and a part of one again; and what is left when it is killed."""
 
-import json
+import random
+import time
 
-from harness import APP, LiveTest
+from harness import on
+from suites import ProgramTest, SuiteTest, listed
 
-# What a shard is handed it reports as passed, each in a case of its own.
-LISTED = """\
-services: []
-cleanroom:
-  shards: 5
-  split: %s
-  list: [test, "say one; say two; say three; say four; say five; say six; say seven"]
-  part: ["cases=(); for name in {tests}; do cases+=($name passed); done; ack; junit ${cases[@]}"]
-"""
-TESTS = ["five", "four", "one", "seven", "six", "three", "two"]
+EIGHT = [f"t{n}" for n in range(1, 9)]
+NEVER = '[ "$1" != t3 ]'
 
 
-class Slices(LiveTest):
-    def cases_of(self, result):
-        """The names of the app's own, sorted."""
-        return sorted(case.get("name") for suite in result.suites for case in suite.iter("testcase")
-                      if case.get("classname") == "testapp")
-
-    def merge(self, *args):
-        return self.run_cleanroom("merge", *args)
-
-    def slices(self, total, *args, **options):
-        """Runs all of them; all are green."""
-        results = [self.run_cleanroom(*args, "--slice", f"{i}/{total}", **options)
-                   for i in range(1, total + 1)]
-        for result in results:
-            self.assert_exit(result, 0)
-            self.assert_valid_junit(result)
-            self.assert_nothing_left_now(result)
-        return results
-
-    def test_variables_are_those_of_one_run(self):
-        results = self.slices(
-            2, "--shards", 5, APP,
-            test='ack; junit "case of $CLEANROOM_SHARD" passed')
-        self.assertEqual([len(result.suites) for result in results], [2, 3])
-        self.assertEqual(self.cases_of(results[1]), ["case of 3/5", "case of 4/5", "case of 5/5"])
-        whole = self.merge(*[result.results / "junit.xml" for result in results])
-        self.assert_exit(whole, 0)
-        self.assert_valid_junit(whole)
-        self.assertEqual(self.cases_of(whole), [f"case of {i}/5" for i in range(1, 6)])
-        self.assert_says(whole, "5 shards: 5 passed")
-
-    def plan(self, split):
-        """Makes plan.json; returns its path."""
-        path = self.make_directory("plan") / "plan.json"
-        made = self.run_cleanroom("plan", "-o", path, APP, yaml=LISTED % split)
+class Slices:
+    def slices(self, split):
+        """The plan, and the results of two machines."""
+        plan = self.directory / "plan.json"
+        made = self.start_suite_of("plan", "--shards", 4, *listed(split), "-o", plan).wait(60)
         self.assert_exit(made, 0)
-        self.assert_nothing_left()
-        return path
+        self.assertNotIn("ran t", made.out)
+        return plan, [self.suite("--plan", plan, "--slice", f"{n}/2") for n in (1, 2)]
 
-    def test_a_plan_for_all(self):
-        path = self.plan("list")
-        plan = json.loads(path.read_text())
-        self.assertEqual(plan["shards"], 5)
-        self.assertRegex(plan["images"][0]["id"], "^sha256:")
-        self.assertEqual([unit["name"] for unit in plan["units"]],
-                         ["one", "two", "three", "four", "five", "six", "seven"])
+    def start_suite_of(self, command, *args, **options):
+        return self.start(command, "-e", 'TESTAPP_SUITE=suite "$@"', *args, self.target(), **options)
 
-        results = self.slices(3, "run", "--plan", path, APP, yaml=LISTED % "list")
-        whole = self.merge(path, *[result.results / "junit.xml" for result in results])
-        self.assert_exit(whole, 0)
-        self.assertEqual(self.cases_of(whole), TESTS)
-        self.assert_says(whole, "7 tests planned, 7 ran, each exactly once")
+    def merge(self, plan, *results, code=0):
+        done = self.start("merge", plan, *(result.results / "junit.xml" for result in results)).wait(60)
+        self.assert_exit(done, code)
+        return done
 
-        short = self.merge(path, *[results[i].results / "junit.xml" for i in (0, 2)])
-        self.assert_exit(short, 1)
-        self.assert_says(short, r"shards 2\.\.3 of 5")
-        self.assert_valid_junit(short)
-        twice = self.merge(path, *[results[i].results / "junit.xml" for i in (0, 1, 2, 1)])
-        self.assert_exit(twice, 1)
-        self.assert_says(twice, r"shards 2\.\.3 are there twice")
+    def check(self, split):
+        plan, (one, two) = self.slices(split)
+        ran = sum(self.ran_in(one, (1, 2)) + self.ran_in(two, (3, 4)), [])
+        self.assertEqual(sorted(ran), EIGHT)
+        both = self.merge(plan, one, two)
+        self.assertEqual(sorted(self.cases_of(both)), EIGHT)
+        short = self.merge(plan, one, code=1)
+        self.assertRegex(short.err, "slice|shards? 3", f"\n{short}")
+        self.merge(plan, one, two, two, code=1)
 
-    def test_a_queue_on_each(self):
-        path = self.plan("queue")
-        results = self.slices(2, "run", "--plan", path, APP, yaml=LISTED % "queue")
-        whole = self.merge(path, *[result.results / "junit.xml" for result in results])
-        self.assert_exit(whole, 0)
-        self.assertEqual(self.cases_of(whole), TESTS)
+    def test_list(self):
+        self.check("list")
 
-    def test_the_plan_is_held_to(self):
-        path = self.plan("list")
-        other = self.run_cleanroom("run", "--plan", path, "--shards", 4, APP, yaml="services: []\n")
-        self.assert_exit(other, 2)
-        self.assert_one_sentence(other, "--shards: '4' is not what", "was made with: '5'")
-        plan = json.loads(path.read_text())
-        plan["images"][0].update(id="sha256:" + "0" * 64, digest=None)
-        path.write_text(json.dumps(plan))
-        image = self.run_cleanroom("run", "--plan", path, "--slice", "1/2", APP, yaml=LISTED % "list")
-        self.assert_exit(image, 2)
-        self.assert_one_sentence(image, f"image '{APP}' (app) is sha256:", "make the plan again")
-        self.assert_nothing_left_now(image)
+    def test_queue(self):
+        self.check("queue")
+
+
+class Replays:
+    # What the app is told on the command line is not noted with the results: it may be secret.
+    YAML = """services: []
+environment: {TESTAPP_SUITE: 'suite "$@"', TESTAPP_EACH: '[ "$1" != t3 ]'}
+"""
+
+    def check_replay(self, *args):
+        first = self.suite("--shards", 2, *args, yaml=self.YAML, suite="", code=1)
+        ran = self.ran(first, 2)
+        shard = 1 if "t3" in ran[0] else 2
+        again = self.start("replay", first.results, "--shard", shard, yaml=self.YAML).wait(60)
+        self.assert_exit(again, 1)
+        again.results = first.results / "replay"
+        self.assertEqual(self.ran_in(again, [shard]), [ran[shard - 1]], f"\n{again}")
+        self.assertEqual([row[1] for row in again.red() if row[1] in EIGHT], ["t3"])
+
+    def test_replay(self):
+        """The same tests in the same order, of that shard alone."""
+        self.check_replay(*listed("list", "--order", "random"))
+
+    def test_replay_of_a_queue(self):
+        self.check_replay(*listed("queue"))
+
+    def test_replay_of_the_app_s_own_shards(self):
+        self.check_replay("--split", "env")
+
+
+class Killed:
+    """While it lists, between rounds, while a fresh world comes up."""
+
+    def test_random_moments(self):
+        args = ("--shards", 2, "--retries", 2, *listed("queue"))
+        whole = self.suite(*args, each=NEVER, code=1)
+        seed = random.randrange(1 << 32)
+        dice = random.Random(seed)
+        for _ in range(8 if self.engine.kind() == "embedded" else 4):
+            moment = dice.uniform(0, whole.seconds)
+            with self.subTest(seed=seed, moment=moment):
+                process = self.start_suite(*args, each=NEVER)
+                time.sleep(moment)
+                process.popen.kill()
+                process.wait()
+                self.assert_nothing_left()
+                self.assert_not_green(process)
+
+
+class Image(Slices, Replays, Killed, SuiteTest):
+    pass
+
+
+@on("embedded")
+class Program(Slices, Replays, ProgramTest):
+    pass
