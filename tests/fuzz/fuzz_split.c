@@ -27,8 +27,10 @@ static void check_list(const struct test_list *list, enum naming naming)
         cut_by_count(&u, 3, shard_of);
         cut_by_time(&u, 3, shard_of);
         queue_init(&q, &u, 3, NULL);
-        while (queue_next(&q, 1, &chunk))
+        for (int64_t now = 0; queue_next(&q, 1, now, &chunk); now += 1000) {
             assert(chunk.count > 0);
+            queue_spent(&q, 1, now % 3 * 400);
+        }
     }
 }
 
