@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 from contenders import IMAGES, TOP, LeftOut
 
 IMAGE = "cleanroom-example/django:latest"
-PAUSE = 6  # seconds: of 123 tests the longest; most of them wait for much less
+PAUSE = 12  # seconds: of 123 tests the longest; most of them wait for much less
 PROJECT = TOP / "examples/django/forklift.yaml"
 LISTED = ["--list", "test --list", "--runner", "django"]
 # The first one by time knows nothing yet, and learns.
