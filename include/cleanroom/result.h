@@ -141,6 +141,8 @@ struct result_counts {
     size_t tests, failures, errors, skipped;
 };
 void result_suite_count(const struct result_suite *s, struct result_counts *counts);
+/* Failures and errors together. */
+size_t result_suite_bad(const struct result_suite *s);
 
 /*
  * Takes what another run of the same test said (--retries): `again` is empty afterwards.

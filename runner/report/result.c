@@ -127,6 +127,13 @@ void result_suite_count(const struct result_suite *s, struct result_counts *coun
     }
 }
 
+size_t result_suite_bad(const struct result_suite *s)
+{
+    struct result_counts counts;
+    result_suite_count(s, &counts);
+    return counts.failures + counts.errors;
+}
+
 /* One reported test of the app and the shard that reported it. */
 struct report {
     struct result_case *test;

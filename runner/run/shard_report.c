@@ -217,20 +217,11 @@ static void say_what_was_refused(struct shard *s, const struct result_suite *sui
                     directory, file, refused);
 }
 
-static size_t count_bad(const struct result_suite *suite)
-{
-    size_t bad = 0;
-    for (size_t i = 0; i < suite->cases.len; i++)
-        bad += suite->cases.items[i].status == CASE_FAILED ||
-               suite->cases.items[i].status == CASE_ERROR;
-    return bad;
-}
-
 /* A report that names failures outweighs an exit code that denies them. */
 static void judge_tests(struct shard *s)
 {
     struct shard_phase *test = &s->test;
-    size_t bad = count_bad(&s->rounds.found);
+    size_t bad = result_suite_bad(&s->rounds.found);
     if (test->ended && test->exit_code == 0 && bad > 0) {
         test->exit_code = 1;
         free(test->verdict);

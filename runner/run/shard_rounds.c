@@ -72,18 +72,9 @@ void shard_rounds_deinit(struct shard *s)
 
 /* --- which tests ------------------------------------------------------------------------------ */
 
-static size_t count_bad(const struct result_suite *suite)
-{
-    size_t bad = 0;
-    for (size_t i = 0; i < suite->cases.len; i++)
-        bad += suite->cases.items[i].status == CASE_FAILED ||
-               suite->cases.items[i].status == CASE_ERROR;
-    return bad;
-}
-
 static bool is_bad(const struct shard *s)
 {
-    return s->rounds.unexplained || count_bad(&s->rounds.found) > 0;
+    return s->rounds.unexplained || result_suite_bad(&s->rounds.found) > 0;
 }
 
 static bool may_retry(const struct shard *s)
@@ -117,7 +108,7 @@ static void gather_failed(struct shard *s)
 static void say_retry(struct shard *s)
 {
     const struct shard_rounds *r = &s->rounds;
-    size_t bad = count_bad(&r->found);
+    size_t bad = result_suite_bad(&r->found);
     _cleanup_free_ char *what = bad ? xasprintf("%zu failed test%s", bad, bad == 1 ? "" : "s")
                                     : xstrdup("the failed tests");
     console_say(s->ctx->console, s->number, "%s: try %d of %lld%s", what, r->tries + 1,
@@ -487,7 +478,7 @@ static nsec_t duration_of(const struct result_suite *suite)
 static void add_round(struct shard *s, struct result_suite *round)
 {
     struct shard_rounds *r = &s->rounds;
-    size_t bad = count_bad(round);
+    size_t bad = result_suite_bad(round);
     bool failed = r->ended ? r->exit_failed : !s->abandoned;
     switch (r->kind) {
     case ROUND_PART:
@@ -506,7 +497,7 @@ static void add_round(struct shard *s, struct result_suite *round)
         r->unexplained = r->unexplained && failed;
         break;
     }
-    if (r->kind == ROUND_RETRY && !failed && count_bad(&r->found) == 0)
+    if (r->kind == ROUND_RETRY && !failed && result_suite_bad(&r->found) == 0)
         s->test.exit_code = 0;
 }
 
