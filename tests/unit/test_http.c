@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include <cleanroom/engine.h>
 
@@ -20,7 +21,8 @@
     "Content-Length: 2\r\nConnection: close\r\n\r\nOK"
 
 /* One scripted answer per connection; a child process plays the server, since opening an engine
-   waits. NULL ends the script; an answer of "" closes without a word. */
+   waits. NULL ends the script; an answer of "" closes without a word, and after one that
+   begins with '-' the connection stays open, silent, until the peer goes. */
 struct server {
     char dir[32];
     char path[64];
@@ -48,10 +50,12 @@ static void serve(int listener, const char *const *answers)
     for (; *answers; answers++) {
         char request[65536];
         int peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        bool silent = **answers == '-';
         if (read(peer, request, sizeof(request)) > 0)
-            send_answer(peer, *answers);
+            send_answer(peer, *answers + silent);
         /* Half closed, then whatever is on its way is taken: no reset that eats the answer. */
-        (void)shutdown(peer, SHUT_WR);
+        if (!silent)
+            (void)shutdown(peer, SHUT_WR);
         while (read(peer, request, sizeof(request)) > 0)
             ;
         close(peer);
@@ -96,6 +100,7 @@ struct scene {
     enum engine_outcome outcome;
     struct error err;
     struct strbuf output;
+    struct loop_timer ticks;
 };
 
 static void scene_open(struct scene *s, const char *const *answers)
@@ -252,6 +257,35 @@ static void test_endless_answer(void)
     check_contains(s.err.message, "more than 16 MiB");
 }
 
+static void tick(void *data)
+{
+    struct scene *s = data;
+    loop_timer_arm(s->loop, &s->ticks, clock_now() + 1, tick, s);
+}
+
+/* What is late is called late, not broken, also for a deadline on the other side of a second's
+   turn: libcurl 7.88 sees that up to a millisecond early, when something else wakes it then. */
+static void test_late(void)
+{
+    SCENE s;
+    scene_open(&s, (const char *[]){PING, "-HTTP/1.1 200 OK\r\n\r\n", NULL});
+    if (!check(s.engine != NULL))
+        return;
+    nsec_t turn = (clock_now() / NSEC_PER_SEC + 1) * NSEC_PER_SEC;
+    nsec_t start = turn - 20 * NSEC_PER_MSEC, deadline = turn + NSEC_PER_MSEC * 9 / 10;
+    const struct timespec at = {.tv_sec = start / NSEC_PER_SEC, .tv_nsec = start % NSEC_PER_SEC};
+    (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+
+    s.engine->ops->container_inspect(s.engine, "x", deadline, on_state, &s);
+    tick(&s);
+    check_int(loop_run(s.loop, &s.done, NULL), 0);
+    loop_timer_disarm(s.loop, &s.ticks);
+    check(clock_now() >= deadline);
+    check_int(s.outcome, ENGINE_FAILED);
+    check_int(s.err.kind, ERROR_TIMEOUT);
+    check_contains(s.err.message, "did not answer in time");
+}
+
 static void test_greetings(void)
 {
     static const struct {
@@ -375,6 +409,7 @@ int main(void)
                                        TAP(test_inspect_broken),
                                        TAP(test_outcomes),
                                        TAP(test_endless_answer),
+                                       TAP(test_late),
                                        TAP(test_greetings),
                                        TAP(test_newer_engine),
                                        TAP(test_versions),

@@ -247,8 +247,9 @@ static void set_deadline(struct http_call *call)
     if (call->deadline == NSEC_INFINITY)
         return;
     nsec_t left = (call->deadline - clock_now()) / NSEC_PER_MSEC;
-    /* Rounded up: when libcurl says that it is late, it is. */
-    curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, (long)(left > 0 ? left + 1 : 1));
+    /* Rounded up, and one more: libcurl 7.88 rounds the time passed up when a second turned
+       meanwhile. When it says that it is late, it is. */
+    curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, (long)(left > 0 ? left : 0) + 2);
 }
 
 static void on_begin(void *data)
