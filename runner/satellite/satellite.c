@@ -267,7 +267,7 @@ static void open_sinks(struct satellite *s)
         struct sink *sink = &s->sinks.items[i];
         _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
         char why[128];
-        int errnum = sink_open(sink);
+        int errnum = sink_listen(sink);
 
         word_errno(errnum, why, sizeof(why));
         if (errnum)

@@ -364,7 +364,7 @@ static int listen_on(const struct sink *s, int fd)
     return kinds[s->kind].type == SOCK_STREAM ? listen(fd, BACKLOG) : 0;
 }
 
-int sink_open(struct sink *s)
+int sink_listen(struct sink *s)
 {
     s->store = (struct smtp_store){
         .bytes = MAIL_BYTES, .messages = MAIL_MESSAGES, .keep = keep_message, .data = s};

@@ -38,7 +38,7 @@ int sink_init(struct sink *s, char *text);
 void sink_deinit(struct sink *s);
 
 /* Makes its files and listens; it stays where it is from now on. 0, or an errno. */
-int sink_open(struct sink *s);
+int sink_listen(struct sink *s);
 
 /* How many sockets are to be polled now, and which; polled has room for them. */
 size_t sink_count(const struct sink *s);
