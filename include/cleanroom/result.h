@@ -136,6 +136,7 @@ void result_settle(struct result *r);
 
 /* Takes all cases but the first `count` out again. */
 void result_suite_truncate(struct result_suite *s, size_t count);
+void result_suite_deinit(struct result_suite *s);
 
 struct result_counts {
     size_t tests, failures, errors, skipped;

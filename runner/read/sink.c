@@ -23,8 +23,7 @@ void sink_init(struct sink *s)
 
 void sink_deinit(struct sink *s)
 {
-    result_suite_truncate(&s->found, 0);
-    vec_deinit(&s->found.cases);
+    result_suite_deinit(&s->found);
     vec_deinit(&s->marks);
     for (size_t i = 0; i < s->slots.len; i++) {
         capture_deinit(&s->slots.items[i].text);

@@ -55,7 +55,7 @@ void result_suite_truncate(struct result_suite *s, size_t count)
         result_case_deinit(&s->cases.items[--s->cases.len]);
 }
 
-static void suite_deinit(struct result_suite *s)
+void result_suite_deinit(struct result_suite *s)
 {
     free(s->name);
     free(s->hostname);
@@ -70,7 +70,7 @@ static void suite_deinit(struct result_suite *s)
 void result_deinit(struct result *r)
 {
     for (size_t i = 0; i < r->suites.len; i++)
-        suite_deinit(&r->suites.items[i]);
+        result_suite_deinit(&r->suites.items[i]);
     vec_deinit(&r->suites);
     free(r->run_id);
     free(r->name);
@@ -82,7 +82,7 @@ void result_deinit(struct result *r)
 
 void result_remove_suite(struct result *r, size_t i)
 {
-    suite_deinit(&r->suites.items[i]);
+    result_suite_deinit(&r->suites.items[i]);
     r->suites.len--;
     memmove(&r->suites.items[i], &r->suites.items[i + 1],
             (r->suites.len - i) * sizeof(*r->suites.items));

@@ -5,6 +5,7 @@
 
 #include <cleanroom/log.h>
 
+#include "run/shard_create.h"
 #include "satellite/satellite.h"
 
 bool shard_has_sinks(const struct shard *s)
@@ -73,8 +74,7 @@ static void archive_ended(void *data, enum engine_outcome outcome, const struct 
 /* A program of this machine has written to this machine. */
 static void fetch_program(struct shard *s, engine_done_fn done)
 {
-    _cleanup_free_ char *path = xasprintf("%s%s", s->plan->scratch,
-                                          &PLAN_COLLECT[strlen(PLAN_SCRATCH)]);
+    _cleanup_free_ char *path = shard_path(s, PLAN_COLLECT);
     s->fetching_program = true;
     s->archive = s->ctx->engine->ops->container_archive(s->ctx->engine, s->test.container.name,
                                                         path, context_teardown_deadline(s->ctx),

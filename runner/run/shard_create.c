@@ -35,6 +35,12 @@ static const char *probe_name(const struct provider *provider)
     return provider->probe_name ? provider->probe_name : provider->name;
 }
 
+char *shard_path(const struct shard *s, const char *path)
+{
+    return xasprintf("%s%s", s->plan->scratch ? s->plan->scratch : PLAN_SCRATCH,
+                     path + strlen(PLAN_SCRATCH));
+}
+
 size_t shard_publish(const struct shard *s, struct publish ports[PUBLISH_MAX])
 {
     const struct plan *plan = s->ctx->plan;

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "run/replay.h"
+#include "run/round_results.h"
 #include "run/shard_phase.h"
-#include "run/shard_rounds.h"
 
 #define LOG_LINES 40
 
@@ -267,7 +267,7 @@ void shard_report(struct shard *s)
     suite->duration = s->started_at ? clock_wall() - suite->started_wall : 0;
 
     if (s->collect || s->reports || s->rounds.untaken)
-        shard_rounds_take(s);
+        round_results_take(s);
     if (s->kind == SHARD_TESTS)
         judge_tests(s);
     for (size_t i = 0; i < s->service_count; i++)

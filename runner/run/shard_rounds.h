@@ -32,8 +32,4 @@ void shard_rounds_cancel(struct shard *s);
 /* The satellite has put away what was there. */
 void shard_rounds_emptied(struct shard *s);
 
-/* What the last round left is in s->collect (NULL: nothing came): the cases of the round are added
-   to those that were found. Once for each round. */
-void shard_rounds_take(struct shard *s);
-
 #endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a round of a shard is given: its words, its variables, and the names of its tests in a file.
+ */
+#ifndef CLEANROOM_ROUND_CREATE_H
+#define CLEANROOM_ROUND_CREATE_H
+
+#include "run/shard.h"
+
+/* The container of the round that was chosen; it is not started. */
+int round_create(struct shard *s, struct error *err);
+
+#endif
