@@ -115,7 +115,7 @@ static size_t take_all(struct scene *s, struct strvec *names)
             if (part)
                 strvec_split(names, part, " ");
         }
-    } while (parts > before);
+    } while (parts > before && parts <= TESTS);
     return parts;
 }
 
@@ -191,6 +191,22 @@ static void test_each_once(void)
         for (size_t k = 0; k < ARRAY_SIZE(grains); k++)
             for (int shards = 1; shards <= SHARDS_MAX; shards += 1 + (shards > 3) * 4)
                 check_each_once(splits[i], k, shards);
+}
+
+/* --fail-fast: what nobody has yet, nobody gets. */
+static void test_nothing_after_the_end(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(splits); i++) {
+        _cleanup_scene_ struct scene s;
+        BEGIN(&s, "runner", "pytest", "split", splits[i], "shards", "2");
+        listed(&s);
+        _cleanup_free_ char *first = next(&s, 1);
+        check(first != NULL);
+        division_end(&s.d, "a test failed");
+        check_next(&s, 1, NULL);
+        check_next(&s, 2, NULL);
+        check(!division_has_more(&s.d));
+    }
 }
 
 /* By their variables: one part for each, that names nothing. */
@@ -545,7 +561,7 @@ static void called(void *data)
         division_list(w->d);
 }
 
-static void wait(struct waiter *w, struct scene *s, bool lists)
+static void begin_waiting(struct waiter *w, struct scene *s, bool lists)
 {
     *w = (struct waiter){.d = &s->d, .lists = lists};
     division_wait(&s->d, &w->ticket, called, w);
@@ -556,10 +572,10 @@ static void test_one_lists_for_all(void)
     _cleanup_scene_ struct scene s;
     struct waiter first, second, third, left;
     BEGIN(&s, "runner", "pytest", "shards", "4");
-    wait(&first, &s, true);
-    wait(&second, &s, true);
-    wait(&third, &s, true);
-    wait(&left, &s, true);
+    begin_waiting(&first, &s, true);
+    begin_waiting(&second, &s, true);
+    begin_waiting(&third, &s, true);
+    begin_waiting(&left, &s, true);
     check_int(first.calls, 1);
     check_int(second.calls + third.calls + left.calls, 0);
     division_leave(&s.d, &left.ticket);
@@ -583,8 +599,8 @@ static void test_the_end_wakes_all(void)
     _cleanup_scene_ struct scene s;
     struct waiter first, second;
     BEGIN(&s, "runner", "pytest", "shards", "2");
-    wait(&first, &s, true);
-    wait(&second, &s, true);
+    begin_waiting(&first, &s, true);
+    begin_waiting(&second, &s, true);
     division_end(&s.d, "a test failed, and --fail-fast");
     check_int(second.calls, 1);
     check_next(&s, 2, NULL);
@@ -619,6 +635,7 @@ int main(void)
 {
     return tap_run((struct tap_test[]){
         TAP(test_each_once),
+        TAP(test_nothing_after_the_end),
         TAP(test_env),
         TAP(test_by_number),
         TAP(test_more_shards_than_tests),
