@@ -95,8 +95,7 @@ static void holder_changed(void *data, struct container *c)
     }
 }
 
-/* --- what its satellite says --------------------------------------------------------------------
- */
+/* --- what its satellite says ----------------------------------------------------------------- */
 
 static void create_phases(struct shard *s)
 {
