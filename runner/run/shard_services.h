@@ -9,7 +9,7 @@ void shard_init_services(struct shard *s);
 /* The holder's container is there, which they join. */
 void shard_create_services(struct shard *s);
 void shard_enter_services(struct shard *s);
-/* The satellite of one of them: a line of satellite.h. */
+/* A line of the satellite's (satellite.h) that names one of them. */
 void shard_service_said(struct shard *s, const char *line);
 
 /* HOLDER, SERVICES: all of them have to be ready by then. */
