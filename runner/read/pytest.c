@@ -50,6 +50,7 @@ struct pytest {
     bool ended;
     bool interrupted;            /* it says itself that it did not run all */
     bool quiet;                  /* -q: no header, and the last line has no ruler */
+    bool progress;               /* a line of dots; with -q, all that comes before the last line */
     size_t width;                /* of its rulers; what tests print looks similar */
     size_t test;                 /* that has begun and prints, or SINK_NONE */
     char *id;                    /* its */
@@ -353,6 +354,7 @@ static void end_session(struct pytest *t, struct sink *s, const struct totals *t
 {
     t->section = SECTION_NONE;
     t->ended = true;
+    t->progress = false;
     s->passed = (s->passed < 0 ? 0 : s->passed) + totals->passed;
     s->skipped += totals->skipped;
     bool all = t->collected < 0 || (totals->all < t->collected && !t->interrupted);
@@ -514,6 +516,31 @@ static void take_summary(struct sink *s, const char *line)
         sink_error(s, at, message);
 }
 
+/* "..s.F     [ 71%]", "[5/7]". */
+static bool is_progress(const char *line, size_t len)
+{
+    size_t letters = strspn(line, ".sxXFER,");
+    const char *p = line + letters + strspn(line + letters, " ");
+    if (letters == 0 || p == line + letters || *p++ != '[')
+        return false;
+    p += strspn(p, " 0123456789/%");
+    return *p == ']' && p == line + len - 1;
+}
+
+/* The last line of a session that has no ruler. One in which all passed may have had none at all.
+ */
+static bool ends_quietly(struct pytest *t, struct sink *s, const char *line, struct totals *totals)
+{
+    bool begun = t->section != SECTION_NONE;
+    if (begun ? !t->quiet : !t->progress)
+        return false;
+    if (!final_count(line, totals) || (!begun && totals->all == 0))
+        return false;
+    if (!begun)
+        begin_session(t, s, true);
+    return true;
+}
+
 static void pytest_line(void *state, struct sink *s, const char *line, size_t len)
 {
     struct pytest *t = state;
@@ -521,8 +548,9 @@ static void pytest_line(void *state, struct sink *s, const char *line, size_t le
         return;
     if (len && t->section != SECTION_NONE)
         t->interrupted |= is_interruption(line, len);
+    t->progress = t->progress || is_progress(line, len);
     struct totals totals;
-    if (t->quiet && t->section != SECTION_NONE && final_count(line, &totals))
+    if (ends_quietly(t, s, line, &totals))
         end_session(t, s, &totals);
     switch (t->section) {
     case SECTION_TESTS:

@@ -111,14 +111,9 @@ static bool is_mine(const struct division *d, size_t unit)
 /* A queue is one machine's: of what belongs to its shards. */
 static void fill_queue(struct division *d)
 {
-    for (size_t i = 0; i < d->units.items.len; i++) {
-        if (!is_mine(d, i))
-            continue;
-        struct unit *unit = vec_push(&d->mine.items);
-        *unit = d->units.items.items[i];
-        unit->name = xstrdup(unit->name);
-        d->mine.tests += unit->tests;
-    }
+    for (size_t i = 0; i < d->units.items.len; i++)
+        if (is_mine(d, i))
+            units_add(&d->mine, &d->units.items.items[i]);
     queue_init(&d->queue, &d->mine, d->plan->shard_count, d->seed ? &d->seed : NULL);
 }
 

@@ -99,6 +99,19 @@ static void remark_on_trust(struct run *r)
                     "XML_OUTPUT_FILE");
 }
 
+/* Whoever names a reader says that the tests are in the output; a shard that failed has its own
+   reason why they are not. */
+static void judge_reader(const struct run *r, struct strvec *errors)
+{
+    const char *named = r->ctx.settings->own.reader;
+    bool by_name = named && strcmp(named, "auto") != 0 && strcmp(named, "none") != 0;
+    if (by_name && !was_reported(r) && !has_failed(r))
+        strvec_pushf(errors,
+                     "the reader '%s' found no test in what 'test' printed, and there is no other "
+                     "report: leave 'reader' out to have the format recognised",
+                     named);
+}
+
 /* Returns how the reports name tests. */
 static enum naming prove(struct run *r, struct strvec *errors)
 {
@@ -163,8 +176,10 @@ void verdict_make(struct run *r, struct strvec *errors)
         return;
     enum naming naming = prove(r, errors);
     judge_flaky(r, errors);
-    if (is_complete(r))
+    if (is_complete(r)) {
+        judge_reader(r, errors);
         remark_on_trust(r);
+    }
     if (r->division.seed)
         strvec_pushf(&r->result.properties, "cleanroom.seed=%llu",
                      (unsigned long long)r->division.seed);

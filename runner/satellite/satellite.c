@@ -25,7 +25,7 @@ struct satellite {
     struct strvec spools; /* those of dirs that are made anew */
     int emptied;          /* so many times */
     VEC(struct prober) probers;
-    VEC(struct sink) sinks;
+    VEC(struct sink_server) sinks;
     VEC(struct relay) relays;
     VEC(struct pollfd) polled; /* [0] the signals, each prober's socket, the sinks', the relays' */
     nsec_t up;
@@ -36,7 +36,7 @@ static void satellite_deinit(struct satellite *s)
     for (size_t i = 0; i < s->probers.len; i++)
         prober_deinit(&s->probers.items[i]);
     for (size_t i = 0; i < s->sinks.len; i++)
-        sink_deinit(&s->sinks.items[i]);
+        sink_server_deinit(&s->sinks.items[i]);
     for (size_t i = 0; i < s->relays.len; i++)
         relay_deinit(&s->relays.items[i]);
     vec_deinit(&s->probers);
@@ -96,7 +96,7 @@ static const char *find_password(const char *name)
 static int take_option(struct satellite *s, const char *name, char *value)
 {
     if (strcmp(name, "--sink") == 0)
-        return sink_init(vec_push(&s->sinks), value);
+        return sink_server_init(vec_push(&s->sinks), value);
     if (strcmp(name, "--relay") == 0)
         return relay_init(vec_push(&s->relays), value);
     if (strcmp(name, "--probe") == 0)
@@ -205,9 +205,9 @@ static void prepare_poll(struct satellite *s, int signals)
     }
     for (size_t i = 0; i < s->sinks.len; i++) {
         size_t first = s->polled.len;
-        for (size_t n = sink_count(&s->sinks.items[i]); n > 0; n--)
+        for (size_t n = sink_server_count(&s->sinks.items[i]); n > 0; n--)
             (void)vec_push(&s->polled);
-        sink_prepare(&s->sinks.items[i], &s->polled.items[first]);
+        sink_server_prepare(&s->sinks.items[i], &s->polled.items[first]);
     }
     for (size_t i = 0; i < s->relays.len; i++) {
         size_t first = s->polled.len;
@@ -226,7 +226,7 @@ static nsec_t next_wake(const struct satellite *s)
             wake = s->probers.items[i].wake;
     }
     for (size_t i = 0; i < s->sinks.len; i++) {
-        nsec_t sink = sink_wake(&s->sinks.items[i]);
+        nsec_t sink = sink_server_wake(&s->sinks.items[i]);
         wake = sink < wake ? sink : wake;
     }
     return wake;
@@ -264,10 +264,10 @@ static void step_probers(struct satellite *s)
 static void open_sinks(struct satellite *s)
 {
     for (size_t i = 0; i < s->sinks.len; i++) {
-        struct sink *sink = &s->sinks.items[i];
+        struct sink_server *sink = &s->sinks.items[i];
         _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
         char why[128];
-        int errnum = sink_open(sink);
+        int errnum = sink_server_open(sink);
 
         word_errno(errnum, why, sizeof(why));
         if (errnum)
@@ -287,9 +287,9 @@ static bool step_sinks(struct satellite *s)
     bool arrived = false;
 
     for (size_t i = 0; i < s->sinks.len; i++) {
-        struct sink *sink = &s->sinks.items[i];
-        size_t count = sink_count(sink); /* as it was prepared */
-        arrived |= sink_step(sink, &s->polled.items[at], now);
+        struct sink_server *sink = &s->sinks.items[i];
+        size_t count = sink_server_count(sink); /* as it was prepared */
+        arrived |= sink_server_step(sink, &s->polled.items[at], now);
         at += count;
     }
     for (size_t i = 0; i < s->relays.len; i++) {

@@ -54,7 +54,7 @@ static int write_all(int fd, const char *bytes, size_t len)
 }
 
 /* Whole lines. When there is no more room for them, one says so. */
-static void log_lines(struct sink *s, const struct strbuf *lines)
+static void log_lines(struct sink_server *s, const struct strbuf *lines)
 {
     static const char full[] = "(the log is full: what came later is left out)\n";
 
@@ -71,7 +71,7 @@ static void log_lines(struct sink *s, const struct strbuf *lines)
 static int keep_message(void *data, const struct strbuf *message, char *name, size_t size)
 {
     static const char partial[] = ".partial";
-    struct sink *s = data;
+    struct sink_server *s = data;
     _cleanup_close_ int fd = openat(s->file, partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
                                     0644);
     int rc = fd < 0 ? -1 : write_all(fd, message->buf, message->len);
@@ -88,31 +88,31 @@ static int keep_message(void *data, const struct strbuf *message, char *name, si
 
 /* --- what each kind does --------------------------------------------------------------------- */
 
-static void begin_smtp(struct sink *s, struct sink_client *c)
+static void begin_smtp(struct sink_server *s, struct sink_client *c)
 {
     smtp_init(&c->smtp, &s->store, &c->out);
 }
 
-static void feed_smtp(struct sink *s, struct sink_client *c, const void *bytes, size_t len)
+static void feed_smtp(struct sink_server *s, struct sink_client *c, const void *bytes, size_t len)
 {
     (void)s;
     smtp_feed(&c->smtp, bytes, len, &c->out);
     c->over = c->smtp.state == SMTP_QUIT;
 }
 
-static void end_smtp(struct sink *s, struct sink_client *c)
+static void end_smtp(struct sink_server *s, struct sink_client *c)
 {
     (void)s;
     smtp_deinit(&c->smtp);
 }
 
-static void begin_syslog(struct sink *s, struct sink_client *c)
+static void begin_syslog(struct sink_server *s, struct sink_client *c)
 {
     (void)s;
     syslog_init(&c->syslog);
 }
 
-static void feed_syslog(struct sink *s, struct sink_client *c, const void *bytes, size_t len)
+static void feed_syslog(struct sink_server *s, struct sink_client *c, const void *bytes, size_t len)
 {
     _cleanup_strbuf_ struct strbuf lines = STRBUF_INIT;
 
@@ -120,7 +120,7 @@ static void feed_syslog(struct sink *s, struct sink_client *c, const void *bytes
     log_lines(s, &lines);
 }
 
-static void end_syslog(struct sink *s, struct sink_client *c)
+static void end_syslog(struct sink_server *s, struct sink_client *c)
 {
     _cleanup_strbuf_ struct strbuf lines = STRBUF_INIT;
 
@@ -129,13 +129,13 @@ static void end_syslog(struct sink *s, struct sink_client *c)
     syslog_deinit(&c->syslog);
 }
 
-static void begin_proxy(struct sink *s, struct sink_client *c)
+static void begin_proxy(struct sink_server *s, struct sink_client *c)
 {
     (void)s;
     proxy_init(&c->proxy);
 }
 
-static void feed_proxy(struct sink *s, struct sink_client *c, const void *bytes, size_t len)
+static void feed_proxy(struct sink_server *s, struct sink_client *c, const void *bytes, size_t len)
 {
     _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
 
@@ -144,7 +144,7 @@ static void feed_proxy(struct sink *s, struct sink_client *c, const void *bytes,
     c->over = c->proxy.answered;
 }
 
-static void end_proxy(struct sink *s, struct sink_client *c)
+static void end_proxy(struct sink_server *s, struct sink_client *c)
 {
     (void)s;
     proxy_deinit(&c->proxy);
@@ -152,9 +152,9 @@ static void end_proxy(struct sink *s, struct sink_client *c)
 
 static const struct kind {
     int type;
-    void (*begin)(struct sink *s, struct sink_client *c);
-    void (*feed)(struct sink *s, struct sink_client *c, const void *bytes, size_t len);
-    void (*end)(struct sink *s, struct sink_client *c);
+    void (*begin)(struct sink_server *s, struct sink_client *c);
+    void (*feed)(struct sink_server *s, struct sink_client *c, const void *bytes, size_t len);
+    void (*end)(struct sink_server *s, struct sink_client *c);
 } kinds[] = {
     [SINK_SMTP] = {SOCK_STREAM, begin_smtp, feed_smtp, end_smtp},
     [SINK_SYSLOG_UDP] = {SOCK_DGRAM, NULL, NULL, NULL},
@@ -164,7 +164,7 @@ static const struct kind {
 
 /* --- clients --------------------------------------------------------------------------------- */
 
-static void client_free(struct sink *s, struct sink_client *c)
+static void client_free(struct sink_server *s, struct sink_client *c)
 {
     kinds[s->kind].end(s, c);
     strbuf_deinit(&c->out);
@@ -191,7 +191,7 @@ static void send_out(struct sink_client *c)
     }
 }
 
-static bool read_client(struct sink *s, struct sink_client *c, nsec_t now)
+static bool read_client(struct sink_server *s, struct sink_client *c, nsec_t now)
 {
     char bytes[CHUNK];
     ssize_t n = recv(c->fd, bytes, sizeof(bytes), 0);
@@ -209,7 +209,7 @@ static bool read_client(struct sink *s, struct sink_client *c, nsec_t now)
     return true;
 }
 
-static bool step_client(struct sink *s, struct sink_client *c, short revents, nsec_t now)
+static bool step_client(struct sink_server *s, struct sink_client *c, short revents, nsec_t now)
 {
     bool arrived = false;
 
@@ -222,7 +222,7 @@ static bool step_client(struct sink *s, struct sink_client *c, short revents, ns
     return arrived;
 }
 
-static void drop_gone(struct sink *s)
+static void drop_gone(struct sink_server *s)
 {
     size_t kept = 0;
 
@@ -236,7 +236,7 @@ static void drop_gone(struct sink *s)
     s->clients.len = kept;
 }
 
-static void make_room(struct sink *s)
+static void make_room(struct sink_server *s)
 {
     struct sink_client *oldest = NULL;
 
@@ -251,7 +251,7 @@ static void make_room(struct sink *s)
     drop_gone(s);
 }
 
-static bool take_client(struct sink *s, nsec_t now)
+static bool take_client(struct sink_server *s, nsec_t now)
 {
     int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
@@ -269,7 +269,7 @@ static bool take_client(struct sink *s, nsec_t now)
 }
 
 /* The kernel's queue is not endless, and whoever sends datagrams is not told. */
-static void note_lost(struct sink *s, struct strbuf *lines)
+static void note_lost(struct sink_server *s, struct strbuf *lines)
 {
     uint32_t info[SK_MEMINFO_VARS] = {0};
     socklen_t size = sizeof(info);
@@ -283,7 +283,7 @@ static void note_lost(struct sink *s, struct strbuf *lines)
 }
 
 /* Each is a message. */
-static bool take_datagrams(struct sink *s)
+static bool take_datagrams(struct sink_server *s)
 {
     _cleanup_strbuf_ struct strbuf lines = STRBUF_INIT;
     _cleanup_free_ char *bytes = xmalloc(DATAGRAM_MAX);
@@ -303,9 +303,9 @@ static bool take_datagrams(struct sink *s)
 
 /* --- the sink -------------------------------------------------------------------------------- */
 
-int sink_init(struct sink *s, char *text)
+int sink_server_init(struct sink_server *s, char *text)
 {
-    *s = (struct sink){.fd = -1, .file = -1, .room = LOG_BYTES};
+    *s = (struct sink_server){.fd = -1, .file = -1, .room = LOG_BYTES};
     s->name = word_cut(&text);
     const char *kind = s->name ? word_cut(&text) : NULL;
     const char *port = kind ? word_cut(&text) : NULL;
@@ -322,7 +322,7 @@ int sink_init(struct sink *s, char *text)
     return word_port(port, &s->port);
 }
 
-void sink_deinit(struct sink *s)
+void sink_server_deinit(struct sink_server *s)
 {
     for (size_t i = 0; i < s->clients.len; i++)
         client_free(s, s->clients.items[i]);
@@ -334,7 +334,7 @@ void sink_deinit(struct sink *s)
 }
 
 /* The directory may be anybody's, so nothing in it is followed. */
-static int open_file(const struct sink *s)
+static int open_file(const struct sink_server *s)
 {
     _cleanup_close_ int dir = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     _cleanup_free_ char *name = sink_file(s->kind, s->name);
@@ -348,7 +348,7 @@ static int open_file(const struct sink *s)
     return openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-static int listen_on(const struct sink *s, int fd)
+static int listen_on(const struct sink_server *s, int fd)
 {
     const struct sockaddr_in at = {.sin_family = AF_INET,
                                    .sin_port = htons(s->port),
@@ -364,7 +364,7 @@ static int listen_on(const struct sink *s, int fd)
     return kinds[s->kind].type == SOCK_STREAM ? listen(fd, BACKLOG) : 0;
 }
 
-int sink_open(struct sink *s)
+int sink_server_open(struct sink_server *s)
 {
     s->store = (struct smtp_store){
         .bytes = MAIL_BYTES, .messages = MAIL_MESSAGES, .keep = keep_message, .data = s};
@@ -379,12 +379,12 @@ int sink_open(struct sink *s)
     return errnum;
 }
 
-size_t sink_count(const struct sink *s)
+size_t sink_server_count(const struct sink_server *s)
 {
     return 1 + s->clients.len;
 }
 
-void sink_prepare(struct sink *s, struct pollfd *polled)
+void sink_server_prepare(struct sink_server *s, struct pollfd *polled)
 {
     *polled++ = (struct pollfd){.fd = s->fd, .events = POLLIN};
     for (size_t i = 0; i < s->clients.len; i++) {
@@ -394,7 +394,7 @@ void sink_prepare(struct sink *s, struct pollfd *polled)
     s->polled = s->clients.len;
 }
 
-nsec_t sink_wake(const struct sink *s)
+nsec_t sink_server_wake(const struct sink_server *s)
 {
     nsec_t wake = NSEC_INFINITY;
 
@@ -406,7 +406,7 @@ nsec_t sink_wake(const struct sink *s)
     return wake;
 }
 
-bool sink_step(struct sink *s, const struct pollfd *polled, nsec_t now)
+bool sink_server_step(struct sink_server *s, const struct pollfd *polled, nsec_t now)
 {
     bool arrived = false;
 

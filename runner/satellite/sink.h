@@ -18,7 +18,7 @@
 
 struct sink_client;
 
-struct sink {
+struct sink_server {
     const char *name;
     enum sink_kind kind;
     uint16_t port;
@@ -34,18 +34,18 @@ struct sink {
 };
 
 /* Parses "NAME:KIND:PORT:DIR"; changes the text, and borrows it. -1 when something is wrong. */
-int sink_init(struct sink *s, char *text);
-void sink_deinit(struct sink *s);
+int sink_server_init(struct sink_server *s, char *text);
+void sink_server_deinit(struct sink_server *s);
 
 /* Makes its files and listens; it stays where it is from now on. 0, or an errno. */
-int sink_open(struct sink *s);
+int sink_server_open(struct sink_server *s);
 
 /* How many sockets are to be polled now, and which; polled has room for them. */
-size_t sink_count(const struct sink *s);
-void sink_prepare(struct sink *s, struct pollfd *polled);
+size_t sink_server_count(const struct sink_server *s);
+void sink_server_prepare(struct sink_server *s, struct pollfd *polled);
 /* When something is to be done without a socket's being ready; NSEC_INFINITY: never. */
-nsec_t sink_wake(const struct sink *s);
+nsec_t sink_server_wake(const struct sink_server *s);
 /* To be called after each poll, with what was prepared. Returns whether anything arrived. */
-bool sink_step(struct sink *s, const struct pollfd *polled, nsec_t now);
+bool sink_server_step(struct sink_server *s, const struct pollfd *polled, nsec_t now);
 
 #endif

@@ -90,6 +90,12 @@ void units_make(struct units *u, const struct test_list *list, enum naming namin
     tdestroy(places, free);
 }
 
+void units_add(struct units *u, const struct unit *unit)
+{
+    *vec_push(&u->items) = (struct unit){xstrdup(unit->name), unit->tests, unit->msec, unit->known};
+    u->tests += unit->tests;
+}
+
 void units_deinit(struct units *u)
 {
     for (size_t i = 0; i < u->items.len; i++)

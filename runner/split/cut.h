@@ -33,6 +33,8 @@ struct units {
  */
 void units_make(struct units *u, const struct test_list *list, enum naming naming,
                 enum granularity granularity, const struct timings *timings);
+/* Appends a copy. */
+void units_add(struct units *u, const struct unit *unit);
 void units_deinit(struct units *u);
 
 /* The names of the units of one part, in the order of the list. */

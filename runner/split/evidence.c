@@ -33,18 +33,9 @@ static int compare_wanted(const void *a, const void *b)
     return order ? order : strcmp(x->id, y->id);
 }
 
-/* Where in the plan this key is, or would be. */
 static size_t place_of(const struct evidence *e, const char *key)
 {
-    size_t low = 0, high = e->plan.len;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (strcmp(e->plan.items[middle].key, key) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return naming_place(e->plan.items, e->plan.len, sizeof(*e->plan.items), key);
 }
 
 /* The first of the plan with this key, or NULL. */

@@ -325,3 +325,17 @@ char *naming_fixture(enum naming naming, const char *key)
     }
     return NULL;
 }
+
+size_t naming_place(const void *items, size_t len, size_t size, const char *key)
+{
+    size_t low = 0, high = len;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const char *const *at = (const void *)((const char *)items + middle * size);
+        if (strcmp(*at, key) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}

@@ -64,4 +64,8 @@ bool naming_repeats(enum naming naming);
  */
 char *naming_fixture(enum naming naming, const char *key);
 
+/* Of `len` elements of this size, each of which begins with the address of its key, sorted by it:
+   the first whose key is not below `key`. */
+size_t naming_place(const void *items, size_t len, size_t size, const char *key);
+
 #endif

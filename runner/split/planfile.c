@@ -72,12 +72,6 @@ static void set_tests(struct planfile *p, const struct test_list *tests, enum na
     }
 }
 
-static void add_unit(struct units *to, const struct unit *u)
-{
-    *vec_push(&to->items) = (struct unit){xstrdup(u->name), u->tests, u->msec, u->known};
-    to->tests += u->tests;
-}
-
 void planfile_set_units(struct planfile *p, const struct test_list *tests, enum naming naming,
                         enum granularity granularity, bool files, const struct units *units,
                         const int *shard_of)
@@ -87,7 +81,7 @@ void planfile_set_units(struct planfile *p, const struct test_list *tests, enum 
     p->granularity = granularity;
     p->shard_of = xmemdup(shard_of, units->items.len * sizeof(*shard_of));
     for (size_t i = 0; i < units->items.len; i++)
-        add_unit(&p->units, &units->items.items[i]);
+        units_add(&p->units, &units->items.items[i]);
     set_tests(p, tests, naming);
 }
 
@@ -110,33 +104,6 @@ void planfile_deinit(struct planfile *p)
     free(p->shard_of);
     test_list_deinit(&p->tests);
     *p = PLANFILE_INIT;
-}
-
-/* --- parts ------------------------------------------------------------------------------------ */
-
-static bool is_part(const struct planfile *p, size_t unit, int first, int count)
-{
-    return p->shard_of[unit] >= first && p->shard_of[unit] < first + count;
-}
-
-void planfile_part(const struct planfile *p, int first, int count, struct units *units)
-{
-    for (size_t i = 0; i < p->units.items.len; i++)
-        if (is_part(p, i, first, count))
-            add_unit(units, &p->units.items.items[i]);
-}
-
-void planfile_part_tests(const struct planfile *p, int first, int count, struct test_list *tests)
-{
-    size_t end = 0;
-    for (size_t i = 0; i < p->units.items.len; i++) {
-        size_t begin = end;
-        end += p->units.items.items[i].tests;
-        for (size_t k = begin; k < end && is_part(p, i, first, count); k++) {
-            const struct test *t = &p->tests.tests.items[k];
-            *vec_push(&tests->tests) = (struct test){xstrdup(t->id), xstrdup(t->key)};
-        }
-    }
 }
 
 /* --- holding a run against it ----------------------------------------------------------------- */

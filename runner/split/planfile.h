@@ -7,7 +7,7 @@
  * reports against it.
  *
  * The cut is one for all shards, by whatever split. A queue's machines take theirs from it, too:
- * each queues what belongs to its own shards (planfile_part()), so the number of slices is nobody's
+ * each queues what belongs to its own shards, so the number of slices is nobody's
  * business before the run.
  *
  * Versioned, and read strictly: a field that is missing, wrong or not known is an error.
@@ -84,10 +84,5 @@ int planfile_settle(const struct planfile *p, struct settings *settings, struct 
    plan->images. */
 int planfile_check_images(const struct planfile *p, const struct plan *plan,
                           const struct image_info *infos, struct error *err);
-
-/* Copies the units of `count` shards from `first` (from 0) on, in the order of the list. */
-void planfile_part(const struct planfile *p, int first, int count, struct units *units);
-/* Copies their tests: what one machine has to prove. */
-void planfile_part_tests(const struct planfile *p, int first, int count, struct test_list *tests);
 
 #endif

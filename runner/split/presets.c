@@ -97,7 +97,7 @@ static const struct preset presets[] = {
                  [GRANULARITY_FILE] = {.words = {"/{test}"}}},
         .quote = QUOTE_REGEX,
         .shard = {"--shard={number}/{total}"},
-        .report = {"--reporter=junit"},
+        .report = {"--reporter=list,junit"},
         .report_variable = "PLAYWRIGHT_JUNIT_OUTPUT_FILE={report}",
         .source = "https://playwright.dev/docs/test-cli",
     },
@@ -109,7 +109,8 @@ static const struct preset presets[] = {
         .granularity = GRANULARITY_FILE,
         .part = {[GRANULARITY_FILE] = BY_ARGUMENTS},
         .shard = {"--test-shard={number}/{total}"},
-        .report = {"--test-reporter=junit", "--test-reporter-destination={report}"},
+        .report = {"--test-reporter=spec", "--test-reporter-destination=stdout",
+                   "--test-reporter=junit", "--test-reporter-destination={report}"},
         .source = "https://nodejs.org/api/test.html",
     },
     {
@@ -145,7 +146,7 @@ static const struct preset presets[] = {
         .quote = QUOTE_CATCH2,
         .shard = {"--shard-index={index}", "--shard-count={total}"},
         .shard_variables = CATCH2_VARIABLES,
-        .report = {"--reporter=junit", "--out={report}"},
+        .report = {"--reporter=console", "--reporter=junit::out={report}"},
         .source = "https://github.com/catchorg/Catch2/blob/devel/docs/command-line.md",
     },
     {

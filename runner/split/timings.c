@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "split/timings.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -175,16 +174,6 @@ int timings_parse(struct timings *t, const char *text, size_t len, struct error 
     return 0;
 }
 
-int timings_read(struct timings *t, const char *path, struct error *err)
-{
-    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-    if (strbuf_read_file(&text, path, TIMINGS_FILE_MAX) < 0)
-        return errno == ENOENT
-                   ? 0
-                   : error_set_errno(err, ERROR_CONFIG, errno, "cannot read '%s'", path);
-    return timings_parse(t, text.buf, text.len, err) < 0 ? error_wrap(err, "'%s'", path) : 0;
-}
-
 int timings_write(const struct timings *t, int dir, const char *name, struct error *err)
 {
     _cleanup_replacement_ struct replacement r;
@@ -284,23 +273,14 @@ void timings_learn(struct timings *t, const struct result *r, enum naming naming
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
-/* The first entry whose key is not below `key`. */
-static size_t lower_bound(const struct timings *t, const char *key)
+static size_t place_of(const struct timings *t, const char *key)
 {
-    size_t low = 0, high = t->tests.len;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (strcmp(t->tests.items[middle].key, key) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return naming_place(t->tests.items, t->tests.len, sizeof(*t->tests.items), key);
 }
 
 int64_t timings_of(const struct timings *t, enum naming naming, const char *key)
 {
-    size_t i = lower_bound(t, key);
+    size_t i = place_of(t, key);
     if (i < t->tests.len && strcmp(t->tests.items[i].key, key) == 0)
         return t->tests.items[i].msec;
     if (!naming_separator(naming))
@@ -308,7 +288,7 @@ int64_t timings_of(const struct timings *t, enum naming naming, const char *key)
 
     _cleanup_free_ char *prefix = xasprintf("%s%c", key, naming_separator(naming));
     int64_t sum = TIMINGS_UNKNOWN;
-    for (i = lower_bound(t, prefix);
+    for (i = place_of(t, prefix);
          i < t->tests.len && strncmp(t->tests.items[i].key, prefix, strlen(prefix)) == 0; i++)
         sum = (sum == TIMINGS_UNKNOWN ? 0 : sum) + t->tests.items[i].msec;
     return sum;

@@ -47,8 +47,6 @@ void timings_deinit(struct timings *t);
 
 /* Into the empty *t. */
 int timings_parse(struct timings *t, const char *text, size_t len, struct error *err);
-/* A file that is not there yet is an empty one. */
-int timings_read(struct timings *t, const char *path, struct error *err);
 /* Replaces a file of directory `dir` as a whole. */
 int timings_write(const struct timings *t, int dir, const char *name, struct error *err);
 

@@ -48,13 +48,13 @@ static void check_probe(char *text)
 
 static void check_sink(char *text)
 {
-    struct sink s;
+    struct sink_server s;
 
-    if (sink_init(&s, text) == 0) {
+    if (sink_server_init(&s, text) == 0) {
         check_name(s.name);
         assert(s.kind != SINK_NONE && s.port > 0 && s.dir[0] == '/');
     }
-    sink_deinit(&s);
+    sink_server_deinit(&s);
 }
 
 /* Of those that listen at a port: the others would take descriptors and paths of ours. */

@@ -283,36 +283,6 @@ static void test_unreadable(void)
     check_str(err.message, "cannot read '/nonexistent/plan.json': No such file or directory");
 }
 
-/* --- parts ------------------------------------------------------------------------------------ */
-
-/* Machines queue the units of their own shards, and together all. */
-static void test_parts(void)
-{
-    _cleanup_scene_ struct scene s;
-    size_t units = 0, tests = 0;
-
-    begin(&s);
-    for (int first = 0; first < 3; first += 2) {
-        int count = first == 0 ? 2 : 1;
-        _cleanup_units_ struct units part = UNITS_INIT;
-        _cleanup_test_list_ struct test_list list = TEST_LIST_INIT;
-        planfile_part(&s.file, first, count, &part);
-        planfile_part_tests(&s.file, first, count, &list);
-        check_int(part.tests, list.tests.len);
-        check(part.items.len > 0);
-        units += part.items.len;
-        tests += part.tests;
-    }
-    check_int(units, 3);
-    check_int(tests, 4);
-
-    _cleanup_units_ struct units whole = UNITS_INIT, none = UNITS_INIT;
-    planfile_part(&s.file, 0, 3, &whole);
-    check_int(whole.items.len, 3);
-    planfile_part(&s.file, 1, 0, &none);
-    check_int(none.items.len, 0);
-}
-
 /* --- runs by it ------------------------------------------------------------------------------- */
 
 static void test_settles(void)
@@ -419,7 +389,6 @@ int main(void)
                                        TAP(test_no_plan),
                                        TAP(test_wrong_fields),
                                        TAP(test_unreadable),
-                                       TAP(test_parts),
                                        TAP(test_settles),
                                        TAP(test_says_otherwise),
                                        TAP(test_images),

@@ -438,6 +438,25 @@ static void test_pytest_counts(void)
                "skipped pytest | test 1\npassed pytest | test 2\n");
 }
 
+/* With -q, and nothing to complain about, a line of dots and the last line are all there is. */
+static void test_pytest_quiet(void)
+{
+    static const char said[] = "pytest: 3 cases, said 3, extras 0, partial\n"
+                               "skipped pytest | test 1\npassed pytest | test 2\n"
+                               "passed pytest | test 3\n";
+    static const char nothing[] = "nothing: 0 cases, said -1, extras 0\n";
+    check_read(NULL, "..s          [100%]\n2 passed, 1 skipped in 0.01s\n", said);
+    check_read(NULL, "..           [2/3]\ns            [3/3]\n2 passed, 1 skipped in 0.01s\n",
+               said);
+    check_read(NULL,
+               "..s          [100%]\n========= warnings summary =========\na.py:1\n  a.py:1: Old\n"
+               "-- Docs: x\n2 passed, 1 skipped, 1 warning in 0.01s\n",
+               said);
+    check_read(NULL, "..s          [100%]\n2 tests and 1 skipped in 0.01s\n", nothing);
+    check_read(NULL, "Loading...   [100%]\n2 passed, 1 skipped in 0.01s\n", nothing);
+    check_read(NULL, "2 passed, 1 skipped in 0.01s\n", nothing);
+}
+
 /* What tests print between rulers, too. */
 static void test_pytest_rulers(void)
 {
@@ -607,6 +626,7 @@ int main(void)
         TAP(test_subunit_in_text),
         TAP(test_subunit_any_byte),
         TAP(test_pytest_counts),
+        TAP(test_pytest_quiet),
         TAP(test_pytest_rulers),
         TAP(test_unittest_names),
         TAP(test_jest_hidden),
