@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a round of a shard is given: its words, its variables, and the names of its tests in a file.
- */
+/* What a round of a shard is given: its words, its variables, and a file that names its tests. */
 #ifndef CLEANROOM_ROUND_CREATE_H
 #define CLEANROOM_ROUND_CREATE_H
 

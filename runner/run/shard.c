@@ -5,21 +5,18 @@
 
 #include <cleanroom/log.h>
 
-#include "run/reach.h"
 #include "run/shard_collect.h"
-#include "run/shard_create.h"
+#include "run/shard_holder.h"
 #include "run/shard_inside.h"
 #include "run/shard_keep.h"
 #include "run/shard_phase.h"
 #include "run/shard_rounds.h"
+#include "run/shard_services.h"
 #include "run/shell.h"
-#include "satellite/satellite.h"
 
 /* Of each app stream: what the report keeps. The whole is in app.log. */
-#define APP_HEAD        32768
-#define APP_TAIL        98304
-#define SERVICE_TAIL    16384
-#define HOLDER_LINE_MAX 65536
+#define APP_HEAD 32768
+#define APP_TAIL 98304
 
 static const char *const state_names[] = {
     [SHARD_QUEUED] = "queued",     [SHARD_HOLDER] = "holder",   [SHARD_SERVICES] = "services",
@@ -28,8 +25,6 @@ static const char *const state_names[] = {
     [SHARD_TEARDOWN] = "teardown", [SHARD_DONE] = "done",
 };
 
-static void enter_holder(struct shard *s);
-static void enter_services(struct shard *s);
 static void enter_share(struct shard *s);
 static void enter_teardown(struct shard *s);
 static void enter_done(struct shard *s);
@@ -38,7 +33,7 @@ static void enter_done(struct shard *s);
 void shard_set_state(struct shard *s, enum shard_state state)
 {
     static void (*const enter[])(struct shard *) = {
-        [SHARD_HOLDER] = enter_holder,         [SHARD_SERVICES] = enter_services,
+        [SHARD_HOLDER] = shard_enter_holder,   [SHARD_SERVICES] = shard_enter_services,
         [SHARD_DEPLOY] = shard_enter_deploy,   [SHARD_KEEP] = shard_enter_keep,
         [SHARD_SHARE] = enter_share,           [SHARD_TEST] = shard_enter_test,
         [SHARD_COLLECT] = shard_enter_collect, [SHARD_KEPT] = shard_enter_kept,
@@ -101,352 +96,6 @@ void shard_fail(struct shard *s, enum error_kind kind, const char *fmt, ...)
     _cleanup_error_ struct error err = ERROR_INIT;
     error_set(&err, kind, "%s", text);
     shard_stop(s, &err);
-}
-
-/* --- HOLDER ---------------------------------------------------------------------------------- */
-
-static void start_deadline_passed(void *data)
-{
-    struct shard *s = data;
-    char limit[16];
-    clock_human(s->ctx->settings->own.start_timeout, limit, sizeof(limit));
-    for (size_t i = 0; s->state == SHARD_SERVICES && i < s->service_count; i++) {
-        const struct shard_service *service = &s->services[i];
-        const struct shard_service *server = shard_server(s, i);
-        const char *reason = server->ready ? "its namespace was not made"
-                                           : shard_service_reason(server);
-        if (service->ready || service->off)
-            continue;
-        shard_fail(s, ERROR_TIMEOUT,
-                   "service '%s' was not ready within %s (%s); --start-timeout TIME "
-                   "gives it longer",
-                   service->plan->name, limit, reason ? reason : "it has not been started");
-        return;
-    }
-    shard_fail(s, ERROR_TIMEOUT,
-               "the pod was not up within %s; --start-timeout TIME gives it longer", limit);
-}
-
-static void enter_holder(struct shard *s)
-{
-    s->started_at = clock_now();
-    s->started_wall = clock_wall();
-    loop_timer_arm(s->ctx->loop, &s->deadline, clock_now() + s->ctx->settings->own.start_timeout,
-                   start_deadline_passed, s);
-    for (size_t i = 0; i < s->volume_count; i++)
-        volume_create(&s->volumes[i], clock_now() + s->ctx->settings->own.start_timeout);
-}
-
-static void come_up(void *data)
-{
-    struct shard *s = data;
-    _cleanup_error_ struct error err = ERROR_INIT;
-    if (shard_plan_services(s, &err) < 0)
-        shard_stop(s, &err);
-    else
-        shard_set_state(s, SHARD_HOLDER);
-}
-
-void shard_begin(struct shard *s)
-{
-    gate_queue(s->ctx->pods, &s->ticket, s->number, come_up, s);
-}
-
-static void volume_changed(void *data, struct volume *v)
-{
-    struct shard *s = data;
-    if (s->state >= SHARD_TEARDOWN) {
-        shard_teardown_goes_on(s);
-        return;
-    }
-    if (v->stage == VOLUME_FAILED) {
-        shard_stop(s, &v->error);
-        return;
-    }
-
-    for (size_t i = 0; i < s->volume_count; i++)
-        if (s->volumes[i].stage != VOLUME_READY)
-            return;
-    if (s->on_step)
-        s->on_step(s->data, s, NULL);
-    shard_create_holder(s);
-}
-
-static void create_services(struct shard *s)
-{
-    for (size_t i = 0; i < s->service_count && s->state < SHARD_TEARDOWN; i++)
-        if (shard_service_runs(&s->services[i]))
-            shard_create_service(s, &s->services[i]);
-}
-
-static void holder_changed(void *data, struct container *c)
-{
-    struct shard *s = data;
-    if (s->state >= SHARD_TEARDOWN) {
-        shard_teardown_goes_on(s);
-        return;
-    }
-
-    _cleanup_free_ char *verdict = NULL;
-    switch (c->stage) {
-    case CONTAINER_CREATED:
-        container_start(c);
-        create_services(s);
-        break;
-    case CONTAINER_QUEUED: /* other shards' starts do not count */
-        loop_timer_disarm(s->ctx->loop, &s->deadline);
-        break;
-    case CONTAINER_STARTING:
-        s->start_by = clock_now() + s->ctx->settings->own.start_timeout;
-        loop_timer_arm(s->ctx->loop, &s->deadline, s->start_by, start_deadline_passed, s);
-        break;
-    case CONTAINER_RUNNING:
-        shard_set_state(s, SHARD_SERVICES);
-        break;
-    case CONTAINER_FAILED:
-        shard_fail(s, ERROR_ENGINE, "the pod's holder %s", c->error.message);
-        break;
-    case CONTAINER_EXITED:
-        verdict = container_verdict(c);
-        shard_fail(s, ERROR_ENGINE, "the pod's holder ended by itself: %s", verdict);
-        break;
-    default:
-        break;
-    }
-}
-
-/* --- SERVICES -------------------------------------------------------------------------------- */
-
-static void create_phases(struct shard *s)
-{
-    bool tests = s->kind == SHARD_TESTS;
-    const struct app_run deploy = {.argv = &s->ctx->plan->deploy_argv};
-    const struct app_run serve = {.argv = &s->ctx->plan->test_argv};
-    if (s->kind == SHARD_SEED || (tests && s->ctx->plan->deploy == DEPLOY_EACH))
-        shard_create_phase(s, &s->deploy, &deploy);
-    if (tests && (s->ctx->shell || s->ctx->settings->serve))
-        shard_create_phase(s, &s->test, &serve);
-    else if (tests)
-        shard_rounds_prepare(s);
-}
-
-static void say_ready(struct shard *s)
-{
-    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-    char took[16];
-    for (size_t i = 0; i < s->service_count; i++) {
-        const struct shard_service *service = &s->services[i];
-        if (service->sink || service->plan->spec.idle)
-            continue;
-        clock_human(service->ready_at - service->container.started_at, took, sizeof(took));
-        strbuf_addf(&text, "%s%s %s", text.len ? ", " : "", service->plan->name,
-                    service->shared                ? "of all shards"
-                    : service->plan->spec.external ? "elsewhere, not clean"
-                                                   : took);
-    }
-    clock_human(clock_now() - s->started_at, took, sizeof(took));
-    console_say(s->ctx->console, shard_voice(s), "ready in %s%s%s%s", took, text.len ? " (" : "",
-                text.buf, text.len ? ")" : "");
-}
-
-static enum shard_state after_services(const struct shard *s)
-{
-    if (s->kind == SHARD_BAKE)
-        return SHARD_KEEP;
-    if (s->kind == SHARD_COMMONS)
-        return SHARD_SHARE;
-    if (s->kind == SHARD_SEED || s->ctx->plan->deploy == DEPLOY_EACH)
-        return SHARD_DEPLOY;
-    return SHARD_TEST;
-}
-
-/* Does the app find what was published for it, or who asks for its site? */
-static bool is_in_reach(struct shard *s)
-{
-    _cleanup_error_ struct error err = ERROR_INIT;
-    struct publish ports[PUBLISH_MAX];
-    if (s->kind != SHARD_TESTS || !context_publishes(s->ctx) ||
-        reach_try(s->ctx->engine, ports, shard_publish(s, ports), &err) == 0)
-        return true;
-    shard_fail(s, err.kind, "%s", err.message);
-    return false;
-}
-
-void shard_go_on_if_ready(struct shard *s)
-{
-    if (s->state != SHARD_SERVICES || !s->up)
-        return;
-    for (size_t i = 0; i < s->service_count; i++)
-        if (!s->services[i].ready && !s->services[i].off)
-            return;
-    if (shard_is_filling(s) || !is_in_reach(s))
-        return;
-    if (s->kind == SHARD_TESTS)
-        say_ready(s);
-    shard_set_state(s, after_services(s));
-}
-
-static void enter_services(struct shard *s)
-{
-    loop_timer_arm(s->ctx->loop, &s->deadline, s->start_by, start_deadline_passed, s);
-    for (size_t i = 0; i < s->service_count; i++)
-        if (shard_service_runs(&s->services[i]))
-            container_start(&s->services[i].container);
-    shard_go_on_if_ready(s); /* the satellite may have been faster than the engine's answer */
-}
-
-static struct shard_service *find_service(struct shard *s, const char *name, size_t len)
-{
-    for (size_t i = 0; i < s->service_count; i++)
-        if (strlen(s->services[i].plan->name) == len &&
-            strncmp(s->services[i].plan->name, name, len) == 0)
-            return &s->services[i];
-    return NULL;
-}
-
-static void service_is_ready(struct shard *s, struct shard_service *service)
-{
-    service->ready = true;
-    service->ready_at = clock_now();
-    _cleanup_free_ char *subject = context_subject(s->number, service->plan->name);
-    journal_state(s->ctx->journal, subject, "ready", NULL);
-    if (s->on_step)
-        s->on_step(s->data, s, service);
-    shard_go_on_if_ready(s);
-}
-
-void shard_has_shared(struct shard *s, size_t service)
-{
-    if (s->state < SHARD_TEARDOWN)
-        service_is_ready(s, &s->services[service]);
-}
-
-const struct shard_service *shard_server(const struct shard *s, size_t service)
-{
-    return s->services[service].shared ? &s->ctx->commons->services[service]
-                                       : &s->services[service];
-}
-
-/* A line of the satellite's; see satellite.h. */
-static void holder_said(struct shard *s, const char *line)
-{
-    log_debug("shard %d satellite: %s", s->number, line);
-    if (strcmp(line, SATELLITE_UP) == 0) {
-        s->up = true;
-        create_phases(s);
-        shard_fill_volumes(s);
-        shard_go_on_if_ready(s);
-        return;
-    }
-
-    if (strcmp(line, SATELLITE_FLUSHED) == 0) {
-        s->flushed = true;
-        shard_collect_if_flushed(s);
-        return;
-    }
-
-    if (strcmp(line, SATELLITE_EMPTIED) == 0) {
-        shard_rounds_emptied(s);
-        return;
-    }
-
-    if (strncmp(line, SATELLITE_READY " " SHARD_SITE " ", sizeof(SATELLITE_READY SHARD_SITE) + 1) ==
-        0) {
-        shard_say_site(s, "serves at");
-        return;
-    }
-
-    size_t word = strcspn(line, " ");
-    const char *name = line + word + strspn(line + word, " ");
-    size_t len = strcspn(name, " ");
-    struct shard_service *service = find_service(s, name, len);
-    if (!service)
-        return;
-    if (strncmp(line, SATELLITE_READY, word) == 0)
-        service_is_ready(s, service);
-    else if (strncmp(line, SATELLITE_WAITING, word) == 0)
-        replace_str(&service->reason, name + len + strspn(name + len, " "));
-    else if (strncmp(line, SATELLITE_REFUSED, word) == 0 && service->sink)
-        shard_fail(s, ERROR_SERVICE, "service '%s' cannot be served: %s", service->plan->name,
-                   name + len + strspn(name + len, " "));
-    else if (strncmp(line, SATELLITE_REFUSED, word) == 0)
-        shard_fail(s, ERROR_SERVICE, "service '%s' (%s) does not take its password: %s",
-                   service->plan->name, service->plan->spec.image,
-                   name + len + strspn(name + len, " "));
-}
-
-static void holder_output(void *data, enum output_stream stream, const void *bytes, size_t len)
-{
-    struct shard *s = data;
-    if (strbuf_add(&s->holder_line, bytes, len) < 0) {
-        shard_fail(s, ERROR_INTERNAL, "the satellite talks nonsense");
-        return;
-    }
-
-    char *end;
-    while (s->state < SHARD_TEARDOWN &&
-           (end = memchr(s->holder_line.buf, '\n', s->holder_line.len))) {
-        *end = '\0';
-        if (stream == OUTPUT_STDOUT)
-            holder_said(s, s->holder_line.buf);
-        else
-            log_warning("shard %d: satellite: %s", s->number, s->holder_line.buf);
-        strbuf_consume(&s->holder_line, (size_t)(end + 1 - s->holder_line.buf));
-    }
-}
-
-static void sign_changed(void *data, struct sign *sign)
-{
-    struct shard *s = data;
-    if (s->state >= SHARD_TEARDOWN)
-        shard_teardown_goes_on(s);
-    else if (sign->seen)
-        service_is_ready(s, container_of(sign, struct shard_service, sign));
-}
-
-/* Before it was ready, its end is the shard's. Afterwards tests may have stopped it on purpose:
-   the shard goes on, and shard_report() judges by the exit code. */
-static void service_ended(struct shard *s, struct shard_service *service)
-{
-    _cleanup_free_ char *verdict = container_verdict(&service->container);
-    if (!service->ready) {
-        shard_fail(s, ERROR_SERVICE, "service '%s' (%s) ended before it was ready: %s",
-                   service->plan->name, service->plan->spec.image, verdict);
-        return;
-    }
-    console_say(s->ctx->console, shard_voice(s), "service %s ended: %s", service->plan->name,
-                verdict);
-}
-
-static void service_changed(void *data, struct container *c)
-{
-    struct shard *s = data;
-    struct shard_service *service = container_of(c, struct shard_service, container);
-    if (s->state >= SHARD_TEARDOWN)
-        shard_teardown_goes_on(s);
-    else if (s->state == SHARD_KEEP)
-        shard_keep_changed(s, service);
-    else if (c->stage == CONTAINER_FAILED)
-        shard_fail(s, c->error.kind == ERROR_ENGINE ? ERROR_SERVICE : c->error.kind,
-                   "service '%s' (%s) %s", service->plan->name, service->plan->spec.image,
-                   c->error.message);
-    else if (c->stage == CONTAINER_EXITED)
-        service_ended(s, service);
-    else if (c->stage == CONTAINER_RUNNING && service->sign.container)
-        sign_begin(&service->sign);
-}
-
-static bool service_has_no_image(void *data, struct container *c)
-{
-    struct shard *s = data;
-    struct shard_service *service = container_of(c, struct shard_service, container);
-    if (s->state >= SHARD_TEARDOWN || !shard_plan_anew(s, service))
-        return false;
-    console_say(s->ctx->console, shard_voice(s),
-                "%s: somebody has removed its snapshot, it is initialised anew",
-                service->plan->name);
-    shard_create_service_again(s, service);
-    return true;
 }
 
 static void enter_share(struct shard *s)
@@ -564,47 +213,13 @@ void shard_recheck(struct shard *s)
     each_container(s, recheck, NULL);
 }
 
-/* -1 when the disk is full: the run goes on without that log. */
-static int open_log(struct shard *s, const char *name)
+int shard_open_log(struct shard *s, const char *name)
 {
     _cleanup_error_ struct error err = ERROR_INIT;
     int fd = results_create(s->ctx->results_dir, s->number, name, &err);
     if (fd < 0)
         log_warning("%s", err.message);
     return fd;
-}
-
-/* Somebody else's, not to be baked, or not to be shared. */
-static bool is_off(const struct shard *s, const struct plan_service *plan)
-{
-    size_t i = (size_t)(plan - s->plan->services.items);
-    if (s->kind == SHARD_BAKE)
-        return s->ctx->snapshots[i].state != SNAPSHOT_MISSING;
-    if (s->kind == SHARD_COMMONS)
-        return !plan->shared;
-    return plan->spec.external;
-}
-
-static void init_service(struct shard *s, struct shard_service *service,
-                         const struct plan_service *plan)
-{
-    service->plan = plan;
-    service->log_fd = -1;
-    strbuf_init(&service->files, 0);
-    capture_init(&service->log, 0, SERVICE_TAIL);
-    container_init(&service->container, s->ctx, s->number, plan->name, service_changed, s);
-    service->container.on_no_image = service_has_no_image;
-    service->container.sink[OUTPUT_STDOUT] = service->container.sink[OUTPUT_STDERR] = &service->log;
-    service->off = is_off(s, plan);
-    service->sink = plan->spec.sink != SINK_NONE;
-    service->shared = s->kind == SHARD_TESTS && plan->shared;
-    if (!shard_service_runs(service))
-        return;
-    _cleanup_free_ char *file = xasprintf("%s.log", plan->name);
-    service->log_fd = open_log(s, file);
-    service->container.log_fd = service->log_fd;
-    if (sign_is_needed(&plan->spec))
-        sign_init(&service->sign, &service->container, &plan->spec, sign_changed, s);
 }
 
 static enum shard_kind kind_of(int number)
@@ -623,16 +238,6 @@ static const struct plan_shard *plan_of(const struct plan *plan, int number)
     return number == CONTEXT_COMMONS ? &plan->commons : &plan->seed;
 }
 
-static void init_volumes(struct shard *s)
-{
-    static const char *const usual[SHARD_VOLUMES] = {PLAN_STORAGE, PLAN_STATIC, PLAN_SCRATCH};
-    static const char *const common[SHARD_VOLUMES] = {PLAN_COMMONS};
-    const char *const *targets = s->kind == SHARD_COMMONS ? common : usual;
-
-    for (size_t i = 0; i < SHARD_VOLUMES && targets[i]; i++, s->volume_count++)
-        volume_init(&s->volumes[i], s->ctx, s->number, targets[i], volume_changed, s);
-}
-
 void shard_init(struct shard *s, struct run_context *ctx, int number,
                 void (*on_done)(void *data, struct shard *s), void *data)
 {
@@ -643,20 +248,11 @@ void shard_init(struct shard *s, struct run_context *ctx, int number,
                         .archive_fd = -1,
                         .on_done = on_done,
                         .data = data};
-    strbuf_init(&s->holder_line, HOLDER_LINE_MAX);
     capture_init(&s->out, APP_HEAD, APP_TAIL);
     capture_init(&s->err, APP_HEAD, APP_TAIL);
-    s->log_fd = s->kind == SHARD_COMMONS ? -1 : open_log(s, "app.log");
-    init_volumes(s);
-    container_init(&s->holder, ctx, number, "holder", holder_changed, s);
-    s->holder.on_output = holder_output;
-    if (context_needs_network(ctx))
-        s->holder.gate = ctx->holders;
-
-    s->service_count = s->plan->services.len;
-    s->services = xcalloc(s->service_count, sizeof(*s->services));
-    for (size_t i = 0; i < s->service_count; i++)
-        init_service(s, &s->services[i], &s->plan->services.items[i]);
+    s->log_fd = s->kind == SHARD_COMMONS ? -1 : shard_open_log(s, "app.log");
+    shard_init_holder(s);
+    shard_init_services(s);
     shard_init_inside(s);
     shard_rounds_init(&s->rounds);
     shard_init_phase(s, &s->deploy, "deploy");

@@ -225,6 +225,8 @@ void shard_fail(struct shard *s, enum error_kind kind, const char *fmt, ...) _pr
 /* As whom the console shows it: its number, or 0. */
 int shard_voice(const struct shard *s);
 void shard_set_state(struct shard *s, enum shard_state state);
+/* -1 when the disk is full: the run goes on without that log. */
+int shard_open_log(struct shard *s, const char *name);
 /* Ends it before its time, which is not its fault: what has run so far counts. */
 void shard_abandon(struct shard *s, const char *why);
 /* DONE with wants_fresh: QUEUED again, in another world. */

@@ -28,8 +28,8 @@ void shard_create_inside(struct shard *s, struct shell *shell);
    shard's own address; of one that is served its own port. Returns how many. */
 size_t shard_publish(const struct shard *s, struct publish ports[PUBLISH_MAX]);
 
-/* Where the shard has what PLAN_* calls `path`: in its pod, or on this machine; release with
- * free(). */
+/* Where the shard has PLAN_SCRATCH or what is below it: in its pod, or on this machine; release
+   with free(). */
 char *shard_path(const struct shard *s, const char *path);
 
 #endif
