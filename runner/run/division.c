@@ -8,15 +8,8 @@
 #include <cleanroom/strbuf.h>
 
 #include "split/planfile.h"
-#include "split/proof.h"
 
 #define FILE_MAX LIST_TEXT_MAX
-
-/* A test of the list by what reports call it. */
-struct key {
-    char *key;
-    const char *id;
-};
 
 void part_deinit(struct part *p)
 {
@@ -417,21 +410,16 @@ char *division_file(const struct division *d, const struct part *part)
 
 /* --- the plan --------------------------------------------------------------------------------- */
 
-static int compare_keys(const void *a, const void *b)
+/* Borrowed names: a unit is found by that of its tests. */
+static const char **sorted_mine(const struct division *d, size_t *count)
 {
-    return strcmp(((const struct key *)a)->key, ((const struct key *)b)->key);
-}
-
-/* By name: a unit is found by that of its tests. */
-static struct key *sorted_mine(const struct division *d, size_t *count)
-{
-    struct key *mine = xcalloc(d->units.items.len, sizeof(*mine));
+    const char **mine = xcalloc(d->units.items.len, sizeof(*mine));
     *count = 0;
     for (size_t i = 0; i < d->units.items.len; i++)
         if (is_mine(d, i))
-            mine[(*count)++] = (struct key){.key = d->units.items.items[i].name};
+            mine[(*count)++] = d->units.items.items[i].name;
     if (*count)
-        qsort(mine, *count, sizeof(*mine), compare_keys);
+        qsort(mine, *count, sizeof(*mine), naming_compare);
     return mine;
 }
 
@@ -445,92 +433,12 @@ bool division_planned(const struct division *d, struct test_list *mine)
             *vec_push(&mine->tests) = d->list.tests.items[i];
         return true;
     }
-    _cleanup_free_ struct key *units = sorted_mine(d, &count);
+    _cleanup_free_ const char **units = sorted_mine(d, &count);
     for (size_t i = 0; i < d->list.tests.len; i++) {
         const struct test *test = &d->list.tests.items[i];
         _cleanup_free_ char *unit = naming_group(d->method.naming, test->id, d->method.granularity);
-        const struct key wanted = {.key = unit};
-        if (bsearch(&wanted, units, count, sizeof(*units), compare_keys))
+        if (bsearch(&unit, units, count, sizeof(*units), naming_compare))
             *vec_push(&mine->tests) = *test;
     }
     return true;
-}
-
-/* --- failed tests ----------------------------------------------------------------------------- */
-
-struct keys {
-    struct key *items;
-    size_t len;
-};
-
-static void keys_deinit(struct keys *keys)
-{
-    for (size_t i = 0; i < keys->len; i++)
-        free(keys->items[i].key);
-    free(keys->items);
-}
-
-static void keys_init(struct keys *keys, const struct division *d, enum naming naming)
-{
-    const struct test_list *list = &d->list;
-    keys->len = list->tests.len;
-    keys->items = xcalloc(keys->len, sizeof(*keys->items));
-    for (size_t i = 0; i < keys->len; i++) {
-        const struct test *test = &list->tests.items[i];
-        keys->items[i] = (struct key){.key = d->method.preset ? xstrdup(test->key)
-                                                              : naming_key(naming, test->id),
-                                      .id = test->id};
-    }
-    if (keys->len)
-        qsort(keys->items, keys->len, sizeof(*keys->items), compare_keys);
-}
-
-/* How this suite's cases are named. */
-static enum naming naming_in(const struct division *d, const struct result_suite *suite)
-{
-    struct result r = {0};
-    struct result_suite copy = *suite; /* as it is */
-    r.suites.items = &copy;
-    r.suites.len = 1;
-    const struct proof_question question = {
-        .result = &r, .planned = &d->list, .preset = d->method.preset};
-    return proof_naming(&question);
-}
-
-static const char *find_id(const struct keys *keys, enum naming naming, const struct result_case *c)
-{
-    _cleanup_free_ char *name = naming_case(naming, c);
-    do {
-        const struct key wanted = {.key = name};
-        const struct key *found = bsearch(&wanted, keys->items, keys->len, sizeof(*keys->items),
-                                          compare_keys);
-        if (found)
-            return found->id;
-    } while (naming_parent(naming, name));
-    return NULL;
-}
-
-bool division_failed(const struct division *d, const struct result_suite *suite,
-                     struct strvec *names)
-{
-    bool all = d->list.tests.len > 0;
-    if (!all)
-        return false;
-    enum naming naming = naming_in(d, suite);
-    _cleanup_(keys_deinit) struct keys keys = {0};
-    keys_init(&keys, d, naming);
-    for (size_t i = 0; i < suite->cases.len; i++) {
-        const struct result_case *c = &suite->cases.items[i];
-        if (c->status != CASE_FAILED && c->status != CASE_ERROR)
-            continue;
-        const char *id = find_id(&keys, naming, c);
-        if (!id) {
-            all = false;
-            continue;
-        }
-        _cleanup_free_ char *name = naming_group(d->method.naming, id, d->method.granularity);
-        if (!strvec_contains(names, name))
-            strvec_push(names, name);
-    }
-    return all;
 }

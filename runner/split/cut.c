@@ -7,23 +7,18 @@
 
 /* --- units ------------------------------------------------------------------------------------ */
 
-/* Where the unit of a name is; the first member is what compare_places() looks at. */
+/* Where the unit of a name is; the first member is what naming_compare() looks at. */
 struct place {
     const char *name;
     size_t index;
 };
-
-static int compare_places(const void *a, const void *b)
-{
-    return strcmp(((const struct place *)a)->name, ((const struct place *)b)->name);
-}
 
 /* The index of the unit of this name, which may be a new one; takes the name. */
 static size_t unit_of(struct units *u, void **places, char *name)
 {
     struct place *wanted = xmalloc(sizeof(*wanted));
     *wanted = (struct place){name, u->items.len};
-    struct place *const *found = tsearch(wanted, places, compare_places);
+    struct place *const *found = tsearch(wanted, places, naming_compare);
     if (!found)
         abort(); /* out of memory, as in mem.c */
     if (*found == wanted) {

@@ -326,6 +326,11 @@ char *naming_fixture(enum naming naming, const char *key)
     return NULL;
 }
 
+int naming_compare(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 size_t naming_place(const void *items, size_t len, size_t size, const char *key)
 {
     size_t low = 0, high = len;

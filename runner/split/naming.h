@@ -64,8 +64,10 @@ bool naming_repeats(enum naming naming);
  */
 char *naming_fixture(enum naming naming, const char *key);
 
-/* Of `len` elements of this size, each of which begins with the address of its key, sorted by it:
-   the first whose key is not below `key`. */
+/* By their keys, for qsort() and its like: elements that begin with the address of a key or name.
+ */
+int naming_compare(const void *a, const void *b);
+/* Of `len` such elements of this size, sorted: the first whose key is not below `key`. */
 size_t naming_place(const void *items, size_t len, size_t size, const char *key);
 
 #endif

@@ -36,16 +36,11 @@ void planfile_set_images(struct planfile *p, const struct plan *plan,
             xstrdup(plan->images.items[i].ref), xstrdup(infos[i].id), xstrdup(infos[i].digest)};
 }
 
-/* Where the unit of a name is; the first member is what compare_places() looks at. */
+/* Where the unit of a name is; the first member is what naming_compare() looks at. */
 struct place {
     const char *name;
     size_t next; /* where its next test goes */
 };
-
-static int compare_places(const void *a, const void *b)
-{
-    return strcmp(((const struct place *)a)->name, ((const struct place *)b)->name);
-}
 
 /* The tests of each unit together, in the order of the list. */
 static void set_tests(struct planfile *p, const struct test_list *tests, enum naming naming)
@@ -57,7 +52,7 @@ static void set_tests(struct planfile *p, const struct test_list *tests, enum na
         next += p->units.items.items[i].tests;
     }
     if (p->units.items.len)
-        qsort(places, p->units.items.len, sizeof(*places), compare_places);
+        qsort(places, p->units.items.len, sizeof(*places), naming_compare);
     for (size_t i = 0; i < tests->tests.len; i++)
         (void)vec_push(&p->tests.tests);
     for (size_t i = 0; i < tests->tests.len; i++) {
@@ -65,7 +60,7 @@ static void set_tests(struct planfile *p, const struct test_list *tests, enum na
         _cleanup_free_ char *name = naming_group(naming, t->id, p->granularity);
         const struct place wanted = {name, 0};
         struct place *found = bsearch(&wanted, places, p->units.items.len, sizeof(*places),
-                                      compare_places);
+                                      naming_compare);
         if (!found)
             abort(); /* units of another list */
         p->tests.tests.items[found->next++] = (struct test){xstrdup(t->id), xstrdup(t->key)};
