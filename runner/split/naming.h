@@ -64,8 +64,7 @@ bool naming_repeats(enum naming naming);
  */
 char *naming_fixture(enum naming naming, const char *key);
 
-/* By their keys, for qsort() and its like: elements that begin with the address of a key or name.
- */
+/* For qsort() and its like: elements that begin with the address of their key or name. */
 int naming_compare(const void *a, const void *b);
 /* Of `len` such elements of this size, sorted: the first whose key is not below `key`. */
 size_t naming_place(const void *items, size_t len, size_t size, const char *key);
