@@ -3,6 +3,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static bool current_failed;
 
@@ -18,6 +21,24 @@ bool tap_check(bool ok, const char *file, int line, const char *fmt, ...)
     printf("# %s:%d: %s\n", file, line, text);
     current_failed = true;
     return false;
+}
+
+void tap_side_by_side(void (*fn)(int which), int count)
+{
+    for (int i = 0; i < count; i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            current_failed = false;
+            fn(i);
+            exit(current_failed); /* not _exit(): leaks are looked for */
+        }
+        check(pid > 0);
+    }
+    for (int i = 0; i < count; i++) {
+        int status = -1;
+        check(wait(&status) > 0);
+        check_int(status, 0);
+    }
 }
 
 int tap_run(const struct tap_test *tests)

@@ -25,6 +25,10 @@ struct tap_test {
 /* Runs all; returns the exit code. */
 int tap_run(const struct tap_test *tests);
 
+/* Runs fn(0) to fn(count - 1) side by side, each in a process of its own; what fails in one has
+   failed in the running test. */
+void tap_side_by_side(void (*fn)(int which), int count);
+
 /* Marks the running test failed and tells where; the test goes on. Returns ok. */
 bool tap_check(bool ok, const char *file, int line, const char *fmt, ...) _printf_(4, 5);
 

@@ -29,6 +29,10 @@ static enum mode {
     MODES,
 } mode;
 
+/* Of torture_mode(). */
+static enum fake_fault fault;
+static const char *what;
+
 static const enum deploy_mode deploy_of[] = {[PLAIN] = DEPLOY_NO,
                                              [EACH] = DEPLOY_EACH,
                                              [ONCE] = DEPLOY_ONCE,
@@ -238,8 +242,9 @@ static bool is_forgiven(const char *junit)
     return strstr(junit, "from zero: ") != NULL;
 }
 
-static void torture_mode(enum fake_fault fault, const char *what)
+static void torture_mode(int which)
 {
+    mode = (enum mode)which;
     size_t count = run_passing();
     /* To wait for a deadline takes its time. */
     size_t step = fault == FAULT_HANG && mode != PLAIN ? 4 : 1;
@@ -263,10 +268,12 @@ static void torture_mode(enum fake_fault fault, const char *what)
     }
 }
 
-static void torture(enum fake_fault fault, const char *what)
+/* Mostly it waits, so side by side takes no longer than one. */
+static void torture(enum fake_fault how, const char *words)
 {
-    for (mode = PLAIN; mode < MODES; mode++)
-        torture_mode(fault, what);
+    fault = how;
+    what = words;
+    tap_side_by_side(torture_mode, MODES);
 }
 
 static void test_each_operation_fails(void)
@@ -294,8 +301,9 @@ static void drop_pending_signal(void)
         ;
 }
 
-static void signal_mode(void)
+static void signal_mode(int which)
 {
+    mode = (enum mode)which;
     drop_pending_signal();
     size_t count = run_passing();
     for (size_t k = 1; k <= count; k++) {
@@ -316,8 +324,7 @@ static void signal_mode(void)
 
 static void test_a_signal_at_each_operation(void)
 {
-    for (mode = PLAIN; mode < MODES; mode++)
-        signal_mode();
+    tap_side_by_side(signal_mode, MODES);
 }
 
 int main(void)
